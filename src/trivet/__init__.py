@@ -1,0 +1,1 @@
+"""Trivet: dense, sparse and multi-vector retrieval from one embedder, on Qdrant."""

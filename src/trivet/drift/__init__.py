@@ -1,0 +1,1 @@
+"""The room of the maps between the spaces of two embedding models; still empty."""

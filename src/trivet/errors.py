@@ -1,0 +1,115 @@
+"""The errors that Trivet raises on purpose, as one tree.
+
+    TrivetError
+    ├── InvalidInputError (ValueError)          a call that cannot mean anything
+    │   ├── InvalidDocumentError                one document of it
+    │   ├── InvalidQueryError                   one query of it
+    │   ├── InvalidFilterError                  its filter
+    │   ├── UnknownModeError                    a mode that does not exist, or that the index lacks
+    │   └── TextTooLongError                    more tokens than the model reads
+    ├── UnknownKeywordError (TypeError)         a keyword that the call does not take
+    ├── DocumentExistsError (ValueError)        `add` of an id that holds other content
+    ├── SpaceMismatchError (ValueError)         vectors of two spaces would meet
+    ├── SettingsMismatchError (ValueError)      settings other than the index was made with
+    ├── ModelError (RuntimeError)
+    │   ├── ModelNotFoundError (LookupError)    no such folder, package or model on the hub
+    │   ├── CheckpointError                     a checkpoint that cannot be read as it is
+    │   ├── MissingHeadError                    a mode that the checkpoint holds no head for
+    │   └── EmbeddingError                      the model failed on a batch
+    ├── MissingExtraError (ImportError)         an optional package is not installed
+    └── StoreError (RuntimeError)
+        ├── NotAnIndexError (ValueError)        a location that holds something else
+        ├── IndexLockedError                    another process holds the folder
+        ├── IndexClosedError                    used after close()
+        └── IndexDamagedError                   files that contradict each other
+
+Every message says what was expected, what came and what to do.
+"""
+
+
+class TrivetError(Exception):
+    """Base of every error that Trivet raises on purpose."""
+
+
+class InvalidInputError(TrivetError, ValueError):
+    """A call whose arguments cannot mean anything; nothing was written."""
+
+
+class InvalidDocumentError(InvalidInputError):
+    """A document that cannot be stored as it is."""
+
+
+class InvalidQueryError(InvalidInputError):
+    """A query that cannot be searched as it is."""
+
+
+class InvalidFilterError(InvalidInputError):
+    """A filter that cannot be understood."""
+
+
+class UnknownModeError(InvalidInputError):
+    """A mode that does not exist, or that this model or index does not hold."""
+
+
+class TextTooLongError(InvalidInputError):
+    """A text of more tokens than the model reads, where cutting was not asked for."""
+
+
+class UnknownKeywordError(TrivetError, TypeError):
+    """A keyword argument that the called function does not take."""
+
+
+class DocumentExistsError(TrivetError, ValueError):
+    """`add` met an id that is already stored with other content."""
+
+
+class SpaceMismatchError(TrivetError, ValueError):
+    """Vectors of two spaces would have met without a map between them."""
+
+
+class SettingsMismatchError(TrivetError, ValueError):
+    """Settings that differ from those the index was made with."""
+
+
+class ModelError(TrivetError, RuntimeError):
+    """A model that cannot be found, read or run."""
+
+
+class ModelNotFoundError(ModelError, LookupError):
+    """No folder, package or hub repository of that name can be reached."""
+
+
+class CheckpointError(ModelError):
+    """A checkpoint whose files are missing, damaged or of an unknown kind."""
+
+
+class MissingHeadError(ModelError):
+    """A mode was asked for that the checkpoint holds no head for."""
+
+
+class EmbeddingError(ModelError):
+    """The model failed while it embedded a batch."""
+
+
+class MissingExtraError(TrivetError, ImportError):
+    """An optional package is needed that is not installed."""
+
+
+class StoreError(TrivetError, RuntimeError):
+    """The storage under an index failed or cannot be used."""
+
+
+class NotAnIndexError(StoreError, ValueError):
+    """The location holds something that is not a Trivet index."""
+
+
+class IndexLockedError(StoreError):
+    """Another process, or another `Index` of this one, holds the folder."""
+
+
+class IndexClosedError(StoreError):
+    """The index was used after `close()`."""
+
+
+class IndexDamagedError(StoreError):
+    """The files of an index are unreadable or contradict each other."""

@@ -1,0 +1,1 @@
+"""The room that measures an index on judged queries; still empty."""
