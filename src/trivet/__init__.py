@@ -1,1 +1,21 @@
 """Trivet: dense, sparse and multi-vector retrieval from one embedder, on Qdrant."""
+
+from trivet.config import Settings
+from trivet.embedding import Embedder
+from trivet.errors import TrivetError
+from trivet.index import Index, open
+from trivet.types import Document, Hit, IngestReport, Query, Representations, Space
+
+__all__ = [
+    "Document",
+    "Embedder",
+    "Hit",
+    "Index",
+    "IngestReport",
+    "Query",
+    "Representations",
+    "Settings",
+    "Space",
+    "TrivetError",
+    "open",
+]

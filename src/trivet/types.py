@@ -289,6 +289,31 @@ class IngestReport:
         return self.added + self.replaced + self.skipped + len(self.failed)
 
 
+@dataclass(frozen=True)
+class IndexInfo:
+    """What an index is.
+
+    Attributes:
+        location: where it is.
+        engine: engine and version.
+        documents: documents stored.
+        chunks: chunks stored.
+        spaces: the space of each leg.
+        model: the source that the embedder is loaded from.
+        size_bytes: bytes on disk.
+        created: ISO 8601, UTC.
+    """
+
+    location: str
+    engine: str
+    documents: int
+    chunks: int
+    spaces: tuple[Space, ...]
+    model: str
+    size_bytes: int
+    created: str
+
+
 def checked_modes(modes: Sequence[str]) -> tuple[Mode, ...]:
     """The modes in the house's order, each once.
 

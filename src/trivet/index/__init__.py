@@ -1,1 +1,6 @@
-"""The rooms that know all the others."""
+"""The rooms that know all the others: open, ingest, search."""
+
+from trivet.index.index import Index
+from trivet.index.open import exists, open
+
+__all__ = ["Index", "exists", "open"]

@@ -1,0 +1,183 @@
+"""What a caller hands in, made into documents that are known to be storable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from trivet.errors import InvalidDocumentError, InvalidInputError
+from trivet.types import Document, FailedDocument, text_problem
+
+# The namespace of ids made from content: uuid5(DNS, "trivet.content"), written out.
+CONTENT_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "trivet.content")
+# Deeper nesting is a mistake, and would exhaust the stack of a JSON reader.
+MAX_METADATA_DEPTH = 64
+INT64 = range(-(2**63), 2**63)
+
+Texts: TypeAlias = Iterable[str | Document]
+
+
+@dataclass(frozen=True)
+class CheckedDocument:
+    """A document whose every field may be stored.
+
+    Attributes:
+        id: the caller's id, or a uuid5 of title and text.
+        text: as it came.
+        title: as it came.
+        metadata: as it came; JSON values only.
+        digest: SHA-256 (hex) over title, text and metadata.
+        position: in the call, from 0.
+    """
+
+    id: str
+    text: str
+    title: str
+    metadata: Mapping[str, Any]
+    digest: str
+    position: int
+
+
+def checked_documents(
+    texts: Texts,
+    ids: Sequence[str] | None,
+    metadatas: Sequence[Mapping[str, Any]] | None,
+) -> Iterator[CheckedDocument | FailedDocument]:
+    """Check a call now, and its documents one by one as they are asked for.
+
+    Args:
+        texts: texts or `Document`s; a generator is streamed unless `ids` or `metadatas` are given.
+        ids: one id for each, in place of the documents' own.
+        metadatas: one mapping for each, in place of the documents' own.
+
+    Raises:
+        InvalidInputError: the call as a whole is wrong (before the first document is read).
+    """
+    if isinstance(texts, (str, bytes, Document, Mapping)) or not isinstance(texts, Iterable):
+        raise InvalidInputError(
+            f"expected a list (or another iterable) of texts or Documents, got one "
+            f"{type(texts).__name__}: put it in a list"
+        )
+    if ids is not None or metadatas is not None:
+        texts = list(texts)
+        for name, given in (("ids", ids), ("metadatas", metadatas)):
+            if given is None:
+                continue
+            if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Sequence):
+                raise InvalidInputError(
+                    f"expected {name} to be a list with one entry for each text, "
+                    f"got {type(given).__name__}"
+                )
+            if len(given) != len(texts):
+                raise InvalidInputError(
+                    f"expected as many {name} as texts ({len(texts)}), got {len(given)}"
+                )
+    if isinstance(texts, Sequence):
+        _refuse_doubled_ids(texts, ids)
+    return (_checked(_with_fields(text, i, ids, metadatas), i) for i, text in enumerate(texts))
+
+
+def _refuse_doubled_ids(texts: Sequence[str | Document], ids: Sequence[str] | None) -> None:
+    given: Sequence[str | None] = (
+        [t.id for t in texts if isinstance(t, Document)] if ids is None else ids
+    )
+    seen: dict[str, int] = {}
+    for position, id in enumerate(given):
+        if isinstance(id, str) and seen.setdefault(id, position) != position:
+            raise InvalidInputError(
+                f"expected distinct ids in one call, got {id!r} at positions {seen[id]} and "
+                f"{position}: nothing was written"
+            )
+
+
+def _with_fields(
+    text: str | Document,
+    position: int,
+    ids: Sequence[str] | None,
+    metadatas: Sequence[Mapping[str, Any]] | None,
+) -> Document:
+    document = text if isinstance(text, Document) else Document(text)
+    id = document.id if ids is None else ids[position]
+    metadata = document.metadata if metadatas is None else metadatas[position]
+    return Document(document.text, id, document.title, {} if metadata is None else metadata)
+
+
+def _checked(document: Document, position: int) -> CheckedDocument | FailedDocument:
+    problem = _document_problem(document)
+    if problem:
+        id = document.id if isinstance(document.id, str) else None
+        named = f"document {id!r}" if id is not None else f"document at position {position}"
+        return FailedDocument(id, position, InvalidDocumentError(f"{named}: {problem}"))
+    id = document.id
+    if id is None:
+        id = str(uuid.uuid5(CONTENT_NAMESPACE, f"{document.title}\x1f{document.text}"))
+    content = {"title": document.title, "text": document.text, "metadata": document.metadata}
+    digest = hashlib.sha256(
+        json.dumps(content, sort_keys=True, separators=(",", ":"), default=dict).encode()
+    ).hexdigest()
+    return CheckedDocument(id, document.text, document.title, document.metadata, digest, position)
+
+
+def _document_problem(document: Document) -> str | None:
+    problem = text_problem(document.text)
+    if problem:
+        return f"expected a text, {problem}"
+    if document.id is not None:
+        problem = text_problem(document.id)
+        if problem:
+            return f"expected the id to be a text, {problem}"
+    if document.title != "":
+        problem = text_problem(document.title)
+        if problem:
+            return f'expected the title to be a text or "", {problem}'
+    if not isinstance(document.metadata, Mapping):
+        return f"expected metadata to be a mapping, got {type(document.metadata).__name__}"
+    return _json_problem(document.metadata, "metadata", 0)
+
+
+def _json_problem(value: object, path: str, depth: int) -> str | None:
+    """Why a value would not come back equal from JSON, or None."""
+    if depth > MAX_METADATA_DEPTH:
+        return f"expected {path} to be nested at most {MAX_METADATA_DEPTH} levels deep, got more"
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                return f"expected str keys in {path}, got {key!r} ({type(key).__name__})"
+            problem = _string_problem(key, f"a key of {path}") or _json_problem(
+                item, f"{path}.{key}", depth + 1
+            )
+            if problem:
+                return problem
+        return None
+    if isinstance(value, list):
+        problems = (_json_problem(v, f"{path}[{i}]", depth + 1) for i, v in enumerate(value))
+        return next((problem for problem in problems if problem), None)
+    return _scalar_problem(value, path)
+
+
+def _scalar_problem(value: object, path: str) -> str | None:
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return _string_problem(value, path)
+    if isinstance(value, int):
+        return None if value in INT64 else f"expected {path} within 64 bits, got {value}"
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"expected {path} to be finite, got {value}"
+    return (
+        f"expected JSON values (str, int, float, bool, None, list, dict) in {path}, got "
+        f"{type(value).__name__}: convert it, for example with str() or list()"
+    )
+
+
+def _string_problem(text: str, path: str) -> str | None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return f"expected Unicode in {path}, got a lone surrogate in {text[:40]!r}"
+    return None

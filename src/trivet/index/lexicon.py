@@ -1,0 +1,78 @@
+"""The BM25 leg of an index: its weighting, estimated from the index's own chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from trivet.embedding.lexical import Bm25
+from trivet.errors import StoreError
+from trivet.store.manifest import LexicalState, Manifest
+from trivet.store.points import Chunk
+from trivet.store.store import Store
+
+# Documents after which the average length stays as it is: it is part of the stored weights.
+FREEZE_AT = 1000
+# Before that, it is estimated again whenever the index has grown by this factor.
+GROWTH = 2
+# Nothing seen yet: the engine's own default length.
+INITIAL_STATE = LexicalState(average_tokens=256.0, documents=0, frozen=False)
+
+
+@lru_cache(maxsize=16)
+def bm25_for(state: LexicalState) -> Bm25:
+    """The BM25 that weighs as the state says."""
+    return Bm25(average_tokens=state.average_tokens)
+
+
+def embedded_text(title: str, text: str) -> str:
+    """The text that stands for a chunk in every leg: its title before its text."""
+    return f"{title} {text}" if title else text
+
+
+def has_lexical_leg(manifest: Manifest) -> bool:
+    """Whether the index's sparse leg is BM25."""
+    return manifest.lexical is not None
+
+
+def is_unseen(manifest: Manifest) -> bool:
+    """Whether the index has a BM25 leg that no document was seen for yet."""
+    return manifest.lexical is not None and manifest.lexical.documents == 0
+
+
+def estimate(store: Store, texts: Sequence[str], documents: int) -> None:
+    """Estimate the average length from the first chunks of an index that is still empty."""
+    lengths = bm25_for(_state(store)).count_terms(texts)
+    _adopt(store, sum(lengths) / len(lengths), documents)
+
+
+def keep_up(store: Store) -> None:
+    """Estimate it anew from what is stored, while it is provisional and the index grows."""
+    state = _state(store)
+    documents, chunks = store.journal.counts()
+    if state.frozen or documents < min(GROWTH * state.documents, FREEZE_AT):
+        return
+    bm25 = bm25_for(state)
+    total = sum(sum(bm25.count_terms(_texts(page))) for page in store.pages())
+    _adopt(store, total / chunks, documents)
+
+
+def _adopt(store: Store, average_tokens: float, documents: int) -> None:
+    state = LexicalState(
+        # A text of stop words alone has no terms; BM25 needs a length above zero.
+        average_tokens=max(1.0, round(average_tokens, 2)),
+        documents=documents,
+        frozen=documents >= FREEZE_AT,
+    )
+    bm25 = bm25_for(state)
+    store.reweigh(bm25.space, state, lambda chunks: bm25.embed_documents(_texts(chunks)).values)
+
+
+def _texts(chunks: Sequence[Chunk]) -> list[str]:
+    return [embedded_text(chunk.title, chunk.text) for chunk in chunks]
+
+
+def _state(store: Store) -> LexicalState:
+    if store.manifest.lexical is None:
+        raise StoreError("expected an index with a BM25 leg, got one without")
+    return store.manifest.lexical

@@ -1,0 +1,127 @@
+"""Where the vectors of documents come from: the model, or the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from trivet.embedding import Embedder
+from trivet.errors import InvalidInputError, TrivetError
+from trivet.index.chunking import Chunker, Piece
+from trivet.index.documents import CheckedDocument
+from trivet.index.lexicon import bm25_for, embedded_text
+from trivet.store.manifest import Manifest
+from trivet.types import Representations, require_same_space
+
+
+@dataclass(frozen=True)
+class CutDocument:
+    """A document and the pieces that it is stored as."""
+
+    document: CheckedDocument
+    pieces: tuple[Piece, ...]
+
+    @property
+    def texts(self) -> list[str]:
+        """The text that is embedded for each piece."""
+        return [piece.embedded for piece in self.pieces]
+
+
+class VectorSource(Protocol):
+    """Cuts documents into pieces and gives each piece its vectors."""
+
+    def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
+        """The pieces of each document, or why it cannot be cut."""
+
+    def embed(self, documents: Sequence[CutDocument]) -> list[Representations | TrivetError]:
+        """The representations of each document's pieces, or why it cannot be embedded."""
+
+
+class ModelVectors:
+    """Vectors from the index's model; long documents become several chunks."""
+
+    def __init__(self, embedder: Embedder, manifest: Manifest) -> None:
+        self._embedder = embedder
+        self._manifest = manifest
+        self._chunker = Chunker(embedder, manifest.chunk_tokens)
+
+    def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
+        """Pieces of at most `chunk_tokens` tokens."""
+        return [
+            pieces if isinstance(pieces, TrivetError) else CutDocument(document, tuple(pieces))
+            for document, pieces in zip(documents, self._chunker.cut(documents), strict=True)
+        ]
+
+    def embed(self, documents: Sequence[CutDocument]) -> list[Representations | TrivetError]:
+        """One forward pass for all pieces; if it is refused, one for each document."""
+        try:
+            every = self._represent([text for cut in documents for text in cut.texts])
+        except InvalidInputError as error:
+            if len(documents) == 1:
+                return [error]
+            return [self.embed([cut])[0] for cut in documents]
+        ends: list[int] = []
+        for cut in documents:
+            ends.append((ends[-1] if ends else 0) + len(cut.pieces))
+        return [every[end - len(c.pieces) : end] for c, end in zip(documents, ends, strict=True)]
+
+    def _represent(self, texts: Sequence[str]) -> Representations:
+        """The legs of the index; without a dense leg the model's weights are never loaded."""
+        lexical = self._manifest.lexical
+        sparse = None if lexical is None else bm25_for(lexical).embed_documents(texts)
+        if "dense" not in self._manifest.spaces:
+            return Representations(sparse=sparse)
+        return replace(self._embedder.embed_documents(texts), sparse=sparse)
+
+
+class GivenVectors:
+    """Vectors that the caller brought: one for each document, which is stored as one chunk.
+
+    Args:
+        representations: in the order of the documents.
+        documents: how many there are.
+        manifest: every leg that is given must live in the index's space of its mode.
+
+    Raises:
+        SpaceMismatchError: a leg of another space.
+        InvalidInputError: no representations, fewer or more than documents, a leg that the index
+            does not have, or no dense leg where it has one.
+    """
+
+    def __init__(
+        self, representations: Representations, documents: int, manifest: Manifest
+    ) -> None:
+        if not isinstance(representations, Representations):
+            raise InvalidInputError(
+                f"expected Representations, got {type(representations).__name__}"
+            )
+        if len(representations) != documents:
+            raise InvalidInputError(
+                f"expected as many representations as documents ({documents}), "
+                f"got {len(representations)}"
+            )
+        spaces = manifest.spaces
+        for mode, leg in representations.legs.items():
+            if mode not in spaces:
+                raise InvalidInputError(
+                    f"expected representations with legs {', '.join(spaces)}, got a {mode} leg "
+                    "too: this index does not have it"
+                )
+            require_same_space(spaces[mode], leg.space)
+        if "dense" in spaces and representations.dense is None:
+            raise InvalidInputError(
+                "expected representations with a dense leg, got none: this index has one"
+            )
+        self._representations = representations
+
+    def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
+        """Each document is one piece."""
+        return [
+            CutDocument(d, (Piece((0, len(d.text)), embedded_text(d.title, d.text)),))
+            for d in documents
+        ]
+
+    def embed(self, documents: Sequence[CutDocument]) -> list[Representations | TrivetError]:
+        """The document's own vectors."""
+        return [self._representations[cut.document.position] for cut in documents]

@@ -1,0 +1,64 @@
+"""The door to an engine: the few verbs that every Qdrant must offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from trivet.store.points import FoundPoint, Point, PointVector
+from trivet.types import Space
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+# One operation of an engine: small enough for the write-ahead log and for short pauses.
+WRITE_BATCH = 256
+
+
+class Engine(Protocol):
+    """A Qdrant that holds one index. Writes are serialised by the store; reads are thread-safe.
+
+    Every verb raises `StoreError` when the engine fails.
+    """
+
+    @property
+    def name(self) -> str:
+        """Engine and version, for people."""
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write whole points; on return a reader sees them."""
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete points; ids that are not there are ignored."""
+
+    def retrieve(
+        self, ids: Sequence[str], *, fields: Sequence[str] | None = None
+    ) -> dict[str, Mapping[str, Any]]:
+        """Payloads (or the named fields of them) by point id; missing ids are left out."""
+
+    def query(self, requests: Sequence[models.QueryRequest]) -> list[list[FoundPoint]]:
+        """One request to the engine that answers all queries, each best first."""
+
+    def count(self) -> int:
+        """Points stored."""
+
+    def pages(self) -> Iterator[dict[str, Mapping[str, Any]]]:
+        """Every point's payload by id, a page at a time."""
+
+    def add_space(self, space: Space) -> None:
+        """Make a named vector for a space, empty on every point; nothing if it is there."""
+
+    def set_vectors(self, vectors: Mapping[str, Mapping[str, PointVector]]) -> None:
+        """Set named vectors of stored points: {point id: {vector name: vector}}."""
+
+    def drop_vectors(self, name: str) -> None:
+        """Drop a named vector from every point; nothing if it is not there."""
+
+    def flush(self) -> None:
+        """Return when everything written would survive a loss of power."""
+
+    def size_bytes(self) -> int:
+        """Bytes on disk; 0 for an engine in memory."""
+
+    def close(self) -> None:
+        """Release files and memory."""

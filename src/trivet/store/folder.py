@@ -1,0 +1,168 @@
+"""An index in a folder (Qdrant Edge), or in memory: making, opening and locking it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from trivet.errors import IndexLockedError, NotAnIndexError, StoreError
+from trivet.store.journal import Journal
+from trivet.store.manifest import (
+    LexicalState,
+    Manifest,
+    holds_index,
+    read_manifest,
+    write_manifest,
+)
+from trivet.store.store import Store
+from trivet.types import Mode, Space
+
+LOCK_FILE = "lock"
+OWNER_FILE = "lock.owner"
+JOURNAL_FILE = "journal.sqlite"
+SHARD_FOLDER = "shards/0"
+OWN_FILES = {LOCK_FILE, OWNER_FILE}
+
+
+def new_manifest(
+    model: str, spaces: Mapping[Mode, Space], chunk_tokens: int, lexical: LexicalState | None
+) -> Manifest:
+    """The manifest of an index that is about to be made."""
+    return Manifest(
+        namespace=uuid.uuid4(),
+        model=model,
+        spaces=dict(spaces),
+        chunk_tokens=chunk_tokens,
+        lexical=lexical,
+        shard=SHARD_FOLDER,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def create_in_memory(manifest: Manifest) -> Store:
+    """A store that is gone when the process ends."""
+    from trivet.store.memory import MemoryEngine
+
+    engine = MemoryEngine(list(manifest.spaces.values()))
+    return Store(
+        engine, Journal(None), manifest, save_manifest=lambda _: None, release=lambda: None
+    )
+
+
+def check_location(folder: Path) -> None:
+    """Refuse a path where an index can be neither opened nor made.
+
+    Raises:
+        NotAnIndexError: a file, or a folder that holds other things.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise NotAnIndexError(f"expected a folder for the index, got the file {folder}")
+    if folder.is_dir() and not holds_index(folder):
+        foreign = sorted(p.name for p in folder.iterdir() if not _is_ours(p.name))
+        if foreign:
+            raise NotAnIndexError(
+                f"expected an index or an empty folder, got {folder} with {foreign[0]!r} in it "
+                f"({len(foreign)} entries) and no store.json: give another path"
+            )
+
+
+def create_in_folder(folder: Path, manifest: Manifest) -> Store:
+    """Make an index in a folder that is empty or not there.
+
+    The manifest is written last: a folder that a crash left without one is made again.
+    """
+    from trivet.store.edge import EdgeEngine
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder {folder}: {error}") from error
+    lock = _acquire(folder)
+    try:
+        if holds_index(folder):
+            raise IndexLockedError(
+                f"{folder} became an index while it was being made here: open it again"
+            )
+        # A shard that a crash left half made is passed over, not repaired.
+        shard = f"shards/{uuid.uuid4().hex[:8]}"
+        manifest = replace(manifest, shard=shard)
+        engine = EdgeEngine.create(folder / shard, list(manifest.spaces.values()))
+        journal = Journal(folder / JOURNAL_FILE)
+        write_manifest(folder, manifest)
+    except BaseException:
+        lock.release()
+        raise
+    return Store(
+        engine,
+        journal,
+        manifest,
+        save_manifest=lambda changed: write_manifest(folder, changed),
+        release=lock.release,
+    )
+
+
+def open_folder(folder: Path) -> Store:
+    """Open the index in a folder, and finish or take back what a crash left open.
+
+    Raises:
+        IndexLockedError: another process or `Index` holds it.
+        NotAnIndexError, IndexDamagedError: see `read_manifest`.
+    """
+    from trivet.store.edge import EdgeEngine
+
+    lock = _acquire(folder)
+    try:
+        manifest = read_manifest(folder)
+        engine = EdgeEngine.load(folder / manifest.shard)
+        store = Store(
+            engine,
+            Journal(folder / JOURNAL_FILE),
+            manifest,
+            save_manifest=lambda changed: write_manifest(folder, changed),
+            release=lock.release,
+        )
+        store.recover()
+        store.drop_scratch()
+    except BaseException:
+        lock.release()
+        raise
+    return store
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a crash while an index was being made can have left this behind."""
+    return name in OWN_FILES or name.split("-")[0] == JOURNAL_FILE or name == "shards"
+
+
+def _acquire(folder: Path) -> FileLock:
+    """Take the folder's lock; the operating system drops it when the process dies."""
+    lock = FileLock(folder / LOCK_FILE, is_singleton=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise IndexLockedError(
+            f"the index {folder} is held by {_owner(folder)}: close it there first; to serve "
+            "several processes at once, use a Qdrant server"
+        ) from None
+    except OSError as error:
+        raise StoreError(f"cannot lock the folder {folder}: {error}") from error
+    owner = {"pid": os.getpid(), "host": socket.gethostname()}
+    (folder / OWNER_FILE).write_text(json.dumps(owner), "utf-8")
+    return lock
+
+
+def _owner(folder: Path) -> str:
+    try:
+        owner = json.loads((folder / OWNER_FILE).read_text("utf-8"))
+        pid, host = int(owner["pid"]), str(owner["host"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+    return "this process" if pid == os.getpid() else f"process {pid} on {host}"

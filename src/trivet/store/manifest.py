@@ -1,0 +1,149 @@
+"""The manifest: what an index is made of, kept in `store.json` of its folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trivet.errors import IndexDamagedError, NotAnIndexError
+from trivet.types import Mode, Space
+
+MANIFEST_FILE = "store.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class LexicalState:
+    """How the BM25 leg was weighted.
+
+    Attributes:
+        average_tokens: mean length of a chunk in the analyser's terms.
+        documents: documents it was estimated on; 0 = none seen yet.
+        frozen: whether it stays as it is; until then it is provisional.
+    """
+
+    average_tokens: float
+    documents: int
+    frozen: bool
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an index is made of.
+
+    Attributes:
+        namespace: of the points' ids, made once.
+        model: the source that the embedder is loaded from again.
+        spaces: the space of each leg; a leg that is not there is absent.
+        chunk_tokens: the most tokens of a chunk.
+        lexical: state of the BM25 leg, None without one.
+        shard: the engine's folder, relative to the index's.
+        created: ISO 8601, UTC.
+        scratch: a vector name that is being filled or dropped; after a crash it is dropped.
+    """
+
+    namespace: uuid.UUID
+    model: str
+    spaces: Mapping[Mode, Space]
+    chunk_tokens: int
+    lexical: LexicalState | None
+    shard: str
+    created: str
+    scratch: str | None = None
+
+    @property
+    def vector_spaces(self) -> dict[str, Space]:
+        """The spaces by vector name."""
+        return {space.vector_name: space for space in self.spaces.values()}
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as a JSON object."""
+        return {
+            "format": FORMAT,
+            "namespace": str(self.namespace),
+            "model": self.model,
+            "spaces": {mode: space.to_json() for mode, space in self.spaces.items()},
+            "chunk_tokens": self.chunk_tokens,
+            "lexical": None if self.lexical is None else vars(self.lexical),
+            "shard": self.shard,
+            "created": self.created,
+            "scratch": self.scratch,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Manifest:
+        """Read a manifest; raises ValueError, KeyError or TypeError on anything unexpected."""
+        if stored["format"] != FORMAT:
+            raise ValueError(f"expected format {FORMAT}, got {stored['format']!r}")
+        shard = stored["shard"]
+        if not isinstance(shard, str) or Path(shard).is_absolute() or ".." in Path(shard).parts:
+            raise ValueError(f"expected a shard inside the index folder, got {shard!r}")
+        lexical = stored["lexical"]
+        return cls(
+            namespace=uuid.UUID(stored["namespace"]),
+            model=stored["model"],
+            spaces={mode: Space.from_json(space) for mode, space in stored["spaces"].items()},
+            chunk_tokens=stored["chunk_tokens"],
+            lexical=None if lexical is None else LexicalState(**lexical),
+            shard=shard,
+            created=stored["created"],
+            scratch=stored["scratch"],
+        )
+
+
+def holds_index(folder: Path) -> bool:
+    """Whether a folder holds an index (of any format)."""
+    return (folder / MANIFEST_FILE).is_file()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read a folder's manifest.
+
+    Raises:
+        NotAnIndexError: `store.json` is some other program's file, or of another format.
+        IndexDamagedError: it is ours and unreadable.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise IndexDamagedError(
+            f"expected a JSON object in {path}, got {error}: restore it from a backup"
+        ) from error
+    if not isinstance(stored, dict) or "namespace" not in stored:
+        raise NotAnIndexError(f"expected a Trivet manifest in {path}, got another program's file")
+    try:
+        return Manifest.from_json(stored)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IndexDamagedError(
+            f"cannot use the manifest {path}: {error!r}; restore it from a backup, or open the "
+            "index with the version of Trivet that wrote it"
+        ) from error
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replace a folder's manifest, whole or not at all, durably."""
+    path = folder / MANIFEST_FILE
+    scratch = folder / f"{MANIFEST_FILE}.new"
+    with scratch.open("w", encoding="utf-8") as file:
+        json.dump(manifest.to_json(), file, indent=1, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside a folder durable, where the system knows how to."""
+    with contextlib.suppress(OSError):  # Windows opens no folders
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

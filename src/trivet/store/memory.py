@@ -1,0 +1,165 @@
+"""qdrant-client's local mode in memory: the exact oracle, and an index that leaves no trace."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+from qdrant_client import QdrantClient, models
+
+from trivet.errors import IndexClosedError, StoreError
+from trivet.store.engine import WRITE_BATCH
+from trivet.store.points import FoundPoint, Point, PointVector
+from trivet.types import Space, SparseVector
+
+COLLECTION = "trivet"
+
+
+class MemoryEngine:
+    """An engine that is gone when the process ends. Exact, and slow beyond some thousand points."""
+
+    def __init__(self, spaces: Sequence[Space]) -> None:
+        # Local mode iterates dictionaries that a writer changes: one call at a time.
+        self._lock = threading.RLock()
+        self._client: QdrantClient | None = QdrantClient(":memory:")
+        self._client.create_collection(
+            COLLECTION,
+            vectors_config={s.vector_name: _dense(s) for s in spaces if s.mode == "dense"},
+            sparse_vectors_config={s.vector_name: _sparse() for s in spaces if s.mode == "sparse"},
+        )
+
+    @property
+    def name(self) -> str:
+        """Engine and version."""
+        return f"qdrant-client {version('qdrant-client')} in memory"
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write whole points."""
+        made = [
+            models.PointStruct.model_construct(
+                id=p.id, vector=_vectors(p.vectors), payload=dict(p.payload)
+            )
+            for p in points
+        ]
+        if made:
+            with self._using() as client:
+                client.upsert(COLLECTION, made, wait=True)
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete points; missing ids are ignored."""
+        if ids:
+            with self._using() as client:
+                client.delete(COLLECTION, models.PointIdsList(points=list(ids)), wait=True)
+
+    def retrieve(
+        self, ids: Sequence[str], *, fields: Sequence[str] | None = None
+    ) -> dict[str, Mapping[str, Any]]:
+        """Payloads by point id."""
+        wanted: bool | list[str] = True if fields is None else list(fields)
+        with self._using() as client:
+            records = client.retrieve(COLLECTION, list(ids), with_payload=wanted)
+        return {str(record.id): record.payload or {} for record in records}
+
+    def query(self, requests: Sequence[models.QueryRequest]) -> list[list[FoundPoint]]:
+        """Answer all queries, one after another."""
+        with self._using() as client:
+            answers = client.query_batch_points(COLLECTION, requests)
+        return [
+            [FoundPoint(str(p.id), p.score, p.payload or {}) for p in answer.points]
+            for answer in answers
+        ]
+
+    def count(self) -> int:
+        """Points stored."""
+        with self._using() as client:
+            return client.count(COLLECTION, exact=True).count
+
+    def pages(self) -> Iterator[dict[str, Mapping[str, Any]]]:
+        """Every point's payload, a page at a time."""
+        offset = None
+        while True:
+            with self._using() as client:
+                records, offset = client.scroll(
+                    COLLECTION, limit=WRITE_BATCH, offset=offset, with_payload=True
+                )
+            yield {str(record.id): record.payload or {} for record in records}
+            if offset is None:
+                return
+
+    def add_space(self, space: Space) -> None:
+        """Make a named vector for a space; nothing if it is there."""
+        config: models.DenseVectorNameConfig | models.SparseVectorNameConfig
+        if space.mode == "sparse":
+            config = models.SparseVectorNameConfig(
+                sparse=models.SparseVectorConfig(modifier=models.Modifier.IDF)
+            )
+        else:
+            config = models.DenseVectorNameConfig(
+                dense=models.DenseVectorConfig(size=_dims(space), distance=models.Distance.COSINE)
+            )
+        with self._using() as client:
+            client.create_vector_name(COLLECTION, space.vector_name, config)
+
+    def set_vectors(self, vectors: Mapping[str, Mapping[str, PointVector]]) -> None:
+        """Set named vectors of stored points."""
+        made = [models.PointVectors(id=id, vector=_vectors(v)) for id, v in vectors.items()]
+        if made:
+            with self._using() as client:
+                client.update_vectors(COLLECTION, made, wait=True)
+
+    def drop_vectors(self, name: str) -> None:
+        """Drop a named vector from every point."""
+        with self._using() as client:
+            client.delete_vector_name(COLLECTION, name)
+
+    def flush(self) -> None:
+        """Nothing to bring anywhere."""
+
+    def size_bytes(self) -> int:
+        """Nothing on disk."""
+        return 0
+
+    def close(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            client, self._client = self._client, None
+            if client is not None:
+                client.close()
+
+    @contextmanager
+    def _using(self) -> Iterator[QdrantClient]:
+        with self._lock:
+            if self._client is None:
+                raise IndexClosedError(
+                    "expected an open index, got one that was closed: open it again"
+                )
+            try:
+                yield self._client
+            except Exception as error:
+                raise StoreError(f"the engine failed: {error}") from error
+
+
+def _dense(space: Space) -> models.VectorParams:
+    return models.VectorParams(size=_dims(space), distance=models.Distance.COSINE)
+
+
+def _dims(space: Space) -> int:
+    if space.dims is None:
+        raise StoreError(f"expected a space with dims, got {space!r}")
+    return space.dims
+
+
+def _sparse() -> models.SparseVectorParams:
+    return models.SparseVectorParams(modifier=models.Modifier.IDF)
+
+
+def _vectors(vectors: Mapping[str, PointVector]) -> dict[str, Any]:
+    return {
+        name: models.SparseVector(indices=v.indices.tolist(), values=v.values.tolist())
+        if isinstance(v, SparseVector)
+        else v.tolist()
+        for name, v in vectors.items()
+    }

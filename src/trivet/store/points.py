@@ -1,0 +1,185 @@
+"""Points: what is written to an engine, and the checks that every point passes before it is."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from trivet.errors import InvalidDocumentError, SpaceMismatchError, StoreError
+from trivet.types import Hit, Mode, Representations, Space, SparseVector, Vectors
+
+PAYLOAD_TEXT = "page_content"
+PAYLOAD_METADATA = "metadata"
+PAYLOAD_OWN = "_trivet"
+
+PointVector: TypeAlias = Vectors | SparseVector
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of a document: what is embedded, stored and found.
+
+    Attributes:
+        document: the caller's document id.
+        sequence: position among the document's chunks, from 0.
+        text: exactly the document's text from `span[0]` to `span[1]`.
+        span: character offsets in the document's text.
+        title: the document's title.
+        metadata: the document's metadata (JSON values).
+        digest: SHA-256 (hex) of the document's content and metadata.
+        revision: counts the times the document was written, from 1.
+    """
+
+    document: str
+    sequence: int
+    text: str
+    span: tuple[int, int]
+    title: str
+    metadata: Mapping[str, Any]
+    digest: str
+    revision: int
+
+    @property
+    def id(self) -> str:
+        """How a chunk is named to the user."""
+        return f"{self.document}#{self.sequence}"
+
+    def payload(self) -> dict[str, Any]:
+        """The payload as stored; `page_content` and `metadata` are what other readers expect."""
+        return {
+            PAYLOAD_TEXT: self.text,
+            PAYLOAD_METADATA: dict(self.metadata),
+            PAYLOAD_OWN: {
+                "id": self.id,
+                "document": self.document,
+                "sequence": self.sequence,
+                "span": list(self.span),
+                "title": self.title,
+                "hash": self.digest,
+                "revision": self.revision,
+            },
+        }
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Chunk:
+        """Read a stored payload."""
+        own = payload[PAYLOAD_OWN]
+        start, end = own["span"]
+        return cls(
+            document=own["document"],
+            sequence=own["sequence"],
+            text=payload[PAYLOAD_TEXT],
+            span=(start, end),
+            title=own["title"],
+            metadata=payload[PAYLOAD_METADATA],
+            digest=own["hash"],
+            revision=own["revision"],
+        )
+
+    def hit(self, score: float, scores: dict[Mode, float], *, as_chunk: bool) -> Hit:
+        """This chunk as a result: of its document, or (`as_chunk`) of itself."""
+        return Hit(
+            id=self.id if as_chunk else self.document,
+            score=score,
+            text=self.text,
+            metadata=dict(self.metadata),
+            scores=scores,
+            span=self.span,
+        )
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point as every engine takes it: a UUID, named vectors, a JSON payload."""
+
+    id: str
+    vectors: Mapping[str, PointVector]
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FoundPoint:
+    """A point as a search returns it."""
+
+    id: str
+    score: float
+    payload: Mapping[str, Any]
+
+
+def point_id(namespace: uuid.UUID, document: str, sequence: int) -> str:
+    r"""The id of a chunk's point: uuid5 of tenant, document id and sequence.
+
+    The tenant is empty until an index has tenants. `\x1f` (unit separator) joins the parts.
+    """
+    return str(uuid.uuid5(namespace, f"\x1f{document}\x1f{sequence}"))
+
+
+def point_ids(namespace: uuid.UUID, document: str, sequences: Iterable[int]) -> list[str]:
+    """The ids of several chunks of one document."""
+    return [point_id(namespace, document, sequence) for sequence in sequences]
+
+
+def make_point(namespace: uuid.UUID, chunk: Chunk, representations: Representations) -> Point:
+    """The point of a chunk; `representations` holds that one text."""
+    return Point(
+        id=point_id(namespace, chunk.document, chunk.sequence),
+        vectors={leg.space.vector_name: leg[0] for leg in representations.legs.values()},
+        payload=chunk.payload(),
+    )
+
+
+def check_points(points: Sequence[Point], spaces: Mapping[str, Space]) -> None:
+    """Refuse a whole batch if one point of it could harm the engine or would never be found.
+
+    Engines accept NaN, unsorted or doubled sparse indices and half a batch; we do not.
+
+    Args:
+        points: the batch.
+        spaces: the index's spaces by vector name.
+
+    Raises:
+        InvalidDocumentError: a vector that is not finite, zero, or malformed; names the document.
+        SpaceMismatchError: a vector name that the index does not hold, or one that is missing.
+        StoreError: two points of the batch share an id.
+    """
+    if len({point.id for point in points}) != len(points):
+        raise StoreError(f"expected distinct points in a batch of {len(points)}, got doubled ids")
+    for point in points:
+        name = point.payload[PAYLOAD_OWN]["id"]
+        if set(point.vectors) != set(spaces):
+            raise SpaceMismatchError(
+                f"chunk {name!r}: expected vectors {sorted(spaces)}, got {sorted(point.vectors)}"
+            )
+        for vector_name, vector in point.vectors.items():
+            problem = _vector_problem(vector, spaces[vector_name])
+            if problem:
+                raise InvalidDocumentError(f"chunk {name!r}, vector {vector_name}: {problem}")
+
+
+def _vector_problem(vector: PointVector, space: Space) -> str | None:
+    if isinstance(vector, SparseVector):
+        return _sparse_problem(vector)
+    if vector.dtype != np.float32 or vector.shape[-1:] != (space.dims,):
+        return f"expected float32 of {space.dims} dims, got {vector.dtype} {vector.shape}"
+    # One pass: a NaN or an infinity anywhere makes the sum of squares not finite.
+    norm = float(np.dot(vector.ravel(), vector.ravel()))
+    if not np.isfinite(norm):
+        return "expected finite numbers, got NaN, an infinity or numbers beyond float32"
+    if norm == 0.0:
+        return "expected a vector with a length, got all zeros: it has no direction to compare"
+    return None
+
+
+def _sparse_problem(vector: SparseVector) -> str | None:
+    indices, values = vector.indices, vector.values
+    if indices.ndim != 1 or indices.shape != values.shape:
+        return f"expected as many indices as values, got {indices.shape} and {values.shape}"
+    if indices.dtype != np.uint32 or bool(np.any(indices[1:] <= indices[:-1])):
+        return f"expected strictly ascending uint32 indices, got {indices[:8]!r}"
+    if not bool(np.all(np.isfinite(values))):
+        return "expected finite weights, got NaN or an infinity"
+    return None
