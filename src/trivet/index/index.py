@@ -19,7 +19,6 @@ from trivet.index.arguments import (
 from trivet.index.documents import checked_documents
 from trivet.index.ingest import Ingest, Progress
 from trivet.index.keywords import checked_keywords
-from trivet.index.search import SearchOptions, search_many
 from trivet.index.vectors import GivenVectors, ModelVectors, VectorSource
 from trivet.store.filters import payload_filter
 from trivet.store.points import Chunk
@@ -212,6 +211,9 @@ class Index:
         chunks: bool = False,
     ) -> list[list[Hit]]:
         """As `search` for each query, in one forward pass and one request to the engine."""
+        # The door to qdrant_client: half a second that count, get and add do without.
+        from trivet.index.search import SearchOptions, search_many
+
         asked = checked_queries(queries)
         options = SearchOptions(
             k=checked_k(k),

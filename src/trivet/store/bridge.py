@@ -65,13 +65,33 @@ def _stage(fields: dict[str, Any]) -> dict[str, Any]:
     return {
         "limit": limit,
         "query": None if query is None else _query(query, using, limit),
-        "prefetches": [
-            qdrant_edge.Prefetch(**_stage(stated(prefetch, *_STAGE))) for prefetch in prefetches
-        ],
-        "filter": edge_filter(fields["filter"]) if "filter" in fields else None,
+        "prefetches": [_prefetch(prefetch) for prefetch in prefetches],
+        "filter": _stage_filter(fields["filter"]) if "filter" in fields else None,
         "params": _search_params(fields["params"]) if "params" in fields else None,
         "score_threshold": fields.get("score_threshold"),
     }
+
+
+def _stage_filter(filter_: models.Filter) -> qdrant_edge.Filter:
+    """A filter that still holds as a whole beside those of the stages around it.
+
+    Edge joins the filters of a request and its prefetches clause by clause, which would make their
+    `should` lists alternatives of each other (qdrant/qdrant#10594); what is under `must` holds.
+    """
+    translated = edge_filter(filter_)
+    if filter_.should or filter_.min_should:
+        return qdrant_edge.Filter(must=[translated])
+    return translated
+
+
+def _prefetch(prefetch: object) -> qdrant_edge.Prefetch:
+    stage = _stage(stated(prefetch, *_STAGE))
+    if isinstance(stage["query"], qdrant_edge.Mmr):
+        raise InvalidInputError(
+            "expected Mmr at the top of a request, got it in a prefetch, where Edge would search "
+            "without it: prefetch the plain nearest query and diversify at the top"
+        )
+    return qdrant_edge.Prefetch(**stage)
 
 
 def _query(query: object, using: str | None, limit: int) -> EdgeQuery:
@@ -101,6 +121,11 @@ def _nearest(fields: dict[str, Any], using: str | None, limit: int) -> EdgeQuery
     vector = _vector(fields["nearest"])
     if "mmr" not in fields:
         return qdrant_edge.Query.Nearest(vector, using)
+    if isinstance(vector, qdrant_edge.SparseVector):
+        raise InvalidInputError(
+            "expected Mmr with a dense vector or one per token, got a SparseVector: a folder "
+            "spreads no sparse results; diversify over another leg"
+        )
     mmr = stated(fields["mmr"], "diversity", "candidates_limit")
     diversity = mmr.get("diversity", DEFAULT_DIVERSITY)
     if not 0 <= diversity <= 1:  # Edge takes any

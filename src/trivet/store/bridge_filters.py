@@ -1,8 +1,8 @@
 """Filters of `qdrant_client.models`, said to Qdrant Edge.
 
 The models of one union differ by the name of the field that is set (`has_id`, `is_null`, ...), as
-they do on the wire. So the name picks the translation, whatever the versions of both packages, and
-a name that is not listed here is refused, never dropped.
+they do on the wire. So the name picks the translation, and one that is not listed here is refused,
+never dropped.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def stated(model: object, *known: str) -> dict[str, Any]:
     if known:
         for name in fields.keys() - set(known):
             raise InvalidInputError(
-                f"expected {type(model).__name__} with only {', '.join(known)} set, got {name!r}, "
-                "which has no meaning in a folder: leave it out"
+                f"expected a model with none but {', '.join(known)} set, got "
+                f"{type(model).__name__} with {name!r}: a folder knows no such part; leave it out"
             )
     return fields
 
@@ -110,12 +110,6 @@ def refusals(error_type: type[InvalidInputError]) -> Iterator[None]:
         reason = str(error).partition("\n")[0]
         raise error_type(
             f"expected a value that Qdrant Edge accepts, it refuses this one ({reason}): correct it"
-        ) from error
-    except AttributeError as error:
-        if error.obj not in (qdrant_edge, qdrant_edge.Expression):
-            raise
-        raise error_type(
-            f"the installed qdrant-edge-py has no {error.name}: update it or leave that part out"
         ) from error
 
 
@@ -177,7 +171,7 @@ def _match(match: object) -> object:
         # Edge's bindings read True as the integer 1, which no boolean in a payload equals; they
         # read numpy's bool as a boolean.
         value = np.bool_(value)
-    return getattr(qdrant_edge, _MATCHES[name])(value)
+    return _MATCHES[name](value)
 
 
 def _range(bounds: object) -> qdrant_edge.RangeFloat | qdrant_edge.RangeDateTime:
@@ -233,7 +227,7 @@ _CONDITIONS: dict[str, Callable[[Any], EdgeCondition]] = {
     "is_empty": lambda field: qdrant_edge.IsEmptyCondition(**stated(field)),
     "is_null": lambda field: qdrant_edge.IsNullCondition(**stated(field)),
     "has_id": lambda ids: qdrant_edge.HasIdCondition(set(ids)),
-    "has_vector": lambda name: qdrant_edge.HasVectorCondition(name),
+    "has_vector": qdrant_edge.HasVectorCondition,
     "slice": lambda part: qdrant_edge.SliceCondition(**stated(part)),  # type: ignore[attr-defined]
     "nested": _nested,
 }
@@ -249,14 +243,13 @@ _CONSTRAINTS: dict[str, Callable[[Any], object]] = {
     "is_null": bool,
 }
 
-# By name, since not every supported Edge has all of them.
-_MATCHES = {
-    "value": "MatchValue",
-    "any": "MatchAny",
-    "except_": "MatchExcept",
-    "text": "MatchText",
-    "text_any": "MatchTextAny",
-    "phrase": "MatchPhrase",
-    "prefix": "MatchPrefix",
-    "substring": "MatchSubstring",
+_MATCHES: dict[str, Callable[[Any], object]] = {
+    "value": qdrant_edge.MatchValue,
+    "any": qdrant_edge.MatchAny,
+    "except_": qdrant_edge.MatchExcept,
+    "text": qdrant_edge.MatchText,
+    "text_any": qdrant_edge.MatchTextAny,
+    "phrase": qdrant_edge.MatchPhrase,
+    "prefix": qdrant_edge.MatchPrefix,
+    "substring": qdrant_edge.MatchSubstring,
 }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import qdrant_edge
 
 from trivet.store.bridge_filters import edge_condition, edge_point, stated
+
+OfOne: TypeAlias = Callable[[qdrant_edge.Expression], qdrant_edge.Expression]
+OfMany: TypeAlias = Callable[[list[qdrant_edge.Expression]], qdrant_edge.Expression]
 
 
 def edge_expression(expression: object) -> qdrant_edge.Expression:
@@ -31,12 +34,12 @@ def edge_expression(expression: object) -> qdrant_edge.Expression:
     return qdrant_edge.Expression.Condition(edge_condition(expression))
 
 
-def _of_one(name: str) -> Callable[[object], qdrant_edge.Expression]:
-    return lambda part: getattr(qdrant_edge.Expression, name)(edge_expression(part))
+def _of_one(make: OfOne) -> Callable[[object], qdrant_edge.Expression]:
+    return lambda part: make(edge_expression(part))
 
 
-def _of_many(name: str) -> Callable[[list[object]], qdrant_edge.Expression]:
-    return lambda parts: getattr(qdrant_edge.Expression, name)([edge_expression(x) for x in parts])
+def _of_many(make: OfMany) -> Callable[[list[object]], qdrant_edge.Expression]:
+    return lambda parts: make([edge_expression(part) for part in parts])
 
 
 def _quotient(params: object) -> qdrant_edge.Expression:
@@ -69,23 +72,23 @@ def _geo_distance(params: object) -> qdrant_edge.Expression:
 
 
 _EXPRESSIONS: dict[str, Callable[[Any], qdrant_edge.Expression]] = {
-    "mult": _of_many("Mult"),
-    "sum": _of_many("Sum"),
-    "max": _of_many("Max"),
-    "min": _of_many("Min"),
-    "neg": _of_one("Neg"),
-    "abs": _of_one("Abs"),
-    "sqrt": _of_one("Sqrt"),
-    "exp": _of_one("Exp"),
-    "log10": _of_one("Log10"),
-    "ln": _of_one("Ln"),
-    "acosh": _of_one("Acosh"),
+    "mult": _of_many(qdrant_edge.Expression.Mult),
+    "sum": _of_many(qdrant_edge.Expression.Sum),
+    "max": _of_many(qdrant_edge.Expression.Max),
+    "min": _of_many(qdrant_edge.Expression.Min),
+    "neg": _of_one(qdrant_edge.Expression.Neg),
+    "abs": _of_one(qdrant_edge.Expression.Abs),
+    "sqrt": _of_one(qdrant_edge.Expression.Sqrt),
+    "exp": _of_one(qdrant_edge.Expression.Exp),
+    "log10": _of_one(qdrant_edge.Expression.Log10),
+    "ln": _of_one(qdrant_edge.Expression.Ln),
+    "acosh": _of_one(qdrant_edge.Expression.Acosh),
     "div": _quotient,
     "pow": _power,
     "lin_decay": _decay(qdrant_edge.DecayKind.Lin),
     "exp_decay": _decay(qdrant_edge.DecayKind.Exp),
     "gauss_decay": _decay(qdrant_edge.DecayKind.Gauss),
     "geo_distance": _geo_distance,
-    "datetime": lambda text: qdrant_edge.Expression.Datetime(text),
-    "datetime_key": lambda key: qdrant_edge.Expression.DatetimeKey(key),
+    "datetime": qdrant_edge.Expression.Datetime,
+    "datetime_key": qdrant_edge.Expression.DatetimeKey,
 }

@@ -1,0 +1,1 @@
+"""What Trivet promises in numbers, measured: run by `python -m benchmarks` (`make bench`)."""

@@ -1,0 +1,21 @@
+"""All benchmarks, one after another: `python -m benchmarks [--only NAME]`."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import embedding_speed, engine_speed, quality
+
+ALL = {"engine_speed": engine_speed, "embedding_speed": embedding_speed, "quality": quality}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", choices=ALL, action="append", help="may be given several times")
+    for name in parser.parse_args().only or ALL:
+        print(f"{name}: {ALL[name].__doc__}", flush=True)
+        ALL[name].main([])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Embedding speed: padding, and documents a CPU second against sentence-transformers' `encode`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+
+import trivet
+from benchmarks import beir, results
+from benchmarks.figures import Bar, Figure
+from benchmarks.intervals import bootstrap, median
+from trivet.embedding.batching import plan_batches
+from trivet.embedding.locate import DEFAULT_MODEL, locate
+
+TITLE = "Embedding speed, all-MiniLM-L6-v2, float32"
+METHOD = (
+    "Padding: padded tokens over real tokens of our batches. Speed: the same documents, weights "
+    "and process; sentence-transformers' `encode` with its defaults on the processor and "
+    "`Embedder.embed_documents` take turns, the first place changing hands every round. CPU "
+    "seconds are those of all threads; medians over rounds, intervals by bootstrap over rounds."
+)
+# Documents of each collection, so that each takes about the same time.
+SAMPLES = {"cranfield": 160, "npl": 800, "medquad-dev": 160}
+PADDING_BAR = Bar(high=1.05)
+SPEED_BAR = Bar(low=1.4)
+
+Encode: TypeAlias = Callable[[list[str]], NDArray[np.float32]]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.embedding_speed", description=__doc__
+    )
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args(arguments).rounds
+    embedder = trivet.Embedder.load(DEFAULT_MODEL)
+    figures = measure_padding(embedder)
+    reference = SentenceTransformer(str(locate(DEFAULT_MODEL).folder), device="cpu")
+    for name in SAMPLES:
+        figures += compare(name, embedder, reference, rounds)
+    figures.append(Figure("threads of torch", torch.get_num_threads(), digits=0))
+    results.report("embedding_speed", TITLE, METHOD, figures)
+
+
+def measure_padding(embedder: trivet.Embedder) -> list[Figure]:
+    """The whole of Cranfield in one call, and as `Index.add` hands it over."""
+    counts = embedder.count_tokens(beir.load("cranfield").texts)
+    lengths = [min(count, embedder.max_tokens) for count in counts]
+    step = trivet.Settings().batch_chunks
+    parts = [lengths[start : start + step] for start in range(0, len(lengths), step)]
+    return [
+        Figure("cranfield: padding, one call", padding([lengths]), PADDING_BAR, digits=3),
+        Figure(f"cranfield: padding, {step} texts a call", padding(parts), digits=3),
+    ]
+
+
+def padding(calls: Sequence[Sequence[int]]) -> float:
+    """Padded tokens over real tokens of texts of these lengths, embedded call by call."""
+    padded = sum(
+        len(batch) * max(lengths[position] for position in batch)
+        for lengths in calls
+        for batch in plan_batches(lengths)
+    )
+    return padded / sum(map(sum, calls))
+
+
+def compare(
+    name: str, embedder: trivet.Embedder, reference: SentenceTransformer, rounds: int
+) -> list[Figure]:
+    """CPU seconds of both on a sample that is spread over the collection."""
+    texts = beir.load(name).texts
+    spread = np.linspace(0, len(texts) - 1, SAMPLES[name]).astype(int)
+    sample = [texts[position] for position in spread]
+
+    def ours(texts: list[str]) -> NDArray[np.float32]:
+        dense = embedder.embed_documents(texts, truncate=True).dense
+        assert dense is not None
+        return dense.values
+
+    contenders: list[Encode] = [ours, reference.encode]
+    vectors = [contender(sample) for contender in contenders]  # a warm-up too
+    seconds = np.zeros((2, rounds))
+    for round in range(rounds):
+        for which in (0, 1) if round % 2 == 0 else (1, 0):
+            start = time.process_time()
+            contenders[which](sample)
+            seconds[which, round] = time.process_time() - start
+    rates = len(sample) / np.median(seconds, axis=1)
+    ratios = seconds[1] / seconds[0]
+    return [
+        Figure(
+            f"{name}: speed against encode, times",
+            float(np.median(ratios)),
+            SPEED_BAR,
+            bootstrap(ratios, median),
+        ),
+        Figure(f"{name}: documents a CPU second, ours", float(rates[0]), digits=1),
+        Figure(f"{name}: documents a CPU second, encode", float(rates[1]), digits=1),
+        Figure(
+            f"{name}: largest difference of a component, millionths",
+            1e6 * float(np.abs(vectors[0] - vectors[1]).max()),
+            digits=2,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""The commands, their options and their exit codes.
+
+Exit codes:
+    0: done.
+    1: it could not be done; one line on stderr says why.
+    2: the command line itself is wrong.
+    3: done, but for some documents, which are named on stderr.
+    130: stopped with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trivet.cli.render import complain
+from trivet.errors import TrivetError
+
+# An empty line starts a new line.
+EXIT_CODES = """\
+Exit codes:
+
+0  done
+
+1  it could not be done; one line on stderr says why
+
+2  the command line itself is wrong
+
+3  done, but for some documents, which are named on stderr
+
+130  stopped with Ctrl-C
+"""
+
+# Other people's progress bars and chatter would run through ours. Set for this process only, and
+# only where the user has not chosen otherwise.
+QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
+
+# Typer names no class for every error of usage; it is the base of the one that it does name.
+USAGE_ERROR = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    help="Search texts by meaning and by word, in a real Qdrant engine in a folder.",
+    epilog=EXIT_CODES,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+
+IndexFolder = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Take the options that stand before the command (`run` reads them)."""
+
+
+@app.command("index")
+def index_command(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", exists=True, help="Files and folders.")
+    ],
+    index: IndexFolder,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Model of a new index: a name or a folder."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Index text, Markdown, reStructuredText, Python and JSONL files (.jsonl, .jsonl.gz).
+
+    A file's path relative to PATH is its id. A line of JSONL is an object with "text" and, if
+    wanted, "id", "title" and "metadata". Run again to resume, or to replace what has changed.
+    Hidden files, links that leave PATH and other kinds of files are passed over.
+    """
+    from trivet.cli.indexing import index_paths
+
+    raise typer.Exit(index_paths(paths, index, model=model, as_json=as_json))
+
+
+@app.command("search")
+def search_command(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="A question, or words.")],
+    index: IndexFolder,
+    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="How many documents.")] = 10,
+    mode: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODE", help="Search with these legs only: dense, sparse."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search an index, and say which legs found each document."""
+    from trivet.cli.searching import search_index
+
+    search_index(query, index, k=k, modes=mode, as_json=as_json)
+
+
+@app.command("info")
+def info_command(index: IndexFolder, as_json: AsJson = False) -> None:
+    """Show what an index holds; no model is loaded."""
+    from trivet.cli.searching import show_index
+
+    show_index(index, as_json=as_json)
+
+
+@app.command("demo")
+def demo_command(index: IndexFolder = Path("trivet-demo")) -> None:
+    """Index the documentation of Python's standard library, and ask it ten questions."""
+    from trivet.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(index))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Args:
+        arguments: what follows the program's name; none = `--help`.
+
+    Returns:
+        The exit code.
+    """
+    for name, setting in QUIET.items():
+        os.environ.setdefault(name, setting)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a text that the terminal's encoding lacks
+    try:
+        code = _invoke(list(arguments) or ["--help"])
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads us (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _invoke(arguments: list[str]) -> int:
+    """Run one command line; every error but a broken pipe becomes a line and an exit code."""
+    debug = False
+    group = typer.main.get_command(app)
+    try:
+        with group.make_context("trivet", arguments) as context:
+            debug = context.params["debug"]
+            group.invoke(context)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        complain("stopped; run again to resume")
+        return 130
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        complain(f"error: {_explained(error)}")
+        return 2 if isinstance(error, USAGE_ERROR) else 1
+    return 0
+
+
+def _explained(error: Exception) -> str:
+    """What an error says to someone who sees no traceback."""
+    if isinstance(error, USAGE_ERROR):
+        message = getattr(error, "format_message", error.__str__)().rstrip(".")
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "trivet"
+        return f"{message} (see {command} --help)"
+    if isinstance(error, TrivetError | OSError):
+        return str(error)
+    return f"unexpected {type(error).__name__}: {error} (trivet --debug … shows where)"

@@ -1,0 +1,127 @@
+"""`trivet index`: files and folders into an index."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import trivet
+from trivet.cli import render
+from trivet.cli.files import SUFFIXES, Failure, Found, find_files
+from trivet.cli.progress import watched
+from trivet.cli.sources import read_files
+from trivet.errors import InvalidInputError
+from trivet.types import Document, FailedDocument, IngestReport
+
+
+class Intake:
+    """Hands documents out of files to an index, and counts what else was in them.
+
+    Args:
+        found: the files to read.
+
+    Attributes:
+        failed: what could not be read, so far.
+        empty_files: files without any text, so far.
+    """
+
+    def __init__(self, found: Found) -> None:
+        self.failed = list(found.failed)
+        self.empty_files = 0
+        self._files = found.files
+        self._read_bytes = [0]  # after so many documents
+
+    def documents(self) -> Iterator[Document]:
+        """The documents, one by one as they are asked for."""
+        read_bytes = 0
+        for reading in read_files(self._files):
+            read_bytes += reading.size_bytes
+            if isinstance(reading.outcome, Document):
+                self._read_bytes.append(read_bytes)
+                yield reading.outcome
+            elif reading.outcome is None:
+                self.empty_files += 1
+            else:
+                self.failed.append(reading.outcome)
+
+    def read_bytes(self, report: IngestReport) -> int:
+        """How much of the files is done when a report has come."""
+        return self._read_bytes[min(report.total, len(self._read_bytes) - 1)]
+
+
+def index_paths(paths: Sequence[Path], location: Path, *, model: str | None, as_json: bool) -> int:
+    """Index files and folders; what an index holds already is not embedded again.
+
+    Args:
+        paths: files and folders.
+        location: folder of the index, made if it is not there.
+        model: model of a new index; None = as stored, or the default.
+        as_json: print the summary as JSON.
+
+    Returns:
+        The exit code: 3 if a document failed, else 0.
+
+    Raises:
+        InvalidInputError: there is nothing to index, or two files have the same id.
+    """
+    found = find_files(paths, outside=location)
+    if not found.files and not found.failed:
+        raise InvalidInputError(
+            f"expected files that end in {', '.join(SUFFIXES)}, got none of them under "
+            f"{', '.join(map(str, paths))}: name other files or folders"
+        )
+    intake = Intake(found)
+    work = sum(file.size_bytes for file in found.files)
+    with render.waiting("Opening the index"):
+        index = trivet.open(location, model=model)
+    with index, watched(work, intake.read_bytes) as watch:
+        report = index.upsert(intake.documents(), progress=watch)
+    failures = [*intake.failed, *map(as_failure, report.failed)]
+    if as_json:
+        _print_json(report, failures, intake, found)
+    else:
+        _print_summary(report, len(failures), intake, found)
+    render.print_failures(failures)
+    return 3 if failures else 0
+
+
+def as_failure(failed: FailedDocument) -> Failure:
+    """A document that the index refused, like one that could not be read."""
+    name = failed.id or f"document {failed.position + 1}"
+    return Failure(name, str(failed.error).removeprefix(f"document {failed.id!r}: "))
+
+
+def _print_json(
+    report: IngestReport, failures: Sequence[Failure], intake: Intake, found: Found
+) -> None:
+    summary = {
+        "added": report.added,
+        "replaced": report.replaced,
+        "skipped": report.skipped,
+        "failed": [{"id": failure.id, "error": failure.reason} for failure in failures],
+        "chunks": report.chunks,
+        "elapsed_s": round(report.elapsed_s, 3),
+        "files": len(found.files),
+        "empty_files": intake.empty_files,
+        "other_files": found.other_files,
+        "links": found.links,
+    }
+    sys.stdout.write(json.dumps(summary, indent=2) + "\n")
+
+
+def _print_summary(report: IngestReport, failed: int, intake: Intake, found: Found) -> None:
+    console = render.output()
+    console.print(render.ingested(report, failed), soft_wrap=True)
+    passed_over = [
+        render.plural(count, noun)
+        for count, noun in (
+            (found.other_files, "file of another kind"),
+            (intake.empty_files, "empty file"),
+            (found.links, "link"),
+        )
+        if count
+    ]
+    if passed_over:
+        console.print(f"passed over: {', '.join(passed_over)}", soft_wrap=True)

@@ -1,0 +1,93 @@
+"""`trivet search` and `trivet info`: what an index answers, and what it holds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import trivet
+from trivet.cli import render
+from trivet.errors import NotAnIndexError
+from trivet.index import exists
+
+
+def search_index(
+    query: str, location: Path, *, k: int, modes: Sequence[str] | None, as_json: bool
+) -> None:
+    """Search an index and print the hits.
+
+    Args:
+        query: a question, or words.
+        location: folder of the index.
+        k: how many documents.
+        modes: the legs to search with; None or empty = all.
+        as_json: print a list of objects with the fields of `Hit`.
+
+    Raises:
+        NotAnIndexError: there is no index.
+    """
+    _require_index(location)
+    with trivet.open(location) as index, render.waiting("Loading the model"):
+        hits = index.search(query, k=k, modes=modes or None)
+    if as_json:
+        _print_json([asdict(hit) for hit in hits])
+    else:
+        render.print_hits(hits)
+
+
+def show_index(location: Path, *, as_json: bool) -> None:
+    """Print what an index holds; loads no model.
+
+    Args:
+        location: folder of the index.
+        as_json: print one object with the fields of `IndexInfo`.
+
+    Raises:
+        NotAnIndexError: there is no index.
+    """
+    _require_index(location)
+    with trivet.open(location) as index:
+        described = index.describe()
+    if as_json:
+        spaces = [space.to_json() for space in described.spaces]
+        fields = {name: getattr(described, name) for name in described.__dataclass_fields__}
+        _print_json({**fields, "spaces": spaces})
+        return
+    rows = [
+        ("documents", f"{described.documents:,}"),
+        ("chunks", f"{described.chunks:,}"),
+        ("model", described.model),
+        *(
+            ("spaces" if i == 0 else "", _space_line(space))
+            for i, space in enumerate(described.spaces)
+        ),
+        ("engine", described.engine),
+        ("on disk", render.size(described.size_bytes)),
+        ("created", described.created),
+    ]
+    console = render.output()
+    console.print(render.one_line(described.location), style="bold", soft_wrap=True)
+    for name, fact in rows:
+        console.print(f"  {name:<9}  {render.one_line(fact)}", soft_wrap=True)
+
+
+def _space_line(space: trivet.Space) -> str:
+    dims = f", {space.dims} dims" if space.dims else ""
+    return f"{space.vector_name}  {space.model}{dims}"
+
+
+def _require_index(location: Path) -> None:
+    if not exists(location):
+        came = "a folder without one" if location.is_dir() else "no such folder"
+        raise NotAnIndexError(
+            f"expected an index in {location}, got {came}: "
+            f"make one with `trivet index PATH --index {location}`"
+        )
+
+
+def _print_json(value: object) -> None:
+    # Escaped to ASCII, so that no text in it can steer a terminal or miss its encoding.
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")

@@ -1,0 +1,1 @@
+"""Kernels: ways to run a backbone, each held to the torch reference."""

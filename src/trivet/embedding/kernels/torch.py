@@ -1,0 +1,75 @@
+"""The reference backbone: transformers on torch, float32, in inference mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers.utils import logging as transformers_logging
+
+from trivet.embedding.spec import EncoderSpec
+from trivet.errors import CheckpointError
+
+# The extra layer that some BERTs put on [CLS]: absent from many checkpoints, and never read here.
+_UNREAD = "pooler."
+
+
+class Backbone:
+    """A transformer that turns token ids into token states."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    @torch.inference_mode()
+    def states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Run the backbone.
+
+        Args:
+            ids: (n, t) token ids, padded on the right.
+            mask: (n, t), 1 where there is a token.
+
+        Returns:
+            (n, t, h) float32, the last layer's states.
+        """
+        states: Tensor = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return states.float()
+
+
+def load_backbone(spec: EncoderSpec) -> Backbone:
+    """Load a checkpoint's weights.
+
+    Raises:
+        CheckpointError: weights are missing, damaged or of an unknown architecture.
+    """
+    try:
+        with _no_progress_bar():
+            model, report = transformers.AutoModel.from_pretrained(
+                spec.folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+            )
+    except Exception as error:  # transformers raises what its many parts raise
+        raise CheckpointError(
+            f"expected a checkpoint that transformers {transformers.__version__} loads, got "
+            f"{type(error).__name__} for {spec.folder} ({error}): fetch the checkpoint anew, "
+            "or choose one that needs no code of its own"
+        ) from error
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith(_UNREAD))
+    if missing:
+        raise CheckpointError(
+            f"expected weights for every layer in {spec.folder}, got none for {missing[0]} and "
+            f"{len(missing) - 1} more: fetch the checkpoint anew"
+        )
+    return Backbone(model.eval())
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,0 +1,1 @@
+"""Readers: a checkpoint folder of one layout becomes an `EncoderSpec`."""

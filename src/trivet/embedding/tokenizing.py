@@ -1,0 +1,105 @@
+"""Texts become token ids, by a tokenizer that nobody else can switch to padding or cutting."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tokenizers import Encoding, Tokenizer
+from tokenizers.normalizers import Lowercase
+from tokenizers.normalizers import Sequence as NormalizerSequence
+
+from trivet.embedding.spec import EncoderSpec
+from trivet.errors import CheckpointError, TextTooLongError
+
+# What a saved tokenizer.json remembers of its last use; we neither pad nor cut by it.
+_STATE_KEYS = ("truncation", "padding")
+
+
+@dataclass(frozen=True)
+class TextTokenizer:
+    """A checkpoint's tokenizer, without padding or truncation.
+
+    Attributes:
+        tokenizer: ours alone: nobody else holds this object.
+        sha256: of its file, less the state that a former use left in it.
+        max_tokens: the most tokens of one text, special tokens included.
+    """
+
+    tokenizer: Tokenizer
+    sha256: str
+    max_tokens: int
+
+    @classmethod
+    def read(cls, spec: EncoderSpec) -> TextTokenizer:
+        """Read a checkpoint's tokenizer.json.
+
+        Raises:
+            CheckpointError: the file cannot be read as a tokenizer.
+        """
+        try:
+            stored = json.loads(spec.tokenizer_file.read_bytes())
+            settings = {name: value for name, value in stored.items() if name not in _STATE_KEYS}
+            text = json.dumps(settings, sort_keys=True)
+            tokenizer = Tokenizer.from_str(text)
+        except Exception as error:  # the tokenizers library raises plain Exception
+            raise CheckpointError(
+                f"expected a tokenizer in {spec.tokenizer_file}, got a file that cannot be read "
+                f"as one ({error}): fetch or save the checkpoint anew"
+            ) from error
+        if spec.lower_case:
+            tokenizer.normalizer = _lower_case_first(tokenizer)
+        return cls(tokenizer, hashlib.sha256(text.encode()).hexdigest(), spec.max_tokens)
+
+    def copy(self) -> Tokenizer:
+        """A tokenizer of the caller's own, whose changes do not reach ours."""
+        return Tokenizer.from_str(self.tokenizer.to_str())
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special tokens included."""
+        return [len(encoding.ids) for encoding in self._encode(texts)]
+
+    def token_ids(self, texts: Sequence[str], *, truncate: bool) -> list[list[int]]:
+        """The ids of each text, special tokens included.
+
+        Raises:
+            TextTooLongError: a text is longer than the model reads and `truncate` is False.
+        """
+        ids = []
+        for position, encoding in enumerate(self._encode(texts)):
+            if len(encoding.ids) > self.max_tokens and not truncate:
+                raise TextTooLongError(
+                    f"expected texts of at most {self.max_tokens} tokens, got {len(encoding.ids)} "
+                    f"at position {position}: split it, or pass truncate=True to cut it"
+                )
+            ids.append(self._cut(encoding))
+        return ids
+
+    def prompt_tokens(self, prompt: str) -> int:
+        """Tokens at the start of every text that begins with this prompt; 0 for no prompt."""
+        if not prompt:
+            return 0
+        (encoding,) = self._encode([prompt])
+        return len(encoding.ids) - encoding.special_tokens_mask[-1]
+
+    def _encode(self, texts: Sequence[str]) -> list[Encoding]:
+        return self.tokenizer.encode_batch_fast(list(texts))
+
+    def _cut(self, encoding: Encoding) -> list[int]:
+        """At most `max_tokens` ids: the text loses its end, the special tokens stay."""
+        excess = len(encoding.ids) - self.max_tokens
+        if excess <= 0:
+            return encoding.ids
+        special = encoding.special_tokens_mask
+        after = special[::-1].index(0)
+        end = len(special) - after
+        return encoding.ids[: end - excess] + encoding.ids[end:]
+
+
+def _lower_case_first(tokenizer: Tokenizer) -> NormalizerSequence:
+    stages = [Lowercase()]
+    if tokenizer.normalizer is not None:
+        stages.append(tokenizer.normalizer)
+    return NormalizerSequence(stages)

@@ -1,0 +1,91 @@
+"""The program as a process of its own: what only shows from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import trivet
+
+PROGRAM = [sys.executable, "-c", "import sys; from trivet.cli import main; sys.exit(main())"]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [*PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("package", ["typer", "rich"])
+def test_without_the_extra_one_line_says_what_to_install(package):
+    script = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "from trivet.cli import main\nsys.exit(main())"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [
+        f"error: the command line needs the package {package!r}, which is not installed: "
+        'pip install "trivet[cli]"'
+    ]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["info", "--index", "{indexed}"]])
+def test_help_and_info_load_no_model(indexed, arguments):
+    script = (
+        "import sys; from trivet.cli.app import run\n"
+        f"code = run({[part.format(indexed=indexed) for part in arguments]!r})\n"
+        "assert not {'torch', 'transformers'} & set(sys.modules)\nsys.exit(code)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_reader_that_stops_reading_is_no_error(indexed):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [*PROGRAM, "info", "--json", "--index", str(indexed)]
+    with os.fdopen(writer, "w") as broken:
+        result = subprocess.run(command, stdout=broken, stderr=subprocess.PIPE, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_other_encodings_show_a_mark_for_what_they_lack(tiny_model, tmp_path):
+    with trivet.open(tmp_path / "index", model=tiny_model) as index:
+        index.add(["anchor caf\xe9"])
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [*PROGRAM, "search", "anchor", "--index", str(tmp_path / "index")]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "anchor caf?" in result.stdout
+
+
+def test_ctrl_c_stops_with_one_line_and_a_rerun_resumes(tiny_model, tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"text": f"anchor {n}"}) + "\n" for n in range(1500)))
+    folder = tmp_path / "index"
+    arguments = ["index", str(rows), "--index", str(folder), "--model", str(tiny_model)]
+    process = subprocess.Popen([*PROGRAM, *arguments], stderr=subprocess.PIPE, text=True)
+    wait_for(folder / "store.json")
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.splitlines()[-1] == "stopped; run again to resume"
+    assert "Traceback" not in stderr
+    again = run(*arguments, "--json")
+    assert again.returncode == 0, again.stderr
+    summary = json.loads(again.stdout)
+    assert summary["added"] + summary["skipped"] == 1500
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not come"
+        time.sleep(0.05)

