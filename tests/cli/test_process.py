@@ -12,14 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import trivet
-
 PROGRAM = [sys.executable, "-c", "import sys; from trivet.cli import main; sys.exit(main())"]
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [*PROGRAM, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize("package", ["typer", "rich"])
@@ -56,19 +49,18 @@ def test_a_reader_that_stops_reading_is_no_error(indexed):
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_other_encodings_show_a_mark_for_what_they_lack(tiny_model, tmp_path):
-    with trivet.open(tmp_path / "index", model=tiny_model) as index:
-        index.add(["anchor caf\xe9"])
+def test_other_encodings_show_a_mark_for_what_they_lack(indexed):
+    indexed = indexed.rename(indexed.with_name("caf\xe9"))
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    command = [*PROGRAM, "search", "anchor", "--index", str(tmp_path / "index")]
+    command = [*PROGRAM, "info", "--index", str(indexed)]
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "anchor caf?" in result.stdout
+    assert result.stdout.splitlines()[0].endswith("caf?")
 
 
-def test_ctrl_c_stops_with_one_line_and_a_rerun_resumes(tiny_model, tmp_path):
+def test_ctrl_c_stops_with_one_line_and_a_rerun_resumes(trivet_run, tiny_model, tmp_path):
     rows = tmp_path / "rows.jsonl"
-    rows.write_text("".join(json.dumps({"text": f"anchor {n}"}) + "\n" for n in range(1500)))
+    rows.write_text("".join(json.dumps({"text": f"anchor {n}"}) + "\n" for n in range(1000)))
     folder = tmp_path / "index"
     arguments = ["index", str(rows), "--index", str(folder), "--model", str(tiny_model)]
     process = subprocess.Popen([*PROGRAM, *arguments], stderr=subprocess.PIPE, text=True)
@@ -78,10 +70,10 @@ def test_ctrl_c_stops_with_one_line_and_a_rerun_resumes(tiny_model, tmp_path):
     assert process.returncode == 130
     assert stderr.splitlines()[-1] == "stopped; run again to resume"
     assert "Traceback" not in stderr
-    again = run(*arguments, "--json")
-    assert again.returncode == 0, again.stderr
-    summary = json.loads(again.stdout)
-    assert summary["added"] + summary["skipped"] == 1500
+    again = trivet_run(*arguments, "--json")
+    assert again.code == 0, again.err
+    summary = json.loads(again.out)
+    assert summary["added"] + summary["skipped"] == 1000
 
 
 def wait_for(path: Path) -> None:

@@ -6,8 +6,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import qdrant_edge
 
-from trivet.embedding.lexical import Bm25
+from trivet.embedding.lexical import Bm25, _row
 from trivet.errors import InvalidInputError
 
 # No stop words, and stems that the Snowball stemmer leaves as they are.
@@ -51,6 +52,12 @@ def test_rows_are_sorted_unique_and_positive():
             assert len(row.indices) == len(row.values) > 0
 
 
+def test_rows_are_sorted_whatever_the_order_of_the_engine():
+    row = _row(qdrant_edge.SparseVector(indices=[5, 1, 3], values=[0.5, 0.1, 0.3]))
+    assert row.indices.tolist() == [1, 3, 5]
+    np.testing.assert_allclose(row.values, [0.1, 0.3, 0.5], rtol=1e-6)
+
+
 def test_a_query_weighs_every_different_word_once():
     made = Bm25(average_tokens=10).embed_queries(["anchors, anchor and boats"])[0]
     assert made.values.tolist() == [1.0, 1.0]
@@ -73,7 +80,7 @@ def test_no_text_gives_no_row():
     assert len(Bm25(average_tokens=10).embed_documents([])) == 0
 
 
-@pytest.mark.parametrize("times", [1, 2, 40, 1_000, 200_000])
+@pytest.mark.parametrize("times", [1, 2, 40, 1_000, 300_001])
 def test_terms_are_counted_exactly(times):
     bm25 = Bm25(average_tokens=3)
     assert bm25.count_terms(["the anchor " * times + "boat"]) == [times + 1]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import sys
 from pathlib import Path
 
 import huggingface_hub
+import huggingface_hub.constants
 import pytest
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled
 
 from trivet.embedding import Embedder
 from trivet.embedding.locate import DEFAULT_MODEL, locate
@@ -115,8 +119,8 @@ def test_without_package_and_network_the_error_says_what_to_install(no_package, 
     [
         OSError("no network"),
         ValueError("no such name"),
-        huggingface_hub.errors.LocalEntryNotFoundError("not in the cache"),
-        huggingface_hub.errors.HFValidationError("not a name"),
+        LocalEntryNotFoundError("not in the cache"),
+        HFValidationError("not a name"),
     ],
 )
 def test_whatever_the_hub_says_the_error_names_the_model(hub, failure):
@@ -142,10 +146,22 @@ def test_pickled_weights_are_fetched_only_where_there_are_no_others(hub, tiny_mo
     assert [any("bin" in p for p in patterns) for _, patterns in hub.calls] == [False, True]
 
 
-def test_fetching_leaves_the_hubs_progress_bars_as_they_were(hub, tiny_model):
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled
+@pytest.mark.parametrize("shown", [True, False])
+def test_fetching_shows_no_progress_bar_and_leaves_that_switch_as_it_was(
+    hub, tiny_model, monkeypatch, shown
+):
 
+    states = []
+    answer = type(hub).__call__
+
+    def watching(*args, **patterns):
+        states.append(are_progress_bars_disabled())
+        return answer(hub, *args, **patterns)
+
+    states_module = sys.modules["huggingface_hub.utils.tqdm"]  # its name is also a class's
+    monkeypatch.setattr(states_module, "progress_bar_states", {"_global": shown})
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", watching)
     hub.answer = tiny_model
-    before = are_progress_bars_disabled()
     locate("some/model")
-    assert are_progress_bars_disabled() == before
+    assert states == [True]
+    assert are_progress_bars_disabled() is not shown

@@ -22,19 +22,14 @@ import typer
 from trivet.cli.render import complain
 from trivet.errors import TrivetError
 
-# An empty line starts a new line.
 EXIT_CODES = """\
 Exit codes:
 
-0  done
-
-1  it could not be done; one line on stderr says why
-
-2  the command line itself is wrong
-
-3  done, but for some documents, which are named on stderr
-
-130  stopped with Ctrl-C
+- 0: done
+- 1: it could not be done; one line on stderr says why
+- 2: the command line itself is wrong
+- 3: done, but for some documents, which are named on stderr
+- 130: stopped with Ctrl-C
 """
 
 # Other people's progress bars and chatter would run through ours. Set for this process only, and
@@ -48,7 +43,7 @@ app = typer.Typer(
     help="Search texts by meaning and by word, in a real Qdrant engine in a folder.",
     epilog=EXIT_CODES,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
 
 IndexFolder = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
@@ -65,7 +60,7 @@ def root(
 @app.command("index")
 def index_command(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", exists=True, help="Files and folders.")
+        list[Path], typer.Argument(metavar="PATH", exists=True, help="Files and folders.")
     ],
     index: IndexFolder,
     model: Annotated[

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from trivet.errors import IndexLockedError, NotAnIndexError, StoreError
+from trivet.errors import IndexDamagedError, IndexLockedError, NotAnIndexError, StoreError
 from trivet.store.journal import Journal
 from trivet.store.manifest import (
     LexicalState,
@@ -53,7 +53,11 @@ def create_in_memory(manifest: Manifest) -> Store:
 
     engine = MemoryEngine(list(manifest.spaces.values()))
     return Store(
-        engine, Journal(None), manifest, save_manifest=lambda _: None, release=lambda: None
+        engine,
+        Journal(None, new=True),
+        manifest,
+        save_manifest=lambda _: None,
+        release=lambda: None,
     )
 
 
@@ -91,11 +95,16 @@ def create_in_folder(folder: Path, manifest: Manifest) -> Store:
             raise IndexLockedError(
                 f"{folder} became an index while it was being made here: open it again"
             )
+        journal = Journal(folder / JOURNAL_FILE, new=True)
+        if journal.counts() != (0, 0):
+            raise IndexDamagedError(
+                f"expected {folder} to be empty, got an index with documents and no store.json: "
+                "restore that file from a backup, or give another path"
+            )
         # A shard that a crash left half made is passed over, not repaired.
         shard = f"shards/{uuid.uuid4().hex[:8]}"
         manifest = replace(manifest, shard=shard)
         engine = EdgeEngine.create(folder / shard, list(manifest.spaces.values()))
-        journal = Journal(folder / JOURNAL_FILE)
         write_manifest(folder, manifest)
     except BaseException:
         lock.release()
@@ -124,7 +133,7 @@ def open_folder(folder: Path) -> Store:
         engine = EdgeEngine.load(folder / manifest.shard)
         store = Store(
             engine,
-            Journal(folder / JOURNAL_FILE),
+            Journal(folder / JOURNAL_FILE, new=False),
             manifest,
             save_manifest=lambda changed: write_manifest(folder, changed),
             release=lock.release,

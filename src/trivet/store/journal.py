@@ -18,7 +18,8 @@ from trivet.errors import IndexClosedError, IndexDamagedError, StoreError
 
 Operation: TypeAlias = Literal["insert", "replace", "delete"]
 
-SCHEMA = """
+FORMAT = 1
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS documents (
     id TEXT PRIMARY KEY, digest TEXT NOT NULL, chunks INTEGER NOT NULL, revision INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -26,7 +27,7 @@ CREATE TABLE IF NOT EXISTS pending (
     id TEXT PRIMARY KEY, operation TEXT NOT NULL, digest TEXT NOT NULL, chunks INTEGER NOT NULL,
     revision INTEGER NOT NULL, previous_chunks INTEGER NOT NULL, redo BLOB
 ) WITHOUT ROWID;
-PRAGMA user_version = 1;
+PRAGMA user_version = {FORMAT};
 """
 
 
@@ -70,12 +71,13 @@ class Journal:
 
     Args:
         path: the file; None keeps it in memory.
+        new: make the file; else it must be there.
 
     Raises:
         IndexDamagedError: the file is no journal, or is damaged.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, new: bool) -> None:
         self._path = path
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
@@ -83,6 +85,9 @@ class Journal:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            (format_version,) = connection.execute("PRAGMA user_version").fetchone()
+            if format_version != FORMAT and not new:
+                raise sqlite3.DatabaseError(f"expected format {FORMAT}, got {format_version}")
             connection.executescript(SCHEMA)
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.DatabaseError as error:

@@ -1,0 +1,110 @@
+"""A process that is killed loses nothing that was committed, and the rest is completed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import trivet
+from trivet import Document
+
+MOMENTS = 10
+DOCUMENTS = 400
+
+# Prints a line when it starts to write and one after every commit, then what it has reported.
+WRITER = """
+import json, sys, trivet
+folder, model, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+index = trivet.open(folder, model=model, settings=trivet.Settings(batch_chunks=16))
+index.search("load the weights")
+print("ready", flush=True)
+texts = [" ".join([f"anchor {n} sail wind wave tide"] * (1 + 12 * (n % 9 == 0))) for n in range(count)]
+index.add(texts, ids=[str(n) for n in range(count)],
+          progress=lambda report: print(json.dumps(report.added + report.skipped), flush=True))
+print("done", flush=True)
+"""
+
+
+def texts() -> list[str]:
+    repeat = [1 + 12 * (n % 9 == 0) for n in range(DOCUMENTS)]
+    return [" ".join([f"anchor {n} sail wind wave tide"] * repeat[n]) for n in range(DOCUMENTS)]
+
+
+def kill_after(folder: Path, model: Path, delay_s: float) -> int:
+    """Run the writer, kill it so long after it began to write; what it had called committed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(folder), str(model), str(DOCUMENTS)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(delay_s)
+    os.kill(process.pid, signal.SIGKILL)
+    lines = process.stdout.read().split("\n")
+    process.wait()
+    process.stdout.close()
+    numbers = [int(json.loads(line)) for line in lines[:-1] if line.isdigit()]
+    return max(numbers, default=0)
+
+
+def assert_whole(index: trivet.Index, at_least: int) -> int:
+    """Every document that is there is there whole, and the engine holds nothing else."""
+    count = index.count()
+    assert count >= at_least
+    stored = index.get([str(n) for n in range(DOCUMENTS)])
+    assert len(stored) == count
+    every = texts()
+    assert all(document.text == every[int(document.id)] for document in stored)
+    info = index.describe()
+    assert info.documents == count
+    assert info.chunks == index._store.engine.count()
+    return count
+
+
+def test_sigkill_at_ten_random_moments_of_add(tmp_path: Path, tiny_model: Path) -> None:
+    draw = random.Random(7)
+    caught_midway = 0
+    for moment in range(MOMENTS):
+        folder = tmp_path / str(moment)
+        committed = kill_after(folder, tiny_model, draw.uniform(0.0, 1.2))
+        with trivet.open(folder, model=tiny_model) as index:
+            count = assert_whole(index, committed)
+            caught_midway += 0 < count < DOCUMENTS
+            ids = [str(n) for n in range(DOCUMENTS)]
+            report = index.add(texts(), ids=ids)
+            assert (report.added, report.skipped, report.failed) == (
+                DOCUMENTS - count,
+                count,
+                (),
+            )
+            assert assert_whole(index, DOCUMENTS) == DOCUMENTS
+            hits = index.search("anchor 123", k=DOCUMENTS)
+            assert len({hit.id for hit in hits}) == len(hits) == DOCUMENTS
+    # The moments must have been worth it.
+    assert caught_midway >= 3
+
+
+def test_an_interrupt_leaves_whole_documents(tmp_path: Path, tiny_model: Path) -> None:
+    with trivet.open(
+        tmp_path / "index", model=tiny_model, settings=trivet.Settings(batch_chunks=16)
+    ) as index:
+
+        def interrupt(report: trivet.IngestReport) -> None:
+            if report.added >= 64:
+                raise KeyboardInterrupt
+
+        documents = [Document(text, str(n)) for n, text in enumerate(texts())]
+        try:
+            index.add(documents, progress=interrupt)
+        except KeyboardInterrupt:
+            pass
+        assert 64 <= assert_whole(index, 64) < 200
+        assert index.add(documents).failed == ()
+        assert assert_whole(index, DOCUMENTS) == DOCUMENTS
