@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 import trivet
 from trivet import Document
 
@@ -101,10 +103,8 @@ def test_an_interrupt_leaves_whole_documents(tmp_path: Path, tiny_model: Path) -
                 raise KeyboardInterrupt
 
         documents = [Document(text, str(n)) for n, text in enumerate(texts())]
-        try:
+        with pytest.raises(KeyboardInterrupt):
             index.add(documents, progress=interrupt)
-        except KeyboardInterrupt:
-            pass
         assert 64 <= assert_whole(index, 64) < 200
         assert index.add(documents).failed == ()
         assert assert_whole(index, DOCUMENTS) == DOCUMENTS

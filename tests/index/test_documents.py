@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -151,26 +151,17 @@ def test_a_zero_vector_fails_its_document_only(
 
 
 def test_threads_add_delete_and_search_together(index: trivet.Index) -> None:
-    errors: list[Exception] = []
-
     def work(number: int) -> None:
-        try:
-            for turn in range(6):
-                mine = [f"{number}-{turn}-{i}" for i in range(5)]
-                assert index.add([f"anchor {id}" for id in mine], ids=mine).added == 5
-                assert index.add(["a shared sail"], ids=["shared"]).failed == ()
-                assert index.search("anchor", k=3)
-                assert index.delete(mine[:1]) == 1
-                assert len(index.get(mine)) == 4
-        except Exception as error:
-            errors.append(error)
+        for turn in range(6):
+            mine = [f"{number}-{turn}-{i}" for i in range(5)]
+            assert index.add([f"anchor {id}" for id in mine], ids=mine).added == 5
+            assert index.add(["a shared sail"], ids=["shared"]).failed == ()
+            assert index.search("anchor", k=3)
+            assert index.delete(mine[:1]) == 1
+            assert len(index.get(mine)) == 4
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
     assert index.count() == 4 * 6 * 4 + 1 == index.describe().chunks
 
 
