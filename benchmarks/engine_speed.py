@@ -97,10 +97,10 @@ def recorded_requests(index: trivet.Index, queries: Sequence[str]) -> list[Reque
         requests.append(asked)
         return query(asked)
 
-    store.query = record  # type: ignore[method-assign]
+    store.query = record
     for text in queries:
         index.search(text)
-    store.query = query  # type: ignore[method-assign]
+    store.query = query
     return requests
 
 

@@ -1,0 +1,59 @@
+"""What the package shows to the world, and what importing it costs."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+
+import trivet
+from trivet import errors
+
+HEAVY = ("torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge")
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    program = f"""
+import json, sys, time
+start = time.process_time()
+import trivet
+print(json.dumps([time.process_time() - start, [m for m in {HEAVY!r} if m in sys.modules]]))
+"""
+    costs = []
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+        seconds, loaded = json.loads(done.stdout)
+        assert loaded == []
+        costs.append(seconds)
+    # The contract is a bar on the import itself, so this one time is asserted: CPU, best of three.
+    assert min(costs) < 0.5
+
+
+def test_the_public_names_are_those_that_are_there() -> None:
+    public = {
+        name
+        for name, value in vars(trivet).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert public == set(trivet.__all__)
+    assert trivet.__all__ == sorted(trivet.__all__)
+
+
+def test_every_error_is_a_trivet_error_and_drawn_in_the_tree() -> None:
+    classes = [c for c in vars(errors).values() if inspect.isclass(c)]
+    assert len(classes) > 15
+    for error in classes:
+        assert issubclass(error, errors.TrivetError)
+        assert error.__name__ in (errors.__doc__ or "")
+        assert error.__doc__
+
+
+def test_public_calls_have_docstrings_and_annotations() -> None:
+    for name in trivet.__all__:
+        value = getattr(trivet, name)
+        assert value.__doc__, name
+        for part, function in inspect.getmembers(value, inspect.isfunction):
+            if not part.startswith("_") and function.__module__.startswith("trivet"):
+                assert function.__doc__, f"{name}.{part}"
+                assert "return" in function.__annotations__, f"{name}.{part}"

@@ -1,0 +1,103 @@
+"""The README is true: every block of it is run, and prints what it says."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+class Block(NamedTuple):
+    language: str
+    code: str
+
+
+BLOCKS = [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", README, re.M | re.S)]
+COMMANDS = [
+    line for block in BLOCKS if block.language == "bash" for line in block.code.splitlines()
+]
+
+
+def test_every_block_is_of_a_kind_that_is_run() -> None:
+    assert README.count("\n```") == 2 * len(BLOCKS)
+    assert {block.language for block in BLOCKS} == {"bash", "python", "text"}
+    known = ("make demo", "make check", "make test", "pip install ", "trivet ")
+    assert all(command.startswith(known) for command in COMMANDS)
+
+
+@pytest.mark.model
+def test_python_blocks_print_what_the_readme_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "readme"}
+    pairs = zip(BLOCKS, [*BLOCKS[1:], Block("", "")], strict=True)
+    ran = 0
+    for block, following in pairs:
+        if block.language != "python":
+            continue
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(block.code, "README.md", "exec"), names)
+        expected = following.code if following.language == "text" else printed.getvalue()
+        assert printed.getvalue() == expected
+        ran += 1
+    assert ran >= 6
+
+
+@pytest.mark.model
+def test_trivet_commands_run(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "README.md", tmp_path)
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    outputs = {}
+    for command in COMMANDS:
+        if command.startswith("trivet "):
+            done = shell(command, tmp_path)
+            assert done.returncode == 0, done.stderr
+            outputs[command.split()[1]] = done.stdout
+    assert set(outputs) == {"index", "search", "info"}
+    assert "architecture.md" in outputs["search"]
+
+
+def test_the_package_is_installed_with_the_extras_that_the_readme_names() -> None:
+    (install,) = [command for command in COMMANDS if command.startswith("pip ")]
+    done = shell(f"python -m {install} --no-deps --no-build-isolation --dry-run --quiet", ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "does not provide the extra" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.model
+def test_make_demo_answers_and_resumes() -> None:
+    done = shell("make demo", ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "zipfile" in done.stdout
+    again = shell("make demo", ROOT)
+    assert again.returncode == 0, again.stderr
+    assert re.search(r"\b0 added\b|nothing new|already", again.stdout), again.stdout[:400]
+
+
+@pytest.mark.parametrize("target", ["test", "check", "demo"])
+def test_make_knows_the_targets(target: str) -> None:
+    done = shell(f"make --dry-run {target}", ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command with this environment's programs first."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(
+        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True
+    )
