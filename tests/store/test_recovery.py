@@ -21,7 +21,7 @@ from trivet.types import DenseVectors, Representations, Space, SparseVector, Spa
 
 DENSE = Space("dense", "test", 4, {"weights": "x"})
 SPARSE = Space("sparse", "bm25", None, {"average_tokens": 3.0})
-STATE = LexicalState(3.0, 1, frozen=False)
+STATE = LexicalState(3.0, 1)
 STEPS = ("upsert", "retrieve", "delete", "flush")
 
 
@@ -51,7 +51,7 @@ def write(store: Store, id: str, chunks: int, text: str) -> DocumentWrite:
         )
         for i in range(chunks)
     )
-    return DocumentWrite(JournalEntry(id, text, chunks, revision), existing, points)
+    return DocumentWrite(JournalEntry(id, text, chunks, revision, 2 * chunks), existing, points)
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -67,13 +67,13 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 def contents(store: Store) -> dict[str, list[str]]:
     """Every document's chunks; fails if the engine holds anything that the journal does not."""
-    documents, chunks = store.journal.counts()
+    totals = store.journal.totals()
     stored: dict[str, list[Chunk]] = {}
     for page in store.pages():
         for chunk in page:
             stored.setdefault(chunk.document, []).append(chunk)
-    assert len(stored) == documents
-    assert sum(map(len, stored.values())) == chunks == store.engine.count()
+    assert len(stored) == totals.documents
+    assert sum(map(len, stored.values())) == totals.chunks == store.engine.count()
     for found in stored.values():
         assert len({(chunk.digest, chunk.revision) for chunk in found}) == 1
     return {
@@ -153,7 +153,7 @@ def test_a_new_weighting_that_dies_leaves_one_whole_leg(
         return [SparseVector(np.array([7], dtype=np.uint32), heavy) for _ in chunks]
 
     def reweigh() -> None:
-        store.reweigh(space, LexicalState(9.0, 3, frozen=True), weigh)
+        store.reweigh(space, LexicalState(9.0, 3), weigh)
 
     verb = ("add_space", "pages", "set_vectors", "flush", "drop_vectors")[call]
     with monkeypatch.context() as patch:
@@ -166,7 +166,7 @@ def test_a_new_weighting_that_dies_leaves_one_whole_leg(
     assert store.manifest.spaces["sparse"] == (space if verb == "drop_vectors" else SPARSE)
     reweigh()
     assert store.manifest.spaces == {"dense": DENSE, "sparse": space}
-    assert store.manifest.lexical == LexicalState(9.0, 3, frozen=True)
+    assert store.manifest.lexical == LexicalState(9.0, 3)
     assert [score for _, score in nearest(store, space.vector_name, [7])] == pytest.approx(
         [nearest(store, space.vector_name, [7])[0][1]] * 6
     )

@@ -166,7 +166,7 @@ class Index:
 
     def count(self) -> int:
         """Documents stored."""
-        return self._store.journal.counts()[0]
+        return self._store.journal.totals().documents
 
     @checked_keywords
     def search(
@@ -227,12 +227,12 @@ class Index:
     def describe(self) -> IndexInfo:
         """What the index is: engine, sizes, spaces, model."""
         manifest = self._store.manifest
-        documents, chunks = self._store.journal.counts()
+        totals = self._store.journal.totals()
         return IndexInfo(
             location=self._location,
             engine=self._store.engine.name,
-            documents=documents,
-            chunks=chunks,
+            documents=totals.documents,
+            chunks=totals.chunks,
             spaces=tuple(manifest.spaces.values()),
             model=manifest.model,
             size_bytes=self._store.size_bytes(),

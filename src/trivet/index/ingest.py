@@ -64,7 +64,7 @@ class Ingest:
         """
         cut = self._cut(documents)
         if lexicon.is_unseen(self._store.manifest):
-            head = list(islice(cut, lexicon.FREEZE_AT))
+            head = list(islice(cut, lexicon.FIRST_SAMPLE))
             if head:
                 lexicon.estimate(self._store, [t for c in head for t in c.texts], len(head))
             cut = chain(head, cut)
@@ -73,6 +73,8 @@ class Ingest:
             self._tell()
             if self._stopped:
                 break
+        if self._report.chunks and lexicon.has_lexical_leg(self._store.manifest):
+            lexicon.keep_up(self._store, at_end=True)
         self._tell()
         if self._stopped:
             raise self._report.failed[0].error
@@ -164,7 +166,7 @@ class Ingest:
                 for cut in ready:
                     self._write_alone(cut, embedded)
             if lexicon.has_lexical_leg(self._store.manifest):
-                lexicon.keep_up(self._store)
+                lexicon.keep_up(self._store, at_end=False)
 
     def _write_alone(self, cut: CutDocument, embedded: dict[str, Representations]) -> None:
         try:
@@ -195,12 +197,13 @@ class Ingest:
     ) -> DocumentWrite:
         manifest = self._store.manifest
         document = cut.document
-        sparse_space = None if vectors.sparse is None else vectors.sparse.space
-        if manifest.lexical is not None and sparse_space != manifest.spaces["sparse"]:
-            # None was given, or BM25 was weighted anew since it was.
-            vectors = vectors.with_sparse(
-                lexicon.bm25_for(manifest.lexical).embed_documents(cut.texts)
-            )
+        terms = 0
+        if manifest.lexical is not None:
+            bm25 = lexicon.bm25_for(manifest.lexical)
+            terms = sum(bm25.count_terms(cut.texts))
+            if vectors.sparse is None or vectors.sparse.space != bm25.space:
+                # None was given, or BM25 was weighted anew since it was.
+                vectors = vectors.with_sparse(bm25.embed_documents(cut.texts))
         revision = 1 if existing is None else existing.revision + 1
         points = tuple(
             make_point(
@@ -219,7 +222,7 @@ class Ingest:
             )
             for sequence, piece in enumerate(cut.pieces)
         )
-        entry = JournalEntry(document.id, document.digest, len(points), revision)
+        entry = JournalEntry(document.id, document.digest, len(points), revision, terms)
         return DocumentWrite(entry, existing, points)
 
 

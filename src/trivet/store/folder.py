@@ -96,7 +96,7 @@ def create_in_folder(folder: Path, manifest: Manifest) -> Store:
                 f"{folder} became an index while it was being made here: open it again"
             )
         journal = Journal(folder / JOURNAL_FILE, new=True)
-        if journal.counts() != (0, 0):
+        if journal.totals().documents:
             raise IndexDamagedError(
                 f"expected {folder} to be empty, got an index with documents and no store.json: "
                 "restore that file from a backup, or give another path"

@@ -21,11 +21,12 @@ Operation: TypeAlias = Literal["insert", "replace", "delete"]
 FORMAT = 1
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS documents (
-    id TEXT PRIMARY KEY, digest TEXT NOT NULL, chunks INTEGER NOT NULL, revision INTEGER NOT NULL
+    id TEXT PRIMARY KEY, digest TEXT NOT NULL, chunks INTEGER NOT NULL, revision INTEGER NOT NULL,
+    terms INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pending (
     id TEXT PRIMARY KEY, operation TEXT NOT NULL, digest TEXT NOT NULL, chunks INTEGER NOT NULL,
-    revision INTEGER NOT NULL, previous_chunks INTEGER NOT NULL, redo BLOB
+    revision INTEGER NOT NULL, terms INTEGER NOT NULL, previous_chunks INTEGER NOT NULL, redo BLOB
 ) WITHOUT ROWID;
 PRAGMA user_version = {FORMAT};
 """
@@ -40,12 +41,23 @@ class JournalEntry:
         digest: SHA-256 (hex) of its content and metadata.
         chunks: how many chunks it has.
         revision: counts the times it was written, from 1.
+        terms: length of all its chunks in BM25's terms; 0 without a BM25 leg.
     """
 
     id: str
     digest: str
     chunks: int
     revision: int
+    terms: int
+
+
+@dataclass(frozen=True)
+class JournalTotals:
+    """Documents stored whole, their chunks, and the chunks' length in BM25's terms."""
+
+    documents: int
+    chunks: int
+    terms: int
 
 
 @dataclass(frozen=True)
@@ -106,37 +118,38 @@ class Journal:
                 some = list(ids[start : start + 500])
                 marks = ",".join("?" * len(some))
                 rows = connection.execute(
-                    f"SELECT id, digest, chunks, revision FROM documents WHERE id IN ({marks})",
+                    f"SELECT * FROM documents WHERE id IN ({marks})",
                     some,
                 )
                 found.update({row[0]: JournalEntry(*row) for row in rows})
         return found
 
-    def counts(self) -> tuple[int, int]:
-        """Documents and chunks stored whole."""
+    def totals(self) -> JournalTotals:
+        """What all documents that are stored whole come to."""
         with self._using() as connection:
             row = connection.execute(
-                "SELECT count(*), coalesce(sum(chunks), 0) FROM documents"
+                "SELECT count(*), coalesce(sum(chunks), 0), coalesce(sum(terms), 0) FROM documents"
             ).fetchone()
-        return int(row[0]), int(row[1])
+        return JournalTotals(*row)
 
     def pending(self) -> list[PendingEntry]:
         """What is under way, or was when the last process died."""
         with self._using() as connection:
             rows = connection.execute(
-                "SELECT id, digest, chunks, revision, operation, previous_chunks, redo FROM pending"
+                "SELECT id, digest, chunks, revision, terms, operation, previous_chunks, redo"
+                " FROM pending"
             ).fetchall()
-        return [PendingEntry(JournalEntry(*row[:4]), *row[4:]) for row in rows]
+        return [PendingEntry(JournalEntry(*row[:5]), *row[5:]) for row in rows]
 
     def begin(self, entries: Iterable[PendingEntry]) -> None:
         """Open writes, before the engine is touched."""
         rows = [
             (p.entry.id, p.operation, p.entry.digest, p.entry.chunks, p.entry.revision,
-             p.previous_chunks, p.redo)
+             p.entry.terms, p.previous_chunks, p.redo)
             for p in entries
         ]  # fmt: skip
         with self._using() as connection:
-            connection.executemany("INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany("INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def commit(self, entries: Sequence[PendingEntry]) -> None:
         """Close writes that the engine holds whole: the documents are as these entries say."""
@@ -147,8 +160,8 @@ class Journal:
                     connection.execute("DELETE FROM documents WHERE id = ?", (entry.id,))
                 else:
                     connection.execute(
-                        "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?)",
-                        (entry.id, entry.digest, entry.chunks, entry.revision),
+                        "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)",
+                        (entry.id, entry.digest, entry.chunks, entry.revision, entry.terms),
                     )
             connection.executemany(
                 "DELETE FROM pending WHERE id = ?", [(p.entry.id,) for p in entries]

@@ -24,13 +24,11 @@ class LexicalState:
 
     Attributes:
         average_tokens: mean length of a chunk in the analyser's terms.
-        documents: documents it was estimated on; 0 = none seen yet.
-        frozen: whether it stays as it is; until then it is provisional.
+        documents: documents that were there when it was last checked; 0 = none seen yet.
     """
 
     average_tokens: float
     documents: int
-    frozen: bool
 
 
 @dataclass(frozen=True)
