@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,11 +71,10 @@ def test_trivet_commands_run(tmp_path: Path) -> None:
     assert "architecture.md" in outputs["search"]
 
 
-def test_the_package_is_installed_with_the_extras_that_the_readme_names() -> None:
+def test_the_extras_that_the_readme_names_are_there() -> None:
     (install,) = [command for command in COMMANDS if command.startswith("pip ")]
-    done = shell(f"python -m {install} --no-deps --no-build-isolation --dry-run --quiet", ROOT)
-    assert done.returncode == 0, done.stderr
-    assert "does not provide the extra" not in done.stderr
+    (named,) = re.findall(r'"\.\[(.+)\]"', install)
+    assert set(named.split(",")) <= set(metadata("trivet").get_all("Provides-Extra"))
 
 
 @pytest.mark.slow

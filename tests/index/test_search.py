@@ -136,6 +136,24 @@ def test_a_dense_index_has_no_bm25(open_index: Callable[..., trivet.Index]) -> N
     assert [space.mode for space in index.describe().spaces] == ["dense"]
 
 
+def test_a_title_counts_twice_in_bm25_and_stands_before_every_chunk(index: trivet.Index) -> None:
+    index.add(
+        [
+            Document("sail wind", "twice", "anchor"),
+            Document("anchor sail wind", "once"),
+            Document("wave tide " * 200, "long", "harbour"),
+        ]
+    )
+    scores = {h.id: h.score for h in index.search("anchor", k=3, modes=["sparse"])}
+    average, _ = state(index)
+    idf = math.log(1 + (index.describe().chunks - 2 + 0.5) / (2 + 0.5))
+    for id, tf, length in (("twice", 2, 4), ("once", 1, 3)):
+        norm = 0.25 + 0.75 * length / average
+        assert scores[id] == pytest.approx(idf * tf * 2.2 / (tf + 1.2 * norm), abs=1e-3)
+    chunks = index.search("harbour", k=50, modes=["sparse"], chunks=True)
+    assert len(chunks) == index.describe().chunks - 2 > 3
+
+
 def state(index: trivet.Index) -> tuple[float, int]:
     lexical = index._store.manifest.lexical
     return lexical.average_tokens, lexical.documents

@@ -11,7 +11,6 @@ from semantic_text_splitter import TextSplitter
 from trivet.embedding import Embedder
 from trivet.errors import TextTooLongError
 from trivet.index.documents import CheckedDocument
-from trivet.index.lexicon import embedded_text
 
 # The share of a chunk's tokens that must be left to the text beside its title.
 MIN_TEXT_SHARE = 0.5
@@ -80,6 +79,11 @@ class Chunker:
 
     def _make_splitter(self, room: int) -> TextSplitter:
         return TextSplitter.from_huggingface_tokenizer(self._embedder.tokenizer, room, trim=False)
+
+
+def embedded_text(title: str, text: str) -> str:
+    """The text that is embedded for a piece: its document's title before its text."""
+    return f"{title} {text}" if title else text
 
 
 def _joined_blanks(document: CheckedDocument, pieces: Sequence[Piece]) -> list[Piece]:

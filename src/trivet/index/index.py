@@ -269,7 +269,7 @@ class Index:
             return self._embedder
 
     def _model_vectors(self) -> VectorSource:
-        return ModelVectors(self._query_embedder(), self._store.manifest)
+        return ModelVectors(self._query_embedder(), self._store)
 
     def _ingest(
         self,

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from trivet.errors import DocumentExistsError, InvalidDocumentError, TrivetError
 from trivet.index import lexicon
 from trivet.index.documents import CheckedDocument
-from trivet.index.vectors import CutDocument, VectorSource
+from trivet.index.vectors import CutDocument, VectorSource, rendered
 from trivet.store.journal import JournalEntry
 from trivet.store.points import Chunk, make_point
 from trivet.store.store import DocumentWrite, Store
@@ -66,7 +66,8 @@ class Ingest:
         if lexicon.is_unseen(self._store.manifest):
             head = list(islice(cut, lexicon.FIRST_SAMPLE))
             if head:
-                lexicon.estimate(self._store, [t for c in head for t in c.texts], len(head))
+                titled = [text for c in head for text in c.titled_texts]
+                lexicon.estimate(self._store, titled, len(head))
             cut = chain(head, cut)
         for batch in self._batches(cut):
             self._take_in(batch)
@@ -200,10 +201,11 @@ class Ingest:
         terms = 0
         if manifest.lexical is not None:
             bm25 = lexicon.bm25_for(manifest.lexical)
-            terms = sum(bm25.count_terms(cut.texts))
+            texts = rendered(manifest.lexical, cut)
+            terms = sum(bm25.count_terms(texts))
             if vectors.sparse is None or vectors.sparse.space != bm25.space:
                 # None was given, or BM25 was weighted anew since it was.
-                vectors = vectors.with_sparse(bm25.embed_documents(cut.texts))
+                vectors = vectors.with_sparse(bm25.embed_documents(texts))
         revision = 1 if existing is None else existing.revision + 1
         points = tuple(
             make_point(

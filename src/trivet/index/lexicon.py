@@ -10,6 +10,7 @@ from trivet.errors import StoreError
 from trivet.store.manifest import LexicalState, Manifest
 from trivet.store.points import Chunk
 from trivet.store.store import Store
+from trivet.types import SparseVector
 
 # Documents that the average length of a new index is first estimated on.
 FIRST_SAMPLE = 1000
@@ -30,11 +31,6 @@ def bm25_for(state: LexicalState) -> Bm25:
     return Bm25(average_tokens=state.average_tokens)
 
 
-def embedded_text(title: str, text: str) -> str:
-    """The text that stands for a chunk in every leg: its title before its text."""
-    return f"{title} {text}" if title else text
-
-
 def has_lexical_leg(manifest: Manifest) -> bool:
     """Whether the index's sparse leg is BM25."""
     return manifest.lexical is not None
@@ -45,9 +41,16 @@ def is_unseen(manifest: Manifest) -> bool:
     return manifest.lexical is not None and manifest.lexical.documents == 0
 
 
-def estimate(store: Store, texts: Sequence[str], documents: int) -> None:
-    """Estimate the average length from the first chunks of an index that is still empty."""
-    lengths = bm25_for(_state(store)).count_terms(texts)
+def estimate(store: Store, texts: Sequence[tuple[str, str]], documents: int) -> None:
+    """Estimate the average length for an index that is still empty.
+
+    Args:
+        store: of the index.
+        texts: title and text of the first chunks.
+        documents: how many documents these are of.
+    """
+    bm25 = bm25_for(_state(store))
+    lengths = bm25.count_terms([bm25.render(title, text) for title, text in texts])
     _adopt(store, sum(lengths) / len(lengths), documents)
 
 
@@ -72,11 +75,12 @@ def _adopt(store: Store, average_tokens: float, documents: int) -> None:
     # A text of stop words alone has no terms; BM25 needs a length above zero.
     state = LexicalState(max(1.0, round(average_tokens, 2)), documents)
     bm25 = bm25_for(state)
-    store.reweigh(bm25.space, state, lambda chunks: bm25.embed_documents(_texts(chunks)).values)
 
+    def weigh(chunks: Sequence[Chunk]) -> Sequence[SparseVector]:
+        rendered = [bm25.render(chunk.title, chunk.text) for chunk in chunks]
+        return bm25.embed_documents(rendered).values
 
-def _texts(chunks: Sequence[Chunk]) -> list[str]:
-    return [embedded_text(chunk.title, chunk.text) for chunk in chunks]
+    store.reweigh(bm25.space, state, weigh)
 
 
 def _state(store: Store) -> LexicalState:

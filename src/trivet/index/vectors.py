@@ -8,10 +8,11 @@ from typing import Protocol
 
 from trivet.embedding import Embedder
 from trivet.errors import InvalidInputError, TrivetError
-from trivet.index.chunking import Chunker, Piece
+from trivet.index.chunking import Chunker, Piece, embedded_text
 from trivet.index.documents import CheckedDocument
-from trivet.index.lexicon import bm25_for, embedded_text
-from trivet.store.manifest import Manifest
+from trivet.index.lexicon import bm25_for
+from trivet.store.manifest import LexicalState, Manifest
+from trivet.store.store import Store
 from trivet.types import Representations, require_same_space
 
 
@@ -23,9 +24,16 @@ class CutDocument:
     pieces: tuple[Piece, ...]
 
     @property
-    def texts(self) -> list[str]:
-        """The text that is embedded for each piece."""
-        return [piece.embedded for piece in self.pieces]
+    def titled_texts(self) -> list[tuple[str, str]]:
+        """Title and text of each piece."""
+        title, text = self.document.title, self.document.text
+        return [(title, text[slice(*piece.span)]) for piece in self.pieces]
+
+
+def rendered(state: LexicalState, cut: CutDocument) -> list[str]:
+    """The text of each piece as BM25 weighs it."""
+    bm25 = bm25_for(state)
+    return [bm25.render(title, text) for title, text in cut.titled_texts]
 
 
 class VectorSource(Protocol):
@@ -41,10 +49,10 @@ class VectorSource(Protocol):
 class ModelVectors:
     """Vectors from the index's model; long documents become several chunks."""
 
-    def __init__(self, embedder: Embedder, manifest: Manifest) -> None:
+    def __init__(self, embedder: Embedder, store: Store) -> None:
         self._embedder = embedder
-        self._manifest = manifest
-        self._chunker = Chunker(embedder, manifest.chunk_tokens)
+        self._store = store
+        self._chunker = Chunker(embedder, store.manifest.chunk_tokens)
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         """Pieces of at most `chunk_tokens` tokens."""
@@ -56,7 +64,7 @@ class ModelVectors:
     def embed(self, documents: Sequence[CutDocument]) -> list[Representations | TrivetError]:
         """One forward pass for all pieces; if it is refused, one for each document."""
         try:
-            every = self._represent([text for cut in documents for text in cut.texts])
+            every = self._represent(documents)
         except InvalidInputError as error:
             if len(documents) == 1:
                 return [error]
@@ -66,12 +74,17 @@ class ModelVectors:
             ends.append((ends[-1] if ends else 0) + len(cut.pieces))
         return [every[end - len(c.pieces) : end] for c, end in zip(documents, ends, strict=True)]
 
-    def _represent(self, texts: Sequence[str]) -> Representations:
+    def _represent(self, documents: Sequence[CutDocument]) -> Representations:
         """The legs of the index; without a dense leg the model's weights are never loaded."""
-        lexical = self._manifest.lexical
-        sparse = None if lexical is None else bm25_for(lexical).embed_documents(texts)
-        if "dense" not in self._manifest.spaces:
+        manifest = self._store.manifest
+        sparse = None
+        if manifest.lexical is not None:
+            sparse = bm25_for(manifest.lexical).embed_documents(
+                [text for cut in documents for text in rendered(manifest.lexical, cut)]
+            )
+        if "dense" not in manifest.spaces:
             return Representations(sparse=sparse)
+        texts = [piece.embedded for cut in documents for piece in cut.pieces]
         return replace(self._embedder.embed_documents(texts), sparse=sparse)
 
 
