@@ -63,7 +63,13 @@ def test_ctrl_c_stops_with_one_line_and_a_rerun_resumes(trivet_run, tiny_model, 
     rows.write_text("".join(json.dumps({"text": f"anchor {n}"}) + "\n" for n in range(1000)))
     folder = tmp_path / "index"
     arguments = ["index", str(rows), "--index", str(folder), "--model", str(tiny_model)]
-    process = subprocess.Popen([*PROGRAM, *arguments], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts its background jobs, and so perhaps these tests, deaf to it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     wait_for(folder / "store.json")
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from enum import IntEnum
 
 import numpy as np
 import pytest
@@ -35,6 +36,12 @@ def test_documents_come_back_equal_and_in_asked_order(index: trivet.Index) -> No
     asked = [documents[2].id, "missing", documents[0].id, documents[1].id]
     assert index.get(asked) == [documents[2], documents[0], documents[1]]
     assert index.count() == 3
+
+
+def test_whole_numbers_of_a_subclass_are_numbers(index: trivet.Index) -> None:
+    levels = IntEnum("levels", "LOW HIGH")
+    assert index.add(["an anchor"], ids=["a"], metadatas=[{"level": levels.HIGH}]).added == 1
+    assert index.get(["a"])[0].metadata == {"level": 2}
 
 
 def test_a_rerun_adds_nothing(index: trivet.Index) -> None:

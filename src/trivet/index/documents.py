@@ -17,7 +17,7 @@ from trivet.types import Document, FailedDocument, text_problem
 CONTENT_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "trivet.content")
 # Deeper nesting is a mistake, and would exhaust the stack of a JSON reader.
 MAX_METADATA_DEPTH = 64
-INT64 = range(-(2**63), 2**63)
+INT64_LIMIT = 2**63
 
 Texts: TypeAlias = Iterable[str | Document]
 
@@ -166,7 +166,8 @@ def _scalar_problem(value: object, path: str) -> str | None:
     if isinstance(value, str):
         return _string_problem(value, path)
     if isinstance(value, int):
-        return None if value in INT64 else f"expected {path} within 64 bits, got {value}"
+        inside = -INT64_LIMIT <= value < INT64_LIMIT
+        return None if inside else f"expected {path} within 64 bits, got {value}"
     if isinstance(value, float):
         return None if math.isfinite(value) else f"expected {path} to be finite, got {value}"
     return (
