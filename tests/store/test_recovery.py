@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +174,51 @@ def test_a_new_weighting_that_dies_leaves_one_whole_leg(
     )
     with pytest.raises(StoreError):
         nearest(store, SPARSE.vector_name, [7])
+
+
+@pytest.mark.parametrize("serving", ["old", "new"])
+@pytest.mark.parametrize("in_config", [True, False])
+def test_a_death_between_the_engines_two_files_is_survived(
+    tmp_path: Path, serving: str, in_config: bool
+) -> None:
+    """Edge writes its configuration and its segments apart, and refuses what does not agree."""
+    folder = tmp_path / "index"
+    manifest = folders.new_manifest("test", {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
+    store = folders.create_in_folder(folder, manifest)
+    store.write([write(store, "a", 2, "text")])
+    other = Space("sparse", "bm25", None, {"average_tokens": 9.0})
+    config = folder / store.manifest.shard / "edge_config.json"
+    if not in_config:
+        store.engine.add_space(other)
+        store.engine.flush()
+    if serving == "new":
+        # As after the change over: the old name is being dropped.
+        store.engine.add_space(other)
+        vectors = {
+            p.id: {other.vector_name: p.vectors[SPARSE.vector_name]}
+            for p in write(store, "a", 2, "text").points
+        }
+        store.engine.set_vectors(vectors)
+    kept, scratch = (other, SPARSE) if serving == "new" else (SPARSE, other)
+    store._become(
+        replace(
+            store.manifest, spaces={"dense": DENSE, "sparse": kept}, scratch=scratch.vector_name
+        )
+    )
+    store.close()
+    stored = json.loads(config.read_text())
+    names = stored["sparse_vectors"]
+    if scratch.vector_name in names:
+        del names[scratch.vector_name]
+    else:
+        names[scratch.vector_name] = names[kept.vector_name]
+    config.write_text(json.dumps(stored))
+    again = folders.open_folder(folder)
+    assert again.manifest.scratch is None
+    assert contents(again) == {"a": ["text 0", "text 1"]}
+    assert len(nearest(again, kept.vector_name, [1])) == 2
+    again.close()
+    folders.open_folder(folder).close()
 
 
 def nearest(store: Store, name: str, indices: list[int]) -> list[tuple[str, float]]:

@@ -44,17 +44,20 @@ class EdgeEngine:
     def create(cls, folder: Path, spaces: Sequence[Space]) -> EdgeEngine:
         """Make an empty shard with a named vector for each space."""
         folder.mkdir(parents=True, exist_ok=True)
-        config = edge.EdgeConfig(
-            vectors={s.vector_name: _dense_params(s) for s in spaces if s.mode == "dense"},
-            sparse_vectors={s.vector_name: _sparse_params() for s in spaces if s.mode == "sparse"},
-            wal_enabled=True,
-        )
         with _translated(f"make a shard in {folder}"):
-            return cls(edge.EdgeShard.create(str(folder), config), folder)
+            return cls(edge.EdgeShard.create(str(folder), _config(spaces, [])), folder)
 
     @classmethod
-    def load(cls, folder: Path) -> EdgeEngine:
+    def load(cls, folder: Path, spaces: Sequence[Space], scratch: str | None) -> EdgeEngine:
         """Open an existing shard.
+
+        The engine changes its vector names in two files, one after the other, and refuses a shard
+        whose process died in between. Then the shard has either all names or all but the scratch.
+
+        Args:
+            folder: of the shard.
+            spaces: what it holds.
+            scratch: the sparse vector name that was being made or dropped, if one was.
 
         Raises:
             IndexDamagedError: the engine cannot read it.
@@ -64,15 +67,21 @@ class EdgeEngine:
                 f"expected the engine's files in {folder}, found none: restore the folder from a "
                 "backup, or delete it and index the documents anew"
             )
-        try:
-            return cls(edge.EdgeShard.load(str(folder)), folder)
-        except BaseException as error:
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        candidates: list[edge.EdgeConfig | None] = [None]
+        if scratch is not None:
+            candidates += [_config(spaces, [scratch]), _config(spaces, [])]
+        failures: list[BaseException] = []
+        for config in candidates:
+            try:
+                return cls(edge.EdgeShard.load(str(folder), config), folder)
+            except (KeyboardInterrupt, SystemExit):  # noqa: PERF203
                 raise
-            raise IndexDamagedError(
-                f"the engine cannot open its files in {folder} ({_first_line(error)}): restore "
-                "the folder from a backup, or delete it and index the documents anew"
-            ) from error
+            except BaseException as error:  # noqa: BLE001  (pyo3's PanicException is no Exception)
+                failures.append(error)
+        raise IndexDamagedError(
+            f"the engine cannot open its files in {folder} ({_first_line(failures[0])}): restore "
+            "the folder from a backup, or delete it and index the documents anew"
+        ) from failures[0]
 
     @property
     def name(self) -> str:
@@ -212,12 +221,20 @@ def _dims(space: Space) -> int:
     return space.dims
 
 
-def _dense_params(space: Space) -> edge.EdgeVectorParams:
-    return edge.EdgeVectorParams(size=_dims(space), distance=edge.Distance.Cosine)
-
-
-def _sparse_params() -> edge.EdgeSparseVectorParams:
-    return edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)
+def _config(spaces: Sequence[Space], sparse_names: Sequence[str]) -> edge.EdgeConfig:
+    """The names of the spaces, and of sparse vectors beside them."""
+    names = [*sparse_names, *(s.vector_name for s in spaces if s.mode == "sparse")]
+    return edge.EdgeConfig(
+        vectors={
+            s.vector_name: edge.EdgeVectorParams(size=_dims(s), distance=edge.Distance.Cosine)
+            for s in spaces
+            if s.mode == "dense"
+        },
+        sparse_vectors={
+            name: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf) for name in names
+        },
+        wal_enabled=True,
+    )
 
 
 def _vectors(vectors: Mapping[str, PointVector]) -> dict[str, Any]:

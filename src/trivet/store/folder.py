@@ -130,7 +130,8 @@ def open_folder(folder: Path) -> Store:
     lock = _acquire(folder)
     try:
         manifest = read_manifest(folder)
-        engine = EdgeEngine.load(folder / manifest.shard)
+        spaces = list(manifest.spaces.values())
+        engine = EdgeEngine.load(folder / manifest.shard, spaces, manifest.scratch)
         store = Store(
             engine,
             Journal(folder / JOURNAL_FILE, new=False),
