@@ -44,7 +44,7 @@ def test_the_spec_says_what_the_folder_holds(checkpoint):
     assert (spec.dims, spec.max_tokens, spec.layers, spec.pad_id) == (12, 64, 2, 0)
     assert (spec.normalise, spec.lower_case, spec.include_prompt) == (True, True, True)
     assert spec.prompts == {"query": "q "}
-    assert spec.modes == ("dense",)
+    assert spec.modes == ("dense", "multi")
 
 
 def test_a_prompt_that_is_null_is_no_prompt(folder):

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from trivet.embedding.locate import Located, locate
+from trivet.embedding.preparing import marker_ids, prepare
 from trivet.embedding.prompts import Role, prompt_for
 from trivet.embedding.readers.sentence_transformers import read_checkpoint
-from trivet.embedding.spec import EncoderSpec, dense_space, files_sha256
+from trivet.embedding.spaces import files_sha256, space_of
+from trivet.embedding.spec import EncoderSpec
 from trivet.embedding.texts import require_texts
 from trivet.embedding.tokenizing import TextTokenizer
+from trivet.embedding.weights import Weights, in_spaces
 from trivet.errors import CheckpointError, InvalidInputError, MissingHeadError
-from trivet.types import (
-    DenseVectors,
-    Mode,
-    Representations,
-    Space,
-    checked_modes,
-)
-
-if TYPE_CHECKING:
-    from trivet.embedding.runner import Runner
+from trivet.types import Mode, Representations, Space, checked_modes
 
 _PRECISIONS = ("float32",)
+# What a checkpoint would hold if it made a leg.
+_HEADS: dict[Mode, str] = {
+    "dense": "a pooling of its token states",
+    "sparse": "sparse_linear.pt, or a masked language model with SpladePooling",
+    "multi": "token states that are not a language model's logits",
+}
 
 
 class Embedder:
@@ -53,6 +50,7 @@ class Embedder:
         spec: EncoderSpec,
         tokenizer: TextTokenizer,
         spaces: Mapping[Mode, Space],
+        weights: Weights,
     ) -> None:
         self.name = name
         self.source = source
@@ -65,8 +63,7 @@ class Embedder:
             "query": prompt_for(spec, "query"),
             "document": prompt_for(spec, "document"),
         }
-        self._runner: Runner | None = None
-        self._lock = threading.Lock()
+        self._weights = weights
 
     @classmethod
     def load(
@@ -99,26 +96,44 @@ class Embedder:
         located = locate(model)
         spec = read_checkpoint(located.folder)
         name = os.fspath(model)
-        missing = [mode for mode in wanted or () if mode not in spec.modes]
-        if missing:
-            raise MissingHeadError(
-                f"expected a checkpoint with a {missing[0]} head, got {name!r}, which holds "
-                f"{', '.join(spec.modes)}: ask for that, or choose another model"
-            )
+        if wanted is not None:
+            _require_held(wanted, spec.modes, name)
+        modes_made = spec.modes if wanted is None else wanted
         tokenizer = TextTokenizer.read(spec)
-        space = dense_space(
-            spec,
-            name,
-            weights=_checked_weights(spec, located),
-            tokenizer=tokenizer.sha256,
-            document_prompt=prompt_for(spec, "document"),
-        )
-        return cls(name, located.source, spec, tokenizer, {"dense": space})
+        weights_sha256 = _checked_weights(spec, located)
+        spaces = {
+            mode: space_of(
+                mode,
+                spec,
+                name,
+                weights=weights_sha256,
+                tokenizer=tokenizer.sha256,
+                document_prompt=prompt_for(spec, "document"),
+            )
+            for mode in modes_made
+        }
+        weights = Weights(spec, modes_made)
+        return cls(name, located.source, spec, tokenizer, spaces, weights)
+
+    def only(self, modes: Sequence[str]) -> Embedder:
+        """The same model, which makes fewer legs; both share their weights.
+
+        Args:
+            modes: the legs to make, out of `modes`.
+
+        Raises:
+            UnknownModeError: a mode that does not exist.
+            MissingHeadError: a mode that this embedder does not make.
+        """
+        wanted = checked_modes(modes)
+        _require_held(wanted, self.modes, self.name)
+        spaces = {mode: self.spaces[mode] for mode in wanted}
+        return Embedder(self.name, self.source, self._spec, self._tokenizer, spaces, self._weights)
 
     @property
     def is_loaded(self) -> bool:
         """Whether the weights are in memory."""
-        return self._runner is not None
+        return self._weights.are_loaded
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -131,7 +146,7 @@ class Embedder:
         Raises:
             CheckpointError: weights are missing, damaged or of an unknown architecture.
         """
-        self._loaded()
+        self._weights.runner()
 
     def embed_documents(self, texts: Sequence[str], *, truncate: bool = False) -> Representations:
         """Embed texts that are to be found.
@@ -141,7 +156,7 @@ class Embedder:
             truncate: whether a text that is longer than `max_tokens` is cut at its end.
 
         Returns:
-            n representations, the dense leg (n, d).
+            n representations with a leg for each of `modes`.
 
         Raises:
             InvalidInputError: not a list of texts; names the position.
@@ -166,7 +181,8 @@ class Embedder:
         """
         require_texts(texts, blank=True)
         prompt = self._prompts["document"]
-        return self._tokenizer.count([prompt + text for text in texts])
+        added = len(marker_ids(self._spec, "document"))
+        return [added + n for n in self._tokenizer.count([prompt + text for text in texts])]
 
     def __repr__(self) -> str:
         state = "loaded" if self.is_loaded else "not loaded"
@@ -174,25 +190,26 @@ class Embedder:
 
     def _embed(self, texts: Sequence[str], role: Role, truncate: bool) -> Representations:
         require_texts(texts)
-        space = self.spaces["dense"]
         if not texts:
-            empty = np.zeros((0, self._spec.dims), dtype=np.float32)
-            return Representations(dense=DenseVectors(space, empty))
+            return in_spaces(None, self.spaces)
+        # The door to torch and transformers: seconds and hundreds of megabytes.
+        from trivet.embedding.runner import Job
+
         prompt = self._prompts[role]
-        token_ids = self._tokenizer.token_ids([prompt + text for text in texts], truncate=truncate)
+        prompted = [prompt + text for text in texts]
+        prepared = prepare(self._spec, self._tokenizer, prompted, role, truncate=truncate)
         skip = 0 if self._spec.include_prompt else self._tokenizer.prompt_tokens(prompt)
-        return Representations(
-            dense=DenseVectors(space, self._loaded().dense(token_ids, skip=skip))
+        job = Job(self.modes, role, self._tokenizer.special_ends, skip)
+        return in_spaces(self._weights.runner().represent(prepared, job), self.spaces)
+
+
+def _require_held(wanted: Sequence[Mode], held: Sequence[Mode], name: str) -> None:
+    missing = [mode for mode in wanted if mode not in held]
+    if missing:
+        raise MissingHeadError(
+            f"expected a checkpoint with a {missing[0]} head ({_HEADS[missing[0]]}), got {name!r}, "
+            f"which holds {', '.join(held)}: ask for that, or choose another model"
         )
-
-    def _loaded(self) -> Runner:
-        with self._lock:
-            if self._runner is None:
-                # The door to torch and transformers: seconds and hundreds of megabytes.
-                from trivet.embedding.runner import load_runner
-
-                self._runner = load_runner(self._spec)
-            return self._runner
 
 
 def _checked_weights(spec: EncoderSpec, located: Located) -> str:

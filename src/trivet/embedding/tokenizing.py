@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tokenizers import Encoding, Tokenizer
 from tokenizers.normalizers import Lowercase
@@ -16,6 +17,19 @@ from trivet.errors import CheckpointError, TextTooLongError
 
 # What a saved tokenizer.json remembers of its last use; we neither pad nor cut by it.
 _STATE_KEYS = ("truncation", "padding")
+
+
+@dataclass(frozen=True)
+class TokenisedText:
+    """A text as the model reads it.
+
+    Attributes:
+        ids: token ids, special ones included.
+        attended: how many of the first ids are seen by the others; those behind fill up a query.
+    """
+
+    ids: list[int]
+    attended: int
 
 
 @dataclass(frozen=True)
@@ -61,21 +75,38 @@ class TextTokenizer:
         """Tokens of each text, special tokens included."""
         return [len(encoding.ids) for encoding in self._encode(texts)]
 
-    def token_ids(self, texts: Sequence[str], *, truncate: bool) -> list[list[int]]:
+    def token_ids(
+        self, texts: Sequence[str], *, truncate: bool, limit: int | None = None
+    ) -> list[list[int]]:
         """The ids of each text, special tokens included.
+
+        Args:
+            texts: n texts.
+            truncate: whether a text that is too long is cut at its end.
+            limit: the most tokens of a text; None = `max_tokens`.
 
         Raises:
             TextTooLongError: a text is longer than the model reads and `truncate` is False.
         """
+        limit = self.max_tokens if limit is None else limit
         ids = []
         for position, encoding in enumerate(self._encode(texts)):
-            if len(encoding.ids) > self.max_tokens and not truncate:
+            if len(encoding.ids) > limit and not truncate:
                 raise TextTooLongError(
-                    f"expected texts of at most {self.max_tokens} tokens, got {len(encoding.ids)} "
+                    f"expected texts of at most {limit} tokens, got {len(encoding.ids)} "
                     f"at position {position}: split it, or pass truncate=True to cut it"
                 )
-            ids.append(self._cut(encoding))
+            ids.append(_cut(encoding, limit))
         return ids
+
+    @cached_property
+    def special_ends(self) -> tuple[int, int]:
+        """How many special tokens the tokenizer puts before and behind every text."""
+        (encoding,) = self._encode(["a"])
+        special = encoding.special_tokens_mask
+        if 0 not in special:  # a tokenizer that knows no letters
+            return len(special), 0
+        return special.index(0), special[::-1].index(0)
 
     def prompt_tokens(self, prompt: str) -> int:
         """Tokens at the start of every text that begins with this prompt; 0 for no prompt."""
@@ -87,15 +118,16 @@ class TextTokenizer:
     def _encode(self, texts: Sequence[str]) -> list[Encoding]:
         return self.tokenizer.encode_batch_fast(list(texts))
 
-    def _cut(self, encoding: Encoding) -> list[int]:
-        """At most `max_tokens` ids: the text loses its end, the special tokens stay."""
-        excess = len(encoding.ids) - self.max_tokens
-        if excess <= 0:
-            return encoding.ids
-        special = encoding.special_tokens_mask
-        after = special[::-1].index(0)
-        end = len(special) - after
-        return encoding.ids[: end - excess] + encoding.ids[end:]
+
+def _cut(encoding: Encoding, limit: int) -> list[int]:
+    """At most `limit` ids: the text loses its end, the special tokens stay."""
+    excess = len(encoding.ids) - limit
+    if excess <= 0:
+        return encoding.ids
+    special = encoding.special_tokens_mask
+    after = special[::-1].index(0)
+    end = len(special) - after
+    return encoding.ids[: end - excess] + encoding.ids[end:]
 
 
 def _lower_case_first(tokenizer: Tokenizer) -> NormalizerSequence:

@@ -15,7 +15,7 @@ from trivet.embedding.readers.files import (
     read_objects,
     whole_number,
 )
-from trivet.embedding.spec import EncoderSpec, Projection
+from trivet.embedding.spec import EncoderSpec, Projection, TokenVectors
 from trivet.errors import CheckpointError
 
 Module: TypeAlias = tuple[str, Path]  # its kind and its folder
@@ -63,10 +63,13 @@ def read_checkpoint(folder: Path) -> EncoderSpec:
         modules = _read_modules(folder / "modules.json")
         backbone = modules[0][1]
         spec = _read_backbone(backbone, _read_transformer(backbone))
+        hidden = spec.dims
         spec = _with_heads(spec, modules[1:])
     else:
         spec = _read_backbone(folder, {})
-    return _with_library_config(spec, folder / "config_sentence_transformers.json")
+        hidden = spec.dims
+    spec = _with_library_config(spec, folder / "config_sentence_transformers.json")
+    return replace(spec, multi=TokenVectors(hidden))
 
 
 def _read_modules(file: Path) -> list[Module]:

@@ -1,0 +1,91 @@
+"""A text becomes the tokens that the model reads: marker, text, filling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trivet.embedding.prompts import Role
+from trivet.embedding.spec import EncoderSpec, Expansion
+from trivet.embedding.tokenizing import TextTokenizer, TokenisedText
+
+
+def prepare(
+    spec: EncoderSpec, tokenizer: TextTokenizer, texts: Sequence[str], role: Role, *, truncate: bool
+) -> list[TokenisedText]:
+    """Tokenise texts for one role.
+
+    Args:
+        spec: the checkpoint.
+        tokenizer: its tokenizer.
+        texts: n texts, prompts included.
+        role: says which marker, which length and whether they are filled up.
+        truncate: whether a text that is too long is cut at its end.
+
+    Raises:
+        TextTooLongError: a text is longer than the model reads and `truncate` is False.
+    """
+    markers = marker_ids(spec, role)
+    ids = tokenizer.token_ids(texts, truncate=truncate, limit=_limit(spec, role) - len(markers))
+    if markers:
+        first, _ = tokenizer.special_ends
+        ids = [row[:first] + markers + row[first:] for row in ids]
+    expansion = None if spec.multi is None or role != "query" else spec.multi.expansion
+    return [_filled(row, expansion) for row in ids]
+
+
+def marker_ids(spec: EncoderSpec, role: Role) -> list[int]:
+    """The token that stands before every text of a role, if there is one."""
+    markers = {} if spec.multi is None else spec.multi.markers
+    return [markers[role]] if role in markers else []
+
+
+def kept_tokens(
+    spec: EncoderSpec,
+    texts: Sequence[TokenisedText],
+    width: int,
+    *,
+    role: Role,
+    ends: tuple[int, int],
+    skip: int,
+) -> NDArray[np.bool_]:
+    """Which tokens of a batch have a vector in the multi-vector leg.
+
+    Args:
+        spec: a checkpoint with that leg.
+        texts: the n texts of the batch.
+        width: tokens of the longest.
+        role: of the texts.
+        ends: special tokens before and behind every text.
+        skip: tokens at the start that belong to a prompt and stay out.
+
+    Returns:
+        (n, width).
+    """
+    head = spec.multi
+    assert head is not None  # says the docstring
+    before, behind = ends if head.kept == "text" else (int(head.kept == "after_first"), 0)
+    kept = np.zeros((len(texts), width), dtype=bool)
+    skipped = head.skipped_ids if role in head.skipping else ()
+    for row, text in enumerate(texts):
+        stop = len(text.ids) - behind
+        kept[row, max(before, skip) : stop] = True
+        if skipped:
+            kept[row, : len(text.ids)] &= ~np.isin(text.ids, skipped)
+    return kept
+
+
+def _limit(spec: EncoderSpec, role: Role) -> int:
+    if role == "query" and spec.query_tokens is not None:
+        return spec.query_tokens
+    return spec.max_tokens
+
+
+def _filled(ids: list[int], expansion: Expansion | None) -> TokenisedText:
+    missing = 0 if expansion is None else expansion.length - len(ids)
+    if expansion is None or missing <= 0:
+        return TokenisedText(ids, len(ids))
+    filled = ids + [expansion.token_id] * missing
+    return TokenisedText(filled, len(filled) if expansion.attend else len(ids))
