@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from trivet.embedding import Embedder
-from trivet.embedding.readers.sentence_transformers import read_checkpoint
+from trivet.embedding.readers.families import read_checkpoint
 from trivet.errors import CheckpointError
 
 TRANSFORMER = {"path": "", "type": "sentence_transformers.models.Transformer"}

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from trivet.embedding.locate import Located, locate
 from trivet.embedding.preparing import marker_ids, prepare
 from trivet.embedding.prompts import Role, prompt_for
-from trivet.embedding.readers.sentence_transformers import read_checkpoint
+from trivet.embedding.readers.families import read_checkpoint
 from trivet.embedding.spaces import files_sha256, space_of
 from trivet.embedding.spec import EncoderSpec
 from trivet.embedding.texts import require_texts
@@ -193,10 +193,13 @@ class Embedder:
         if not texts:
             return in_spaces(None, self.spaces)
         # The door to torch and transformers: seconds and hundreds of megabytes.
-        from trivet.embedding.runner import Job
+        from trivet.embedding.runner import Job, Made
 
         prompt = self._prompts[role]
         prompted = [prompt + text for text in texts]
+        static = self._weights.static_queries() if role == "query" else None
+        if static is not None:
+            return in_spaces(Made(sparse=static.embed(prompted)), self.spaces)
         prepared = prepare(self._spec, self._tokenizer, prompted, role, truncate=truncate)
         skip = 0 if self._spec.include_prompt else self._tokenizer.prompt_tokens(prompt)
         job = Job(self.modes, role, self._tokenizer.special_ends, skip)

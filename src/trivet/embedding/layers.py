@@ -33,22 +33,32 @@ def load_linear(projection: Projection) -> nn.Linear:
     """
     linear = nn.Linear(projection.in_features, projection.out_features, bias=projection.bias)
     file, prefix = projection.weights_file, projection.prefix
+    stored = read_tensors(file, prefix)
     try:
-        stored = _read_tensors(file, prefix)
         linear.load_state_dict({name[len(prefix) :]: stored[name].float() for name in stored})
-    except Exception as error:  # safetensors, pickle and torch each raise their own
+    except RuntimeError as error:
         raise CheckpointError(
             f"expected {prefix}weight of {projection.out_features} × {projection.in_features} in "
-            f"{file}, got {type(error).__name__} ({error}): fetch the checkpoint anew"
+            f"{file}, got {error}: fetch the checkpoint anew"
         ) from error
-    return linear
+    return linear.eval()
 
 
-def _read_tensors(file: Path, prefix: str) -> dict[str, Tensor]:
-    """The tensors of a file whose names begin so."""
-    if file.suffix == ".safetensors":
-        with safe_open(file, framework="pt") as opened:
-            names = [name for name in opened.keys() if name.startswith(prefix)]  # noqa: SIM118
-            return {name: opened.get_tensor(name) for name in names}
-    stored: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
-    return {name: tensor for name, tensor in stored.items() if name.startswith(prefix)}
+def read_tensors(file: Path, prefix: str) -> dict[str, Tensor]:
+    """The tensors of a file whose names begin so.
+
+    Raises:
+        CheckpointError: the file is damaged, or holds more than tensors.
+    """
+    try:
+        if file.suffix == ".safetensors":
+            with safe_open(file, framework="pt") as opened:
+                names = [name for name in opened.keys() if name.startswith(prefix)]  # noqa: SIM118
+                return {name: opened.get_tensor(name) for name in names}
+        stored: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+        return {name: tensor for name, tensor in stored.items() if name.startswith(prefix)}
+    except Exception as error:  # safetensors, pickle and torch each raise their own
+        raise CheckpointError(
+            f"expected tensors in {file}, got {type(error).__name__} ({error}): fetch the "
+            "checkpoint anew"
+        ) from error

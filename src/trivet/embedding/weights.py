@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trivet.embedding.spec import EncoderSpec
+from trivet.embedding.spec import EncoderSpec, VocabularyWeights
 from trivet.types import (
     DenseVectors,
     Mode,
@@ -20,6 +20,7 @@ from trivet.types import (
 
 if TYPE_CHECKING:
     from trivet.embedding.runner import Made, Runner
+    from trivet.embedding.static import StaticQueries
 
 
 class Weights:
@@ -34,6 +35,7 @@ class Weights:
         self._spec = spec
         self._modes = tuple(modes)
         self._runner: Runner | None = None
+        self._static: StaticQueries | None = None
         self._lock = threading.Lock()
 
     @property
@@ -54,6 +56,23 @@ class Weights:
 
                 self._runner = load_runner(self._spec, self._modes)
             return self._runner
+
+    def static_queries(self) -> StaticQueries | None:
+        """What makes queries without the model; None where they go the way of documents.
+
+        Raises:
+            CheckpointError: its files are missing or damaged.
+        """
+        head = self._spec.sparse
+        if not isinstance(head, VocabularyWeights) or head.query_folder is None:
+            return None
+        with self._lock:
+            if self._static is None:
+                # As above: torch reads the file.
+                from trivet.embedding.static import StaticQueries
+
+                self._static = StaticQueries.read(head.query_folder)
+            return self._static
 
 
 def in_spaces(made: Made | None, spaces: Mapping[Mode, Space]) -> Representations:

@@ -10,7 +10,7 @@ import transformers
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
-from trivet.embedding.spec import EncoderSpec
+from trivet.embedding.spec import EncoderSpec, VocabularyWeights
 from trivet.errors import CheckpointError
 
 # The extra layer that some BERTs put on [CLS]: absent from many checkpoints, and never read here.
@@ -18,10 +18,16 @@ _UNREAD = "pooler."
 
 
 class Backbone:
-    """A transformer that turns token ids into token states."""
+    """A transformer that turns token ids into token states, or into logits.
 
-    def __init__(self, model: nn.Module) -> None:
+    Args:
+        model: of transformers.
+        output: what is taken of its result.
+    """
+
+    def __init__(self, model: nn.Module, output: str = "last_hidden_state") -> None:
         self.model = model
+        self._output = output
 
     @torch.inference_mode()
     def states(self, ids: Tensor, mask: Tensor) -> Tensor:
@@ -32,9 +38,9 @@ class Backbone:
             mask: (n, t), 1 where there is a token.
 
         Returns:
-            (n, t, h) float32, the last layer's states.
+            (n, t, h) float32, the last layer's states; (n, t, vocabulary) of a language model.
         """
-        states: Tensor = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        states: Tensor = getattr(self.model(input_ids=ids, attention_mask=mask), self._output)
         return states.float()
 
 
@@ -44,9 +50,11 @@ def load_backbone(spec: EncoderSpec) -> Backbone:
     Raises:
         CheckpointError: weights are missing, damaged or of an unknown architecture.
     """
+    speaks = isinstance(spec.sparse, VocabularyWeights)
+    kind = transformers.AutoModelForMaskedLM if speaks else transformers.AutoModel
     try:
         with _no_progress_bar():
-            model, report = transformers.AutoModel.from_pretrained(
+            model, report = kind.from_pretrained(
                 spec.folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
             )
     except Exception as error:  # transformers raises what its many parts raise
@@ -61,7 +69,7 @@ def load_backbone(spec: EncoderSpec) -> Backbone:
             f"expected weights for every layer in {spec.folder}, got none for {missing[0]} and "
             f"{len(missing) - 1} more: fetch the checkpoint anew"
         )
-    return Backbone(model.eval())
+    return Backbone(model.eval(), "logits" if speaks else "last_hidden_state")
 
 
 @contextmanager
