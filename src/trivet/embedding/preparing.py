@@ -28,7 +28,8 @@ def prepare(
         TextTooLongError: a text is longer than the model reads and `truncate` is False.
     """
     markers = marker_ids(spec, role)
-    ids = tokenizer.token_ids(texts, truncate=truncate, limit=_limit(spec, role) - len(markers))
+    limit = _limit(spec, role)
+    ids = tokenizer.token_ids(texts, truncate=truncate, limit=limit, room=len(markers))
     if markers:
         first, _ = tokenizer.special_ends
         ids = [row[:first] + markers + row[first:] for row in ids]

@@ -76,7 +76,7 @@ class TextTokenizer:
         return [len(encoding.ids) for encoding in self._encode(texts)]
 
     def token_ids(
-        self, texts: Sequence[str], *, truncate: bool, limit: int | None = None
+        self, texts: Sequence[str], *, truncate: bool, limit: int | None = None, room: int = 0
     ) -> list[list[int]]:
         """The ids of each text, special tokens included.
 
@@ -84,6 +84,7 @@ class TextTokenizer:
             texts: n texts.
             truncate: whether a text that is too long is cut at its end.
             limit: the most tokens of a text; None = `max_tokens`.
+            room: tokens of those that the caller puts in afterwards.
 
         Raises:
             TextTooLongError: a text is longer than the model reads and `truncate` is False.
@@ -91,12 +92,13 @@ class TextTokenizer:
         limit = self.max_tokens if limit is None else limit
         ids = []
         for position, encoding in enumerate(self._encode(texts)):
-            if len(encoding.ids) > limit and not truncate:
+            count = len(encoding.ids) + room
+            if count > limit and not truncate:
                 raise TextTooLongError(
-                    f"expected texts of at most {limit} tokens, got {len(encoding.ids)} "
+                    f"expected texts of at most {limit} tokens, got {count} "
                     f"at position {position}: split it, or pass truncate=True to cut it"
                 )
-            ids.append(_cut(encoding, limit))
+            ids.append(_cut(encoding, limit - room))
         return ids
 
     @cached_property

@@ -53,7 +53,7 @@ def load_backbone(spec: EncoderSpec) -> Backbone:
     speaks = isinstance(spec.sparse, VocabularyWeights)
     kind = transformers.AutoModelForMaskedLM if speaks else transformers.AutoModel
     try:
-        with _no_progress_bar():
+        with _quietly():
             model, report = kind.from_pretrained(
                 spec.folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
             )
@@ -73,11 +73,15 @@ def load_backbone(spec: EncoderSpec) -> Backbone:
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def _quietly() -> Iterator[None]:
+    """Without a progress bar and without a report on weights, which are checked here."""
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
+        transformers_logging.set_verbosity(verbosity)
         if shown:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
