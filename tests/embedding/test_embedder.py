@@ -173,8 +173,8 @@ def test_the_held_mode_may_be_asked_for_by_name(tiny_model):
     assert Embedder.load(tiny_model, modes=["dense"]).modes == ("dense",)
 
 
-def test_another_precision_is_refused_with_the_one_there_is(tiny_model):
-    with pytest.raises(InvalidInputError, match="out of float32, got 'int4'"):
+def test_another_precision_is_refused_with_those_there_are(tiny_model):
+    with pytest.raises(InvalidInputError, match="out of float32, bfloat16, auto, got 'int4'"):
         Embedder.load(tiny_model, precision="int4")
 
 
@@ -226,9 +226,9 @@ def test_two_threads_load_the_weights_once(tiny_model, monkeypatch):
     loads = Counter()
     load_fastest = runner.load_fastest
 
-    def counting(spec):
+    def counting(spec, precision):
         loads["weights"] += 1
-        return load_fastest(spec)
+        return load_fastest(spec, precision)
 
     monkeypatch.setattr(runner, "load_fastest", counting)
     embedder = Embedder.load(tiny_model)

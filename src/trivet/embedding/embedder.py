@@ -20,7 +20,7 @@ from trivet.embedding.weights import Weights, in_spaces
 from trivet.errors import CheckpointError, InvalidInputError, MissingHeadError
 from trivet.types import Mode, Representations, Space, checked_modes
 
-_PRECISIONS = ("float32",)
+_PRECISIONS = ("float32", "bfloat16", "auto")
 # What a checkpoint would hold if it made a leg.
 _HEADS: dict[Mode, str] = {
     "dense": "a pooling of its token states",
@@ -78,7 +78,8 @@ class Embedder:
         Args:
             model: a folder with a checkpoint, or a model's name on the hub.
             modes: the legs to make; None = all that the checkpoint holds.
-            precision: of the computation; "float32" is the only one.
+            precision: of the computation: "float32" is the reference; "bfloat16" is faster where
+                the hardware has it; "auto" is that where it has. The space is the same.
 
         Raises:
             ModelNotFoundError: no such folder, package or hub repository can be reached.
@@ -112,7 +113,7 @@ class Embedder:
             )
             for mode in modes_made
         }
-        weights = Weights(spec, modes_made)
+        weights = Weights(spec, modes_made, precision)
         return cls(name, located.source, spec, tokenizer, spaces, weights)
 
     def only(self, modes: Sequence[str]) -> Embedder:

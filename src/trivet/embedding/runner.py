@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from trivet.embedding import heads
 from trivet.embedding.batching import TOKEN_BUDGET, pad, plan_batches, restore_order
+from trivet.embedding.kernels.hardware import is_out_of_memory
 from trivet.embedding.kernels.onednn import load_fastest
 from trivet.embedding.kernels.torch import Backbone
 from trivet.embedding.layers import load_layers, load_linear
@@ -21,6 +23,8 @@ from trivet.embedding.spec import EncoderSpec, TokenWeights, VocabularyWeights
 from trivet.embedding.tokenizing import TokenisedText
 from trivet.errors import EmbeddingError
 from trivet.types import Mode, SparseVector, Vectors
+
+logger = logging.getLogger(__name__)
 
 # Logits of one batch, which a language model's head makes for every token and vocabulary entry:
 # 256 MiB of float32.
@@ -82,7 +86,7 @@ class Runner:
             EmbeddingError: the model failed on a batch.
         """
         batches = plan_batches([len(text.ids) for text in texts], budget=self._budget)
-        parts = [self._batch([texts[i] for i in batch], job) for batch in batches]
+        parts = [made for batch in batches for made in self._batch([texts[i] for i in batch], job)]
         dense = [part.dense for part in parts if part.dense is not None]
         sparse = [part.sparse for part in parts if part.sparse is not None]
         multi = [part.multi for part in parts if part.multi is not None]
@@ -99,15 +103,21 @@ class Runner:
             return TOKEN_BUDGET
         return min(TOKEN_BUDGET, max(1, _LOGITS_BUDGET // self.spec.sparse.vocabulary))
 
-    def _batch(self, texts: Sequence[TokenisedText], job: Job) -> Made:
+    def _batch(self, texts: Sequence[TokenisedText], job: Job) -> list[Made]:
+        """The legs of a batch; one that memory does not suffice for goes in halves."""
         try:
-            return self._forward(texts, job)
+            return [self._forward(texts, job)]
         except Exception as error:  # whatever the model's code raises
-            raise EmbeddingError(
-                f"expected vectors from {self.spec.folder}, got {type(error).__name__} ({error}) "
-                f"for a batch of {len(texts)} texts of up to {len(texts[0].ids)} tokens: "
-                "check the checkpoint, and that there is memory"
-            ) from error
+            if len(texts) == 1 or not is_out_of_memory(error):
+                raise EmbeddingError(
+                    f"expected vectors from {self.spec.folder}, got {type(error).__name__} "
+                    f"({error}) for a batch of {len(texts)} texts of up to {len(texts[0].ids)} "
+                    "tokens: check the checkpoint, and that there is memory"
+                ) from error
+            logger.info("halving a batch of %d texts: %s", len(texts), error)
+        # Only here, where the error has let go of the failed batch's memory.
+        middle = len(texts) // 2
+        return self._batch(texts[:middle], job) + self._batch(texts[middle:], job)
 
     @torch.inference_mode()
     def _forward(self, texts: Sequence[TokenisedText], job: Job) -> Made:
@@ -117,6 +127,7 @@ class Runner:
         for row, count in enumerate(attended):
             mask[row, count:] = 0
         states = self.backbone.states(ids, mask)
+        mask = mask.to(states.device)
         return Made(
             dense=self._dense(states, mask, job) if "dense" in job.modes else None,
             sparse=self._sparse(states, ids, mask, attended) if "sparse" in job.modes else None,
@@ -138,7 +149,7 @@ class Runner:
         if isinstance(head, TokenWeights) and self.weigher is not None:
             weights = heads.token_weights(states, self.weigher)
             rows = ids.numpy()
-            kept = mask.numpy().astype(bool) & ~np.isin(rows, head.dropped_ids)
+            kept = mask.cpu().numpy().astype(bool) & ~np.isin(rows, head.dropped_ids)
             return strongest_by_id(rows, _array(weights), kept)
         assert isinstance(head, VocabularyWeights)  # a mode that the checkpoint holds
         return above_zero(_array(heads.vocabulary_weights(states, attended, head)))
@@ -149,30 +160,36 @@ class Runner:
         kept = kept_tokens(
             self.spec, texts, states.shape[1], role=job.role, ends=job.ends, skip=job.skip
         )
+        shown = torch.from_numpy(kept).to(states.device)
         rows = heads.token_vectors(
-            states, torch.from_numpy(kept), self.token_layers, dims=head.dims, unit=head.normalise
+            states, shown, self.token_layers, dims=head.dims, unit=head.normalise
         )
         return split_rows(_array(rows), kept.sum(axis=1))
 
 
-def load_runner(spec: EncoderSpec, modes: Sequence[Mode]) -> Runner:
+def load_runner(spec: EncoderSpec, modes: Sequence[Mode], precision: str = "float32") -> Runner:
     """Load a checkpoint's weights.
 
     Args:
         spec: the checkpoint.
         modes: the legs whose heads are loaded.
+        precision: of the backbone; heads compute in float32.
 
     Raises:
         CheckpointError: weights are missing, damaged or of an unknown architecture.
     """
     sparse = spec.sparse if "sparse" in modes else None
     multi = spec.multi if "multi" in modes else None
+    weigher = load_linear(sparse.projection) if isinstance(sparse, TokenWeights) else None
+    projections = load_layers(spec.projections if "dense" in modes else ())
+    token_layers = load_layers(() if multi is None else multi.projections)
+    backbone = load_fastest(spec, precision)
     return Runner(
         spec,
-        load_fastest(spec),
-        projections=load_layers(spec.projections if "dense" in modes else ()),
-        weigher=load_linear(sparse.projection) if isinstance(sparse, TokenWeights) else None,
-        token_layers=load_layers(() if multi is None else multi.projections),
+        backbone,
+        projections=projections.to(backbone.device),
+        weigher=None if weigher is None else weigher.to(backbone.device),
+        token_layers=token_layers.to(backbone.device),
     )
 
 

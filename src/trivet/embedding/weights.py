@@ -29,10 +29,12 @@ class Weights:
     Args:
         spec: the checkpoint.
         modes: the legs whose heads are loaded.
+        precision: of the backbone.
     """
 
-    def __init__(self, spec: EncoderSpec, modes: Sequence[Mode]) -> None:
+    def __init__(self, spec: EncoderSpec, modes: Sequence[Mode], precision: str) -> None:
         self._spec = spec
+        self._precision = precision
         self._modes = tuple(modes)
         self._runner: Runner | None = None
         self._static: StaticQueries | None = None
@@ -54,7 +56,7 @@ class Weights:
                 # The door to torch and transformers: seconds and hundreds of megabytes.
                 from trivet.embedding.runner import load_runner
 
-                self._runner = load_runner(self._spec, self._modes)
+                self._runner = load_runner(self._spec, self._modes, self._precision)
             return self._runner
 
     def static_queries(self) -> StaticQueries | None:

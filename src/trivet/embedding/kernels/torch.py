@@ -1,4 +1,4 @@
-"""The reference backbone: transformers on torch, float32, in inference mode."""
+"""The reference backbone: transformers on torch, in inference mode."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from trivet.errors import CheckpointError
 
 # The extra layer that some BERTs put on [CLS]: absent from many checkpoints, and never read here.
 _UNREAD = "pooler."
+_PROCESSOR = torch.device("cpu")
 
 
 class Backbone:
@@ -23,10 +24,17 @@ class Backbone:
     Args:
         model: of transformers.
         output: what is taken of its result.
+        device: that computes.
     """
 
-    def __init__(self, model: nn.Module, output: str = "last_hidden_state") -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: nn.Module,
+        output: str = "last_hidden_state",
+        device: torch.device = _PROCESSOR,
+    ) -> None:
+        self.model = model.to(device)
+        self.device = device
         self._output = output
 
     @torch.inference_mode()
@@ -40,12 +48,23 @@ class Backbone:
         Returns:
             (n, t, h) float32, the last layer's states; (n, t, vocabulary) of a language model.
         """
+        ids, mask = ids.to(self.device), mask.to(self.device)
         states: Tensor = getattr(self.model(input_ids=ids, attention_mask=mask), self._output)
         return states.float()
 
 
-def load_backbone(spec: EncoderSpec) -> Backbone:
+def load_backbone(
+    spec: EncoderSpec,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device = _PROCESSOR,
+) -> Backbone:
     """Load a checkpoint's weights.
+
+    Args:
+        spec: the checkpoint.
+        dtype: of the computation; what comes out is float32 all the same.
+        device: that computes.
 
     Raises:
         CheckpointError: weights are missing, damaged or of an unknown architecture.
@@ -55,7 +74,7 @@ def load_backbone(spec: EncoderSpec) -> Backbone:
     try:
         with _quietly():
             model, report = kind.from_pretrained(
-                spec.folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+                spec.folder, dtype=dtype, local_files_only=True, output_loading_info=True
             )
     except Exception as error:  # transformers raises what its many parts raise
         raise CheckpointError(
@@ -69,7 +88,7 @@ def load_backbone(spec: EncoderSpec) -> Backbone:
             f"expected weights for every layer in {spec.folder}, got none for {missing[0]} and "
             f"{len(missing) - 1} more: fetch the checkpoint anew"
         )
-    return Backbone(model.eval(), "logits" if speaks else "last_hidden_state")
+    return Backbone(model.eval(), "logits" if speaks else "last_hidden_state", device)
 
 
 @contextmanager
