@@ -12,21 +12,25 @@ from trivet.embedding.spec import VocabularyWeights
 _TINY = 1e-9
 
 
-def pool(states: Tensor, mask: Tensor, modes: Sequence[str], *, skip: int = 0) -> Tensor:
+def pool(
+    states: Tensor, mask: Tensor, modes: Sequence[str], *, skip: int | Sequence[int] = 0
+) -> Tensor:
     """One vector per text.
 
     Args:
         states: (n, t, h) float32, padded on the right.
         mask: (n, t), 1 where there is a token.
         modes: names out of `POOLING_MODES`; their vectors are concatenated.
-        skip: tokens at the start that belong to the prompt and stay out.
+        skip: tokens at the start that belong to the prompt and stay out, of all or of each text.
 
     Returns:
         (n, h · modes) float32.
     """
-    if skip:
+    skips = [skip] * len(mask) if isinstance(skip, int) else skip
+    if any(skips):
         mask = mask.clone()
-        mask[:, :skip] = 0
+        for row, count in enumerate(skips):
+            mask[row, :count] = 0
     return torch.cat([_POOLINGS[mode](states, mask) for mode in modes], dim=-1)
 
 

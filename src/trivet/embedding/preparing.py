@@ -7,25 +7,31 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trivet.embedding.prompts import Role
+from trivet.embedding.prompts import Rendered, Role
 from trivet.embedding.spec import EncoderSpec, Expansion
 from trivet.embedding.tokenizing import TextTokenizer, TokenisedText
 
 
 def prepare(
-    spec: EncoderSpec, tokenizer: TextTokenizer, texts: Sequence[str], role: Role, *, truncate: bool
+    spec: EncoderSpec,
+    tokenizer: TextTokenizer,
+    texts: Sequence[Rendered],
+    role: Role,
+    *,
+    truncate: bool,
 ) -> list[TokenisedText]:
     """Tokenise texts for one role.
 
     Args:
         spec: the checkpoint.
         tokenizer: its tokenizer.
-        texts: n texts, prompts included.
+        texts: n texts, each with what is written around it.
         role: says which marker, which length and whether they are filled up.
         truncate: whether a text that is too long is cut at its end.
 
     Raises:
         TextTooLongError: a text is longer than the model reads and `truncate` is False.
+        InstructionError: what is written around a text leaves no room for it.
     """
     markers = marker_ids(spec, role)
     limit = _limit(spec, role)
@@ -34,7 +40,12 @@ def prepare(
         first, _ = tokenizer.special_ends
         ids = [row[:first] + markers + row[first:] for row in ids]
     expansion = None if spec.multi is None or role != "query" else spec.multi.expansion
-    return [_filled(row, expansion) for row in ids]
+    befores = set() if spec.include_prompt else {text.before for text in texts}
+    skips = {before: _skip(tokenizer, before, len(markers)) for before in befores}
+    return [
+        _filled(row, skips.get(text.before, 0), expansion)
+        for row, text in zip(ids, texts, strict=True)
+    ]
 
 
 def marker_ids(spec: EncoderSpec, role: Role) -> list[int]:
@@ -50,7 +61,6 @@ def kept_tokens(
     *,
     role: Role,
     ends: tuple[int, int],
-    skip: int,
 ) -> NDArray[np.bool_]:
     """Which tokens of a batch have a vector in the multi-vector leg.
 
@@ -60,7 +70,6 @@ def kept_tokens(
         width: tokens of the longest.
         role: of the texts.
         ends: special tokens before and behind every text.
-        skip: tokens at the start that belong to a prompt and stay out.
 
     Returns:
         (n, width).
@@ -72,7 +81,7 @@ def kept_tokens(
     skipped = head.skipped_ids if role in head.skipping else ()
     for row, text in enumerate(texts):
         stop = len(text.ids) - behind
-        kept[row, max(before, skip) : stop] = True
+        kept[row, max(before, text.skip) : stop] = True
         if skipped:
             kept[row, : len(text.ids)] &= ~np.isin(text.ids, skipped)
     return kept
@@ -84,9 +93,14 @@ def _limit(spec: EncoderSpec, role: Role) -> int:
     return spec.max_tokens
 
 
-def _filled(ids: list[int], expansion: Expansion | None) -> TokenisedText:
+def _skip(tokenizer: TextTokenizer, before: str, markers: int) -> int:
+    tokens = tokenizer.prompt_tokens(before)
+    return tokens + markers if tokens else 0
+
+
+def _filled(ids: list[int], skip: int, expansion: Expansion | None) -> TokenisedText:
     missing = 0 if expansion is None else expansion.length - len(ids)
     if expansion is None or missing <= 0:
-        return TokenisedText(ids, len(ids))
+        return TokenisedText(ids, len(ids), skip)
     filled = ids + [expansion.token_id] * missing
-    return TokenisedText(filled, len(filled) if expansion.attend else len(ids))
+    return TokenisedText(filled, len(filled) if expansion.attend else len(ids), skip)

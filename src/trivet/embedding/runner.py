@@ -39,13 +39,11 @@ class Job:
         modes: the legs to make.
         role: of the texts.
         ends: special tokens that the tokenizer puts before and behind every text.
-        skip: tokens at the start of each that belong to a prompt and stay out of the pooling.
     """
 
     modes: tuple[Mode, ...]
     role: Role
     ends: tuple[int, int]
-    skip: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,13 +127,13 @@ class Runner:
         states = self.backbone.states(ids, mask)
         mask = mask.to(states.device)
         return Made(
-            dense=self._dense(states, mask, job) if "dense" in job.modes else None,
+            dense=self._dense(states, mask, texts) if "dense" in job.modes else None,
             sparse=self._sparse(states, ids, mask, attended) if "sparse" in job.modes else None,
             multi=self._multi(states, texts, job) if "multi" in job.modes else None,
         )
 
-    def _dense(self, states: Tensor, mask: Tensor, job: Job) -> Vectors:
-        pooled = heads.pool(states, mask, self.spec.pooling, skip=job.skip)
+    def _dense(self, states: Tensor, mask: Tensor, texts: Sequence[TokenisedText]) -> Vectors:
+        pooled = heads.pool(states, mask, self.spec.pooling, skip=[text.skip for text in texts])
         vectors: Tensor = self.projections(pooled)
         if self.spec.normalise:
             vectors = heads.normalise(vectors)
@@ -157,9 +155,7 @@ class Runner:
     def _multi(self, states: Tensor, texts: Sequence[TokenisedText], job: Job) -> list[Vectors]:
         head = self.spec.multi
         assert head is not None  # a mode that the checkpoint holds
-        kept = kept_tokens(
-            self.spec, texts, states.shape[1], role=job.role, ends=job.ends, skip=job.skip
-        )
+        kept = kept_tokens(self.spec, texts, states.shape[1], role=job.role, ends=job.ends)
         shown = torch.from_numpy(kept).to(states.device)
         rows = heads.token_vectors(
             states, shown, self.token_layers, dims=head.dims, unit=head.normalise

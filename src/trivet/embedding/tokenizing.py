@@ -12,8 +12,9 @@ from tokenizers import Encoding, Tokenizer
 from tokenizers.normalizers import Lowercase
 from tokenizers.normalizers import Sequence as NormalizerSequence
 
+from trivet.embedding.prompts import Rendered
 from trivet.embedding.spec import EncoderSpec
-from trivet.errors import CheckpointError, TextTooLongError
+from trivet.errors import CheckpointError, InstructionError, TextTooLongError
 
 # What a saved tokenizer.json remembers of its last use; we neither pad nor cut by it.
 _STATE_KEYS = ("truncation", "padding")
@@ -26,10 +27,12 @@ class TokenisedText:
     Attributes:
         ids: token ids, special ones included.
         attended: how many of the first ids are seen by the others; those behind fill up a query.
+        skip: how many of the first ids belong to a prompt that stays out of the pooling.
     """
 
     ids: list[int]
     attended: int
+    skip: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,30 +79,39 @@ class TextTokenizer:
         return [len(encoding.ids) for encoding in self._encode(texts)]
 
     def token_ids(
-        self, texts: Sequence[str], *, truncate: bool, limit: int | None = None, room: int = 0
+        self, texts: Sequence[Rendered], *, truncate: bool, limit: int | None = None, room: int = 0
     ) -> list[list[int]]:
         """The ids of each text, special tokens included.
 
         Args:
-            texts: n texts.
-            truncate: whether a text that is too long is cut at its end.
+            texts: n texts, each with what is written around it.
+            truncate: whether a text that is too long is cut at its end; prefix and suffix stay.
             limit: the most tokens of a text; None = `max_tokens`.
             room: tokens of those that the caller puts in afterwards.
 
         Raises:
             TextTooLongError: a text is longer than the model reads and `truncate` is False.
+            InstructionError: what is written around a text leaves no room for it.
         """
         limit = self.max_tokens if limit is None else limit
         ids = []
-        for position, encoding in enumerate(self._encode(texts)):
+        for position, encoding in enumerate(self._encode([text.whole for text in texts])):
             count = len(encoding.ids) + room
-            if count > limit and not truncate:
+            if count <= limit:
+                ids.append(encoding.ids)
+                continue
+            cut = self._cut(texts[position], limit - room)
+            if not truncate:
                 raise TextTooLongError(
                     f"expected texts of at most {limit} tokens, got {count} "
                     f"at position {position}: split it, or pass truncate=True to cut it"
                 )
-            ids.append(_cut(encoding, limit - room))
+            ids.append(cut)
         return ids
+
+    def ids_of(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text, however long, special tokens included."""
+        return [encoding.ids for encoding in self._encode(texts)]
 
     @cached_property
     def special_ends(self) -> tuple[int, int]:
@@ -117,19 +129,28 @@ class TextTokenizer:
         (encoding,) = self._encode([prompt])
         return len(encoding.ids) - encoding.special_tokens_mask[-1]
 
+    def _cut(self, text: Rendered, limit: int) -> list[int]:
+        """`limit` ids: the text loses its end; what is around it and special tokens stay."""
+        encoding = self.tokenizer.encode(text.whole)
+        special = encoding.special_tokens_mask
+        start, end = special.index(0), len(special) - special[::-1].index(0)
+        text_end = len(text.before) + len(text.text)
+        places = encoding.offsets
+        while start < end and places[start][1] <= len(text.before):
+            start += 1
+        while end > start and text.after and places[end - 1][1] > text_end:
+            end -= 1
+        kept = end - (len(encoding.ids) - limit)
+        if kept <= start and text.whole != text.text:
+            raise InstructionError(
+                f"expected prompt, instruction, examples and title to leave room for a text in "
+                f"{limit} tokens, got {len(encoding.ids) - (end - start)} tokens without it: "
+                "shorten them"
+            )
+        return encoding.ids[:kept] + encoding.ids[end:]
+
     def _encode(self, texts: Sequence[str]) -> list[Encoding]:
         return self.tokenizer.encode_batch_fast(list(texts))
-
-
-def _cut(encoding: Encoding, limit: int) -> list[int]:
-    """At most `limit` ids: the text loses its end, the special tokens stay."""
-    excess = len(encoding.ids) - limit
-    if excess <= 0:
-        return encoding.ids
-    special = encoding.special_tokens_mask
-    after = special[::-1].index(0)
-    end = len(special) - after
-    return encoding.ids[: end - excess] + encoding.ids[end:]
 
 
 def _lower_case_first(tokenizer: Tokenizer) -> NormalizerSequence:
