@@ -8,18 +8,19 @@ from functools import cached_property
 
 from tokenizers import Tokenizer
 
-from trivet.embedding.locate import Located, locate
+from trivet.embedding.elastic import resized
+from trivet.embedding.locate import locate
 from trivet.embedding.preparing import marker_ids, prepare
 from trivet.embedding.profile import Profile, find_profile
 from trivet.embedding.prompts import Prompts, Rendered, Role
 from trivet.embedding.readers.families import read_checkpoint
 from trivet.embedding.resolving import require_effect, resolve_prompts
-from trivet.embedding.spaces import files_sha256, space_of
+from trivet.embedding.spaces import checked_weights, space_of
 from trivet.embedding.spec import EncoderSpec
 from trivet.embedding.texts import require_texts
 from trivet.embedding.tokenizing import TextTokenizer
 from trivet.embedding.weights import Weights, in_spaces
-from trivet.errors import CheckpointError, InvalidInputError, MissingHeadError
+from trivet.errors import InvalidInputError, MissingHeadError
 from trivet.types import Mode, Query, Representations, Space, checked_modes
 
 _PRECISIONS = ("float32", "bfloat16", "auto")
@@ -72,6 +73,8 @@ class Embedder:
         *,
         modes: Sequence[str] | None = None,
         precision: str = "float32",
+        layers: int | None = None,
+        dims: int | None = None,
         task: str | None = None,
         prompts: Mapping[str, str] | None = None,
         profile: str | os.PathLike[str] | Profile | None = None,
@@ -83,6 +86,9 @@ class Embedder:
             modes: the legs to make; None = all that the checkpoint holds.
             precision: of the computation: "float32" is the reference; "bfloat16" is faster where
                 the hardware has it; "auto" is that where it has. The space is the same.
+            layers: of the backbone, the first ones; None = all.
+            dims: of dense and token vectors, the first ones; None = all. Use a model that was
+                trained for it (Matryoshka). Each (layers, dims) is a space of its own.
             task: what the documents are to be found for, such as "tool"; None = search. It
                 chooses the wording around documents, which is part of their space.
             prompts: wordings of "query" and "document" that go before the profile's and the
@@ -98,7 +104,8 @@ class Embedder:
             UnknownModeError: a mode that does not exist.
             UnknownTaskError: the model has no wording for the task.
             InstructionError: a wording without its "{text}".
-            InvalidInputError: another precision, a model that is no name, or no such profile.
+            InvalidInputError: another precision, a model that is no name, no such profile, or
+                more layers or dims than there are.
         """
         wanted = None if modes is None else checked_modes(modes)
         if precision not in _PRECISIONS:
@@ -110,6 +117,7 @@ class Embedder:
         chosen = find_profile(profile, located.source)
         spec = read_checkpoint(located.folder)
         spec = spec if chosen is None else chosen.applied(spec)
+        spec = resized(spec, layers=layers, dims=dims)
         name = os.fspath(model)
         if wanted is not None:
             _require_held(wanted, spec.modes, name)
@@ -117,7 +125,7 @@ class Embedder:
         tokenizer = TextTokenizer.read(spec)
         wordings = resolve_prompts(name, spec, profile=chosen, override=prompts, task=task)
         require_effect(wordings, tokenizer)
-        weights_sha256 = _checked_weights(spec, located)
+        weights_sha256 = checked_weights(spec, located)
         spaces = {
             mode: space_of(
                 mode,
@@ -280,14 +288,3 @@ def _require_held(wanted: Sequence[Mode], held: Sequence[Mode], name: str) -> No
             f"expected a checkpoint with a {missing[0]} head ({_HEADS[missing[0]]}), got {name!r}, "
             f"which holds {', '.join(held)}: ask for that, or choose another model"
         )
-
-
-def _checked_weights(spec: EncoderSpec, located: Located) -> str:
-    """SHA-256 of the weights, which must be the expected one where there is one."""
-    came = files_sha256(spec.weights_files)
-    if located.weights_sha256 not in (None, came):
-        raise CheckpointError(
-            f"expected weights with SHA-256 {located.weights_sha256} in {spec.folder}, got {came}: "
-            "install the package anew"
-        )
-    return came

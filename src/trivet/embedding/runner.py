@@ -135,6 +135,8 @@ class Runner:
     def _dense(self, states: Tensor, mask: Tensor, texts: Sequence[TokenisedText]) -> Vectors:
         pooled = heads.pool(states, mask, self.spec.pooling, skip=[text.skip for text in texts])
         vectors: Tensor = self.projections(pooled)
+        if self.spec.cut_first:
+            vectors = vectors[:, : self.spec.dims]
         if self.spec.normalise:
             vectors = heads.normalise(vectors)
         # A cut that the checkpoint asks for comes last, as in sentence-transformers.

@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from trivet.embedding.locate import Located
 from trivet.embedding.spec import EncoderSpec, Projection, TokenVectors, TokenWeights
+from trivet.errors import CheckpointError
 from trivet.types import Fact, Mode, Space
 
 _BLOCK_BYTES = 1 << 20
@@ -18,6 +20,21 @@ def files_sha256(paths: Iterable[Path]) -> str:
     if len(sums) == 1:
         return sums[0]
     return hashlib.sha256("".join(sums).encode()).hexdigest()
+
+
+def checked_weights(spec: EncoderSpec, located: Located) -> str:
+    """SHA-256 of the weights, which must be the expected one where there is one.
+
+    Raises:
+        CheckpointError: it is another.
+    """
+    came = files_sha256(spec.weights_files)
+    if located.weights_sha256 not in (None, came):
+        raise CheckpointError(
+            f"expected weights with SHA-256 {located.weights_sha256} in {spec.folder}, got {came}: "
+            "install the package anew"
+        )
+    return came
 
 
 def space_of(
@@ -57,6 +74,7 @@ def _dense_facts(spec: EncoderSpec) -> dict[str, Fact]:
         "pooling": "+".join(spec.pooling),
         "projections": _projections_sha256(spec.projections),
         "normalise": spec.normalise,
+        **({"cut_first": True} if spec.cut_first else {}),
     }
 
 

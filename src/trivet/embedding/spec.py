@@ -121,11 +121,12 @@ class EncoderSpec:
         include_prompt: whether the prompt's tokens take part in the pooling.
         projections: the layers after the pooling, in order.
         normalise: whether vectors are scaled to length 1.
+        cut_first: whether vectors are cut to `dims` before they are scaled, not after.
         lower_case: whether texts are lower-cased before the tokenizer sees them.
         pad_id: the token id of padding.
         prompts: prompt texts by name.
         default_prompt: the name of the prompt for a role that has none of its own.
-        layers: transformer layers of the backbone.
+        layers: transformer layers of the backbone that are used, the first.
         backbone: the settings of the backbone that its weights do not show, as canonical JSON.
         sparse: the head of the sparse leg; None = there is none.
         multi: the head of the multi-vector leg; None = there is none.
@@ -140,6 +141,7 @@ class EncoderSpec:
     include_prompt: bool = True
     projections: tuple[Projection, ...] = ()
     normalise: bool = False
+    cut_first: bool = False
     lower_case: bool = False
     pad_id: int = 0
     prompts: Mapping[str, str] = field(default_factory=dict)

@@ -88,7 +88,29 @@ def load_backbone(
             f"expected weights for every layer in {spec.folder}, got none for {missing[0]} and "
             f"{len(missing) - 1} more: fetch the checkpoint anew"
         )
+    _keep_layers(model, spec.layers, spec)
     return Backbone(model.eval(), "logits" if speaks else "last_hidden_state", device)
+
+
+def _keep_layers(model: transformers.PreTrainedModel, kept: int, spec: EncoderSpec) -> None:
+    """Drop the layers of a model of our own behind the first ones."""
+    total = getattr(model.config, "num_hidden_layers", kept)
+    if kept == total:
+        return
+    lists = [
+        (parent, name)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, nn.ModuleList) and len(child) == total
+    ]
+    if len(lists) != 1:
+        raise CheckpointError(
+            f"expected a backbone with one list of {total} layers in {spec.folder}, got "
+            f"{len(lists)}: leave layers out, or choose a checkpoint of another architecture"
+        )
+    parent, name = lists[0]
+    setattr(parent, name, getattr(parent, name)[:kept])
+    model.config.num_hidden_layers = kept
 
 
 @contextmanager
