@@ -106,7 +106,7 @@ def test_words_of_the_suffix_in_the_text_are_cut_like_others(tiny_model):
 
 @pytest.mark.parametrize("truncate", [True, False])
 def test_an_over_long_instruction_is_refused(tiny_model, truncate):
-    embedder = Embedder.load(tiny_model, profile="qwen3-embedding", prompts=None)
+    embedder = Embedder.load(tiny_model, prompts={"query": "find {instruction}: {text}"})
     asked = Query("anchor", instruction=LONG)
     with pytest.raises(InstructionError, match="to leave room for a text in 64 tokens"):
         embedder.embed_queries(["anchor", asked], truncate=truncate)

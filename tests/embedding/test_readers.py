@@ -190,7 +190,7 @@ def test_a_chain_of_modules_that_is_not_ours_is_refused(folder, modules, message
         ("sentence_bert_config.json", {"module_output_name": "scores"}),
         ("sentence_bert_config.json", {"modality_config": {"image": {}}}),
         ("sentence_bert_config.json", {"config_args": {"is_causal": False}}),
-        ("sentence_bert_config.json", {"processor_kwargs": {"padding_side": "left"}}),
+        ("sentence_bert_config.json", {"processor_kwargs": {"do_lower_case": True}}),
         ("sentence_bert_config.json", {"model_kwargs": {"num_hidden_layers": 1}}),
         ("sentence_bert_config.json", {"query_length": 32}),
         ("config.json", {"hidden_size": "32"}),

@@ -13,6 +13,7 @@ from trivet.embedding.locate import locate
 from trivet.embedding.preparing import marker_ids, prepare
 from trivet.embedding.profile import Profile, find_profile
 from trivet.embedding.prompts import Prompts, Rendered, Role
+from trivet.embedding.readers.decoders import with_decoder_facts
 from trivet.embedding.readers.families import read_checkpoint
 from trivet.embedding.resolving import require_effect, resolve_prompts
 from trivet.embedding.spaces import checked_weights, space_of
@@ -78,6 +79,7 @@ class Embedder:
         task: str | None = None,
         prompts: Mapping[str, str] | None = None,
         profile: str | os.PathLike[str] | Profile | None = None,
+        trust_remote_code: bool = False,
     ) -> Embedder:
         """Find a model and read what it is; its weights are not loaded yet.
 
@@ -96,6 +98,7 @@ class Embedder:
             profile: what the checkpoint does not state: a JSON file (as those in
                 trivet/embedding/profiles), or the name of a family that has one. None = the one
                 that names this model, if there is one; a folder has none.
+            trust_remote_code: whether code that a checkpoint brings along may run.
 
         Raises:
             ModelNotFoundError: no such folder, package or hub repository can be reached.
@@ -117,6 +120,7 @@ class Embedder:
         chosen = find_profile(profile, located.source)
         spec = read_checkpoint(located.folder)
         spec = spec if chosen is None else chosen.applied(spec)
+        spec = with_decoder_facts(spec, chosen, trust_remote_code=trust_remote_code)
         spec = resized(spec, layers=layers, dims=dims)
         name = os.fspath(model)
         if wanted is not None:

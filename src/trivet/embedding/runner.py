@@ -15,6 +15,7 @@ from trivet.embedding.batching import TOKEN_BUDGET, pad, plan_batches, restore_o
 from trivet.embedding.kernels.hardware import is_out_of_memory
 from trivet.embedding.kernels.onednn import load_fastest
 from trivet.embedding.kernels.torch import Backbone
+from trivet.embedding.latent import load_latent
 from trivet.embedding.layers import load_layers, load_linear
 from trivet.embedding.preparing import kept_tokens
 from trivet.embedding.prompts import Role
@@ -65,6 +66,7 @@ class Runner:
         projections: the layers after the pooling.
         weigher: token state to sparse weight, where the checkpoint has such a head.
         token_layers: the layers over token states, for the multi-vector leg.
+        latent: the layer between token states and pooling.
     """
 
     spec: EncoderSpec
@@ -72,6 +74,7 @@ class Runner:
     projections: nn.Module
     weigher: nn.Linear | None
     token_layers: nn.Module
+    latent: nn.Module
 
     def represent(self, texts: Sequence[TokenisedText], job: Job) -> Made:
         """Embed n ≥ 1 texts in one pass.
@@ -133,7 +136,9 @@ class Runner:
         )
 
     def _dense(self, states: Tensor, mask: Tensor, texts: Sequence[TokenisedText]) -> Vectors:
-        pooled = heads.pool(states, mask, self.spec.pooling, skip=[text.skip for text in texts])
+        pooled = heads.pool(
+            self.latent(states), mask, self.spec.pooling, skip=[text.skip for text in texts]
+        )
         vectors: Tensor = self.projections(pooled)
         if self.spec.cut_first:
             vectors = vectors[:, : self.spec.dims]
@@ -188,7 +193,14 @@ def load_runner(spec: EncoderSpec, modes: Sequence[Mode], precision: str = "floa
         projections=projections.to(backbone.device),
         weigher=None if weigher is None else weigher.to(backbone.device),
         token_layers=token_layers.to(backbone.device),
+        latent=_latent(spec, backbone) if "dense" in modes else nn.Identity(),
     )
+
+
+def _latent(spec: EncoderSpec, backbone: Backbone) -> nn.Module:
+    if spec.latent is None:
+        return nn.Identity()
+    return load_latent(spec.latent, backbone.device)
 
 
 def _array(tensor: Tensor) -> Vectors:

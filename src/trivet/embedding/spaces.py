@@ -60,6 +60,7 @@ def space_of(
         "max_tokens": spec.max_tokens,
         "document_prompt": document_prompt,
         "precision": "float",
+        **_loading_facts(spec),
     }
     if mode == "dense":
         return Space(mode, model, spec.dims, {**facts, **_dense_facts(spec)})
@@ -67,6 +68,21 @@ def space_of(
         return Space(mode, model, None, {**facts, **_sparse_facts(spec)})
     assert spec.multi is not None  # a mode that the checkpoint holds
     return Space(mode, model, spec.multi.dims, {**facts, **_multi_facts(spec.multi)})
+
+
+def _loading_facts(spec: EncoderSpec) -> dict[str, Fact]:
+    """What makes the weights run otherwise than the config says; nothing for most models."""
+    loading = spec.loading
+    facts: dict[str, Fact] = {}
+    if loading.causal is not None:
+        facts["attention"] = "causal" if loading.causal else "bidirectional"
+    if loading.architecture is not None:
+        facts["architecture"] = loading.architecture
+    if loading.remote_code:
+        facts["code"] = files_sha256(spec.folder.glob("*.py"))
+    if spec.latent is not None:
+        facts["latent_heads"] = spec.latent.heads
+    return facts
 
 
 def _dense_facts(spec: EncoderSpec) -> dict[str, Fact]:

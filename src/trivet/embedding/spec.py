@@ -107,6 +107,40 @@ class TokenVectors:
 
 
 @dataclass(frozen=True)
+class Loading:
+    """What transformers must be told about a backbone beyond its folder.
+
+    Attributes:
+        causal: whether tokens see only those before them; None = as the checkpoint's config says.
+        architecture: the model type that runs the weights; None = the config's own.
+        weights_prefix: of the backbone's names in its files.
+        remote_code: whether code that the checkpoint brings along runs them.
+    """
+
+    causal: bool | None = None
+    architecture: str | None = None
+    weights_prefix: str = ""
+    remote_code: bool = False
+
+
+@dataclass(frozen=True)
+class LatentAttention:
+    """A trained layer between token states and their mean: NV-Embed's.
+
+    Attributes:
+        weights_files: one of them holds the layer, or each a part.
+        prefix: of the layer's names in the files.
+        heads: of its attention.
+        hidden: length of a token state.
+    """
+
+    weights_files: tuple[Path, ...]
+    prefix: str
+    heads: int
+    hidden: int
+
+
+@dataclass(frozen=True)
 class EncoderSpec:
     """What a checkpoint folder holds, read from its JSON files alone.
 
@@ -130,6 +164,9 @@ class EncoderSpec:
         backbone: the settings of the backbone that its weights do not show, as canonical JSON.
         sparse: the head of the sparse leg; None = there is none.
         multi: the head of the multi-vector leg; None = there is none.
+        loading: what transformers must be told beyond the folder.
+        eos: the token that ends every text; None = as the tokenizer does it.
+        latent: the layer before the pooling; None = there is none.
     """
 
     folder: Path
@@ -150,6 +187,9 @@ class EncoderSpec:
     backbone: str = "{}"
     sparse: TokenWeights | VocabularyWeights | None = None
     multi: TokenVectors | None = None
+    loading: Loading = Loading()
+    eos: str | None = None
+    latent: LatentAttention | None = None
 
     @property
     def tokenizer_file(self) -> Path:

@@ -12,12 +12,15 @@ from tokenizers import Encoding, Tokenizer
 from tokenizers.normalizers import Lowercase
 from tokenizers.normalizers import Sequence as NormalizerSequence
 
+from trivet.embedding.eos import with_eos
 from trivet.embedding.prompts import Rendered
 from trivet.embedding.spec import EncoderSpec
 from trivet.errors import CheckpointError, InstructionError, TextTooLongError
 
 # What a saved tokenizer.json remembers of its last use; we neither pad nor cut by it.
 _STATE_KEYS = ("truncation", "padding")
+# The length that an over-long text is cut to when its last token is looked at.
+_PROBE_TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,12 @@ class TextTokenizer:
         try:
             stored = json.loads(spec.tokenizer_file.read_bytes())
             settings = {name: value for name, value in stored.items() if name not in _STATE_KEYS}
+            if spec.eos is not None:
+                settings = with_eos(settings, spec.eos, spec.tokenizer_file)
             text = json.dumps(settings, sort_keys=True)
             tokenizer = Tokenizer.from_str(text)
+        except CheckpointError:
+            raise
         except Exception as error:  # the tokenizers library raises plain Exception
             raise CheckpointError(
                 f"expected a tokenizer in {spec.tokenizer_file}, got a file that cannot be read "
@@ -68,7 +75,10 @@ class TextTokenizer:
             ) from error
         if spec.lower_case:
             tokenizer.normalizer = _lower_case_first(tokenizer)
-        return cls(tokenizer, hashlib.sha256(text.encode()).hexdigest(), spec.max_tokens)
+        made = cls(tokenizer, hashlib.sha256(text.encode()).hexdigest(), spec.max_tokens)
+        if spec.eos is not None:
+            made._require_last(spec.eos)
+        return made
 
     def copy(self) -> Tokenizer:
         """A tokenizer of the caller's own, whose changes do not reach ours."""
@@ -128,6 +138,17 @@ class TextTokenizer:
             return 0
         (encoding,) = self._encode([prompt])
         return len(encoding.ids) - encoding.special_tokens_mask[-1]
+
+    def _require_last(self, eos: str) -> None:
+        """Refuse a tokenizer that does not end a short and an over-long text with a token."""
+        probes = [Rendered("", "anchor"), Rendered("", "anchor " * 2 * _PROBE_TOKENS)]
+        limit = min(self.max_tokens, _PROBE_TOKENS)
+        for ids in self.token_ids(probes, truncate=True, limit=limit):
+            if ids[-1] != self.tokenizer.token_to_id(eos):
+                raise CheckpointError(
+                    f"expected {eos!r} at the end of every text, got "
+                    f"{self.tokenizer.id_to_token(ids[-1])!r}: correct the profile or the tokenizer"
+                )
 
     def _cut(self, text: Rendered, limit: int) -> list[int]:
         """`limit` ids: the text loses its end; what is around it and special tokens stay."""

@@ -10,6 +10,7 @@ import transformers
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
+from trivet.embedding.kernels.loading import loading_arguments, require_attention
 from trivet.embedding.spec import EncoderSpec, VocabularyWeights
 from trivet.errors import CheckpointError
 
@@ -74,7 +75,11 @@ def load_backbone(
     try:
         with _quietly():
             model, report = kind.from_pretrained(
-                spec.folder, dtype=dtype, local_files_only=True, output_loading_info=True
+                spec.folder,
+                dtype=dtype,
+                local_files_only=True,
+                output_loading_info=True,
+                **loading_arguments(spec),
             )
     except Exception as error:  # transformers raises what its many parts raise
         raise CheckpointError(
@@ -89,7 +94,9 @@ def load_backbone(
             f"{len(missing) - 1} more: fetch the checkpoint anew"
         )
     _keep_layers(model, spec.layers, spec)
-    return Backbone(model.eval(), "logits" if speaks else "last_hidden_state", device)
+    backbone = Backbone(model.eval(), "logits" if speaks else "last_hidden_state", device)
+    require_attention(backbone, spec)
+    return backbone
 
 
 def _keep_layers(model: transformers.PreTrainedModel, kept: int, spec: EncoderSpec) -> None:

@@ -27,6 +27,8 @@ _UNREAD_SETTINGS = (
     "config_kwargs", "config_args", "processing_kwargs",
     "query_expansion", "query_length", "document_length",
 )  # fmt: skip
+# Of the tokenizer: its window is read, and texts are padded on the right whatever it says.
+_READ_KEYWORDS = ("model_max_length", "padding_side")
 # Keywords for the backbone that leave the vectors of this library as they are.
 _HARMLESS_KEYWORDS = ("dtype", "torch_dtype", "attn_implementation", "add_pooling_layer")
 
@@ -96,7 +98,7 @@ def read_transformer(
     require_known("transformer_task", settings.get("transformer_task", task), (task,), file)
     require_known("module_output_name", name, ("token_embeddings",), file)
     for keyword in sorted(set(tokenizer)):
-        require_known("processor_kwargs", keyword, ("model_max_length",), file)
+        require_known("processor_kwargs", keyword, _READ_KEYWORDS, file)
     for keyword in sorted(set(model)):
         require_known("model_kwargs", keyword, _HARMLESS_KEYWORDS, file)
     for unread in set(_UNREAD_SETTINGS) - set(obeyed):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trivet.embedding.readers.decoders import unwrapped
 from trivet.embedding.readers.files import (
     find_weights,
     read_object,
@@ -41,6 +42,7 @@ _BACKBONE_KEYS = (
     "model_type", "num_attention_heads", "n_heads", "num_key_value_heads", "hidden_act",
     "activation", "activation_function", "layer_norm_eps", "rms_norm_eps", "norm_eps",
     "position_embedding_type", "rope_theta", "rope_scaling", "rope_parameters", "is_causal",
+    "use_bidirectional_attention", "sliding_window",
 )  # fmt: skip
 
 
@@ -88,7 +90,7 @@ def read_backbone(folder: Path, settings: Mapping[str, Any]) -> EncoderSpec:
         settings: of the Transformer module; empty for a bare folder.
     """
     file = folder / "config.json"
-    config = read_object(file)
+    config = unwrapped(read_object(file))
     if config.get("is_encoder_decoder"):
         raise CheckpointError(
             f"expected an encoder or a decoder, got {config.get('model_type')!r} in {file}, "
