@@ -66,7 +66,7 @@ def build_checkpoint(folder: Path, recipe: Recipe | None = None) -> Path:
     # The backbone lies in a folder of its own in checkpoints of the first versions.
     backbone = folder / "0_Transformer" if recipe.old_style else folder
     backbone.mkdir(parents=True)
-    _write_tokenizer(backbone, recipe)
+    write_tokenizer(backbone, recipe)
     _write_backbone(backbone, recipe)
     if not recipe.bare:
         _write_modules(folder, backbone, recipe)
@@ -84,7 +84,7 @@ def write_json(file: Path, value: object) -> None:
     file.write_text(json.dumps(value), encoding="utf-8")
 
 
-def _write_tokenizer(folder: Path, recipe: Recipe) -> None:
+def write_tokenizer(folder: Path, recipe: Recipe) -> None:
     from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors
     from tokenizers.models import WordPiece
 

@@ -4,11 +4,12 @@ from trivet.config import Settings
 from trivet.embedding import Embedder
 from trivet.errors import TrivetError
 from trivet.index import Index, open
-from trivet.types import Document, Hit, IngestReport, Query, Representations, Space
+from trivet.types import Document, Example, Hit, IngestReport, Query, Representations, Space
 
 __all__ = [
     "Document",
     "Embedder",
+    "Example",
     "Hit",
     "Index",
     "IngestReport",

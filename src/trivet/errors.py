@@ -6,6 +6,8 @@
     │   ├── InvalidQueryError                   one query of it
     │   ├── InvalidFilterError                  its filter
     │   ├── UnknownModeError                    a mode that does not exist, or that the index lacks
+    │   ├── UnknownTaskError                    a task that the model has no wording for
+    │   ├── InstructionError                    an instruction that the model has no place for
     │   └── TextTooLongError                    more tokens than the model reads
     ├── UnknownKeywordError (TypeError)         a keyword that the call does not take
     ├── DocumentExistsError (ValueError)        `add` of an id that holds other content
@@ -49,6 +51,14 @@ class InvalidFilterError(InvalidInputError):
 
 class UnknownModeError(InvalidInputError):
     """A mode that does not exist, or that this model or index does not hold."""
+
+
+class UnknownTaskError(InvalidInputError):
+    """A task that the model has no wording for."""
+
+
+class InstructionError(InvalidInputError):
+    """An instruction, examples or a title that the model has no place or no room for."""
 
 
 class TextTooLongError(InvalidInputError):

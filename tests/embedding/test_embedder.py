@@ -32,11 +32,11 @@ def embedder(tiny_model):
 def test_load_reads_what_the_model_is_without_its_weights(tiny_model):
     embedder = Embedder.load(tiny_model)
     assert embedder.name == embedder.source == str(tiny_model)
-    assert embedder.modes == ("dense",)
+    assert embedder.modes == ("dense", "multi")
     assert embedder.max_tokens == 64
     assert embedder.spaces["dense"].dims == 32
     assert not embedder.is_loaded
-    assert repr(embedder) == f"Embedder({str(tiny_model)!r}, modes=['dense'], not loaded)"
+    assert repr(embedder) == f"Embedder({str(tiny_model)!r}, modes=['dense', 'multi'], not loaded)"
 
 
 def test_a_relative_folder_is_recorded_by_its_absolute_path(tiny_model, monkeypatch):
@@ -68,7 +68,7 @@ def test_every_text_gives_a_row_in_the_space_of_its_leg(embedder):
     assert made.dense.values.dtype == np.float32
     assert made.dense.values.flags.writeable
     np.testing.assert_allclose(np.linalg.norm(made.dense.values, axis=1), 1, atol=1e-6)
-    assert list(made.legs) == ["dense"]
+    assert list(made.legs) == ["dense", "multi"]
 
 
 def test_a_tuple_is_a_list_too(embedder):
@@ -157,10 +157,10 @@ def test_a_blank_text_is_refused(embedder, method):
         getattr(embedder, method)(["a", "b", "  "])
 
 
-@pytest.mark.parametrize("mode", ["sparse", "multi"])
-def test_a_mode_without_a_head_is_refused_with_what_there_is(tiny_model, mode):
-    with pytest.raises(MissingHeadError, match=rf"with a {mode} head, got .*, which holds dense"):
-        Embedder.load(tiny_model, modes=["dense", mode])
+def test_a_mode_without_a_head_is_refused_with_its_file_and_what_there_is(tiny_model):
+    message = r"a sparse head \(sparse_linear\.pt, .*\), got .*, which holds dense, multi"
+    with pytest.raises(MissingHeadError, match=message):
+        Embedder.load(tiny_model, modes=["dense", "sparse"])
 
 
 @pytest.mark.parametrize("modes", [[], "dense", ["dens"]])
@@ -173,8 +173,8 @@ def test_the_held_mode_may_be_asked_for_by_name(tiny_model):
     assert Embedder.load(tiny_model, modes=["dense"]).modes == ("dense",)
 
 
-def test_another_precision_is_refused_with_the_one_there_is(tiny_model):
-    with pytest.raises(InvalidInputError, match="out of float32, got 'int4'"):
+def test_another_precision_is_refused_with_those_there_are(tiny_model):
+    with pytest.raises(InvalidInputError, match="out of float32, bfloat16, auto, got 'int4'"):
         Embedder.load(tiny_model, precision="int4")
 
 
@@ -226,9 +226,9 @@ def test_two_threads_load_the_weights_once(tiny_model, monkeypatch):
     loads = Counter()
     load_fastest = runner.load_fastest
 
-    def counting(spec):
+    def counting(spec, precision):
         loads["weights"] += 1
-        return load_fastest(spec)
+        return load_fastest(spec, precision)
 
     monkeypatch.setattr(runner, "load_fastest", counting)
     embedder = Embedder.load(tiny_model)

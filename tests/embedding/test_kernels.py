@@ -13,7 +13,7 @@ from torch import nn
 
 from trivet.embedding.kernels import onednn
 from trivet.embedding.kernels.torch import load_backbone
-from trivet.embedding.readers.sentence_transformers import read_checkpoint
+from trivet.embedding.readers.families import read_checkpoint
 
 IDS = torch.tensor([[2, 9, 30, 41, 3], [2, 77, 3, 0, 0]])
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])

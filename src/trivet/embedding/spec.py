@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 
-from trivet.types import Fact, Mode, Space
+from trivet.types import Mode
 
-_BLOCK_BYTES = 1 << 20
+Kept: TypeAlias = Literal["text", "after_first", "all"]
 
 
 @dataclass(frozen=True)
 class Projection:
-    """A trained linear layer after the pooling.
+    """A trained linear layer, after the pooling or over token states.
 
     Attributes:
-        weights_file: holds `linear.weight` and, with a bias, `linear.bias`.
+        weights_file: holds the layer's weight and, with a bias, its bias.
         in_features: length of the vectors that come.
         out_features: length of the vectors that go.
         bias: whether it adds one.
         activation: the `torch.nn` class applied after it.
+        prefix: of the layer's names in the file, "linear." in sentence-transformers.
     """
 
     weights_file: Path
@@ -29,6 +30,114 @@ class Projection:
     out_features: int
     bias: bool
     activation: str
+    prefix: str = "linear."
+
+
+@dataclass(frozen=True)
+class TokenWeights:
+    """A sparse leg that weighs the tokens of the text itself, as BGE-M3's.
+
+    Attributes:
+        projection: token state to weight, one number.
+        dropped_ids: tokens without a weight, such as the special ones.
+    """
+
+    projection: Projection
+    dropped_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class VocabularyWeights:
+    """A sparse leg that weighs all words of the vocabulary by a language model's head: SPLADE.
+
+    Attributes:
+        vocabulary: entries of the vocabulary.
+        pooling: "max" or "sum" over a text's tokens.
+        activation: "relu", or "log1p_relu" for a second logarithm.
+        max_active: the most weights of a text, the largest; None = all.
+        query_folder: holds a tokenizer and one weight for each entry, where a query is the set of
+            its tokens and needs no model; None = queries go the way of documents.
+    """
+
+    vocabulary: int
+    pooling: str = "max"
+    activation: str = "relu"
+    max_active: int | None = None
+    query_folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """The tokens that a query is filled up with, which are scored as if they were text.
+
+    Attributes:
+        token_id: the token, usually [MASK].
+        length: the tokens of a filled query.
+        attend: whether the query's own tokens see them.
+    """
+
+    token_id: int
+    length: int
+    attend: bool = False
+
+
+@dataclass(frozen=True)
+class TokenVectors:
+    """A multi-vector leg: token states, projected or as they are.
+
+    Attributes:
+        dims: length of a vector.
+        projections: layers over token states, in order.
+        kept: which tokens have a vector: those of the text, all after the first, or all.
+        skipped_ids: tokens that have none.
+        skipping: the roles that `skipped_ids` holds for.
+        markers: a token put after the tokenizer's own first ones, by role.
+        expansion: what fills up a query; None = nothing.
+        normalise: whether vectors are scaled to length 1.
+    """
+
+    dims: int
+    projections: tuple[Projection, ...] = ()
+    kept: Kept = "text"
+    skipped_ids: tuple[int, ...] = ()
+    skipping: tuple[str, ...] = ("document",)
+    markers: Mapping[str, int] = field(default_factory=dict)
+    expansion: Expansion | None = None
+    normalise: bool = True
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What transformers must be told about a backbone beyond its folder.
+
+    Attributes:
+        causal: whether tokens see only those before them; None = as the checkpoint's config says.
+        architecture: the model type that runs the weights; None = the config's own.
+        weights_prefix: of the backbone's names in its files.
+        remote_code: whether code that the checkpoint brings along runs them.
+    """
+
+    causal: bool | None = None
+    architecture: str | None = None
+    weights_prefix: str = ""
+    remote_code: bool = False
+
+
+@dataclass(frozen=True)
+class LatentAttention:
+    """A trained layer between token states and their mean: NV-Embed's.
+
+    Attributes:
+        weights_files: one of them holds the layer, or each a part.
+        prefix: of the layer's names in the files.
+        heads: of its attention.
+        hidden: length of a token state.
+    """
+
+    weights_files: tuple[Path, ...]
+    prefix: str
+    heads: int
+    hidden: int
 
 
 @dataclass(frozen=True)
@@ -39,33 +148,48 @@ class EncoderSpec:
         folder: holds the backbone's config.json and tokenizer.json.
         weights_files: the backbone's weights, one file or its shards.
         dims: length of the dense vector, after projections and the checkpoint's own cut.
-        max_tokens: the most tokens of one text, special tokens included.
-        pooling: the pooling modes; the vectors of several are concatenated in this order.
+        max_tokens: the most tokens of one document, special tokens included.
+        query_tokens: the most tokens of one query; None = as of a document.
+        pooling: the pooling modes; the vectors of several are concatenated in this order; none =
+            no dense leg.
         include_prompt: whether the prompt's tokens take part in the pooling.
         projections: the layers after the pooling, in order.
         normalise: whether vectors are scaled to length 1.
+        cut_first: whether vectors are cut to `dims` before they are scaled, not after.
         lower_case: whether texts are lower-cased before the tokenizer sees them.
         pad_id: the token id of padding.
         prompts: prompt texts by name.
         default_prompt: the name of the prompt for a role that has none of its own.
-        layers: transformer layers of the backbone.
+        layers: transformer layers of the backbone that are used, the first.
         backbone: the settings of the backbone that its weights do not show, as canonical JSON.
+        sparse: the head of the sparse leg; None = there is none.
+        multi: the head of the multi-vector leg; None = there is none.
+        loading: what transformers must be told beyond the folder.
+        eos: the token that ends every text; None = as the tokenizer does it.
+        latent: the layer before the pooling; None = there is none.
     """
 
     folder: Path
     weights_files: tuple[Path, ...]
     dims: int
     max_tokens: int
+    query_tokens: int | None = None
     pooling: tuple[str, ...] = ("mean",)
     include_prompt: bool = True
     projections: tuple[Projection, ...] = ()
     normalise: bool = False
+    cut_first: bool = False
     lower_case: bool = False
     pad_id: int = 0
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     layers: int = 0
     backbone: str = "{}"
+    sparse: TokenWeights | VocabularyWeights | None = None
+    multi: TokenVectors | None = None
+    loading: Loading = Loading()
+    eos: str | None = None
+    latent: LatentAttention | None = None
 
     @property
     def tokenizer_file(self) -> Path:
@@ -75,57 +199,9 @@ class EncoderSpec:
     @property
     def modes(self) -> tuple[Mode, ...]:
         """The legs that the checkpoint holds heads for."""
-        return ("dense",)
-
-
-def files_sha256(paths: Iterable[Path]) -> str:
-    """SHA-256 (hex) of a file's bytes, or of the sums of several in the order of their names."""
-    sums = [_file_sha256(path) for path in sorted(paths, key=lambda path: path.name)]
-    if len(sums) == 1:
-        return sums[0]
-    return hashlib.sha256("".join(sums).encode()).hexdigest()
-
-
-def dense_space(
-    spec: EncoderSpec, model: str, *, weights: str, tokenizer: str, document_prompt: str
-) -> Space:
-    """The space of a checkpoint's dense vectors.
-
-    Args:
-        spec: the checkpoint.
-        model: how the caller calls it.
-        weights: SHA-256 of the backbone's weights.
-        tokenizer: SHA-256 of the tokenizer.
-        document_prompt: the text put before every document; a query's is free to differ.
-    """
-    facts: dict[str, Fact] = {
-        "weights": weights,
-        "tokenizer": tokenizer,
-        "backbone": spec.backbone,
-        "layers": spec.layers,
-        "pooling": "+".join(spec.pooling),
-        "include_prompt": spec.include_prompt,
-        "projections": _projections_sha256(spec.projections),
-        "normalise": spec.normalise,
-        "lower_case": spec.lower_case,
-        "max_tokens": spec.max_tokens,
-        "document_prompt": document_prompt,
-        "precision": "float",
-    }
-    return Space("dense", model, spec.dims, facts)
-
-
-def _projections_sha256(projections: tuple[Projection, ...]) -> str | None:
-    """One sum over weights and activations of all projections; None where there are none."""
-    if not projections:
-        return None
-    parts = [f"{files_sha256([p.weights_file])} {p.bias} {p.activation}" for p in projections]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        held: dict[Mode, bool] = {
+            "dense": bool(self.pooling),
+            "sparse": self.sparse is not None,
+            "multi": self.multi is not None,
+        }
+        return tuple(mode for mode, is_held in held.items() if is_held)

@@ -6,16 +6,36 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tokenizers import Encoding, Tokenizer
 from tokenizers.normalizers import Lowercase
 from tokenizers.normalizers import Sequence as NormalizerSequence
 
+from trivet.embedding.eos import with_eos
+from trivet.embedding.prompts import Rendered
 from trivet.embedding.spec import EncoderSpec
-from trivet.errors import CheckpointError, TextTooLongError
+from trivet.errors import CheckpointError, InstructionError, TextTooLongError
 
 # What a saved tokenizer.json remembers of its last use; we neither pad nor cut by it.
 _STATE_KEYS = ("truncation", "padding")
+# The length that an over-long text is cut to when its last token is looked at.
+_PROBE_TOKENS = 16
+
+
+@dataclass(frozen=True)
+class TokenisedText:
+    """A text as the model reads it.
+
+    Attributes:
+        ids: token ids, special ones included.
+        attended: how many of the first ids are seen by the others; those behind fill up a query.
+        skip: how many of the first ids belong to a prompt that stays out of the pooling.
+    """
+
+    ids: list[int]
+    attended: int
+    skip: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,8 +62,12 @@ class TextTokenizer:
         try:
             stored = json.loads(spec.tokenizer_file.read_bytes())
             settings = {name: value for name, value in stored.items() if name not in _STATE_KEYS}
+            if spec.eos is not None:
+                settings = with_eos(settings, spec.eos, spec.tokenizer_file)
             text = json.dumps(settings, sort_keys=True)
             tokenizer = Tokenizer.from_str(text)
+        except CheckpointError:
+            raise
         except Exception as error:  # the tokenizers library raises plain Exception
             raise CheckpointError(
                 f"expected a tokenizer in {spec.tokenizer_file}, got a file that cannot be read "
@@ -51,7 +75,10 @@ class TextTokenizer:
             ) from error
         if spec.lower_case:
             tokenizer.normalizer = _lower_case_first(tokenizer)
-        return cls(tokenizer, hashlib.sha256(text.encode()).hexdigest(), spec.max_tokens)
+        made = cls(tokenizer, hashlib.sha256(text.encode()).hexdigest(), spec.max_tokens)
+        if spec.eos is not None:
+            made._require_last(spec.eos)
+        return made
 
     def copy(self) -> Tokenizer:
         """A tokenizer of the caller's own, whose changes do not reach ours."""
@@ -61,21 +88,49 @@ class TextTokenizer:
         """Tokens of each text, special tokens included."""
         return [len(encoding.ids) for encoding in self._encode(texts)]
 
-    def token_ids(self, texts: Sequence[str], *, truncate: bool) -> list[list[int]]:
+    def token_ids(
+        self, texts: Sequence[Rendered], *, truncate: bool, limit: int | None = None, room: int = 0
+    ) -> list[list[int]]:
         """The ids of each text, special tokens included.
+
+        Args:
+            texts: n texts, each with what is written around it.
+            truncate: whether a text that is too long is cut at its end; prefix and suffix stay.
+            limit: the most tokens of a text; None = `max_tokens`.
+            room: tokens of those that the caller puts in afterwards.
 
         Raises:
             TextTooLongError: a text is longer than the model reads and `truncate` is False.
+            InstructionError: what is written around a text leaves no room for it.
         """
+        limit = self.max_tokens if limit is None else limit
         ids = []
-        for position, encoding in enumerate(self._encode(texts)):
-            if len(encoding.ids) > self.max_tokens and not truncate:
+        for position, encoding in enumerate(self._encode([text.whole for text in texts])):
+            count = len(encoding.ids) + room
+            if count <= limit:
+                ids.append(encoding.ids)
+                continue
+            cut = self._cut(texts[position], limit - room)
+            if not truncate:
                 raise TextTooLongError(
-                    f"expected texts of at most {self.max_tokens} tokens, got {len(encoding.ids)} "
+                    f"expected texts of at most {limit} tokens, got {count} "
                     f"at position {position}: split it, or pass truncate=True to cut it"
                 )
-            ids.append(self._cut(encoding))
+            ids.append(cut)
         return ids
+
+    def ids_of(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text, however long, special tokens included."""
+        return [encoding.ids for encoding in self._encode(texts)]
+
+    @cached_property
+    def special_ends(self) -> tuple[int, int]:
+        """How many special tokens the tokenizer puts before and behind every text."""
+        (encoding,) = self._encode(["a"])
+        special = encoding.special_tokens_mask
+        if 0 not in special:  # a tokenizer that knows no letters
+            return len(special), 0
+        return special.index(0), special[::-1].index(0)
 
     def prompt_tokens(self, prompt: str) -> int:
         """Tokens at the start of every text that begins with this prompt; 0 for no prompt."""
@@ -84,18 +139,39 @@ class TextTokenizer:
         (encoding,) = self._encode([prompt])
         return len(encoding.ids) - encoding.special_tokens_mask[-1]
 
+    def _require_last(self, eos: str) -> None:
+        """Refuse a tokenizer that does not end a short and an over-long text with a token."""
+        probes = [Rendered("", "anchor"), Rendered("", "anchor " * 2 * _PROBE_TOKENS)]
+        limit = min(self.max_tokens, _PROBE_TOKENS)
+        for ids in self.token_ids(probes, truncate=True, limit=limit):
+            if ids[-1] != self.tokenizer.token_to_id(eos):
+                raise CheckpointError(
+                    f"expected {eos!r} at the end of every text, got "
+                    f"{self.tokenizer.id_to_token(ids[-1])!r}: correct the profile or the tokenizer"
+                )
+
+    def _cut(self, text: Rendered, limit: int) -> list[int]:
+        """`limit` ids: the text loses its end; what is around it and special tokens stay."""
+        encoding = self.tokenizer.encode(text.whole)
+        special = encoding.special_tokens_mask
+        start, end = special.index(0), len(special) - special[::-1].index(0)
+        text_end = len(text.before) + len(text.text)
+        places = encoding.offsets
+        while start < end and places[start][1] <= len(text.before):
+            start += 1
+        while end > start and text.after and places[end - 1][1] > text_end:
+            end -= 1
+        kept = end - (len(encoding.ids) - limit)
+        if kept <= start and text.whole != text.text:
+            raise InstructionError(
+                f"expected prompt, instruction, examples and title to leave room for a text in "
+                f"{limit} tokens, got {len(encoding.ids) - (end - start)} tokens without it: "
+                "shorten them"
+            )
+        return encoding.ids[:kept] + encoding.ids[end:]
+
     def _encode(self, texts: Sequence[str]) -> list[Encoding]:
         return self.tokenizer.encode_batch_fast(list(texts))
-
-    def _cut(self, encoding: Encoding) -> list[int]:
-        """At most `max_tokens` ids: the text loses its end, the special tokens stay."""
-        excess = len(encoding.ids) - self.max_tokens
-        if excess <= 0:
-            return encoding.ids
-        special = encoding.special_tokens_mask
-        after = special[::-1].index(0)
-        end = len(special) - after
-        return encoding.ids[: end - excess] + encoding.ids[end:]
 
 
 def _lower_case_first(tokenizer: Tokenizer) -> NormalizerSequence:

@@ -97,7 +97,7 @@ def _open_existing(
         raise
     if given is not None:
         return Index(str(path), store, lambda: given, settings)
-    return Index(str(path), store, lambda: Embedder.load(manifest.model), settings)
+    return Index(str(path), store, lambda: _embedder(manifest.model), settings)
 
 
 def _require_as_stored(
@@ -141,7 +141,10 @@ def _manifest(embedder: Embedder, modes: tuple[Mode, ...] | None, settings: Sett
 
 
 def _embedder(model: str | os.PathLike[str] | Embedder) -> Embedder:
-    return model if isinstance(model, Embedder) else Embedder.load(model)
+    """The model with the only one of its legs that an index stores, so that no other is made."""
+    if isinstance(model, Embedder):
+        return model.only(("dense",))
+    return Embedder.load(model, modes=("dense",))
 
 
 def _checked_modes(modes: Sequence[str]) -> tuple[Mode, ...]:

@@ -57,7 +57,7 @@ def search_many(
         return []
     dense: DenseVectors | None = None
     if "dense" in options.modes:
-        dense = find_embedder().embed_queries([query.text for query in queries]).dense
+        dense = find_embedder().embed_queries(queries).dense
     while True:
         manifest = store.manifest
         legs = _legs(manifest, queries, options.modes, dense)

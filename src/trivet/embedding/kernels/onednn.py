@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from trivet.embedding.kernels.hardware import choose_device, choose_dtype
 from trivet.embedding.kernels.torch import Backbone, load_backbone
 from trivet.embedding.spec import EncoderSpec
 
@@ -20,6 +21,7 @@ _WORTHWHILE = 1.1
 _PROBE_ROUNDS = 5
 _PROBE_OPERATIONS = 50_000_000  # about a millisecond a round
 _PARITY = 1e-4
+_COSINE_PARITY = 1e-3
 _PARITY_TOKENS = 16
 
 
@@ -33,35 +35,49 @@ class PackedLinear(nn.Module):
         self.bias = None if linear.bias is None else linear.bias.detach()
 
     def forward(self, rows: Tensor) -> Tensor:
-        """The linear map of (..., in) float32 to (..., out)."""
+        """The linear map of (..., in) to (..., out), in the weight's own precision."""
         product: Tensor = torch.ops.mkldnn._linear_pointwise(
             rows, self.packed, self.bias, "none", [], ""
         )
         return product
 
 
-def load_fastest(spec: EncoderSpec) -> Backbone:
+def load_fastest(spec: EncoderSpec, precision: str = "float32") -> Backbone:
     """Load a checkpoint with the faster kernel, and with the reference one where in doubt.
+
+    Args:
+        spec: the checkpoint.
+        precision: "float32", "bfloat16", or "auto".
 
     Raises:
         CheckpointError: weights are missing, damaged or of an unknown architecture.
     """
-    backbone = load_backbone(spec)
-    if not _is_worthwhile(backbone.model):
+    device = choose_device()
+    dtype = choose_dtype(precision, device)
+    backbone = load_backbone(spec, dtype=dtype, device=device)
+    if device.type != "cpu" or not _is_worthwhile(backbone.model):
         return backbone
     ids = torch.arange(_PARITY_TOKENS).unsqueeze(0)
     mask = torch.ones_like(ids)
     try:
         reference = backbone.states(ids, mask)
         pack_linears(backbone.model)
-        difference = float((backbone.states(ids, mask) - reference).abs().max())
+        difference = _difference(backbone.states(ids, mask), reference, dtype)
     except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError) as error:
         logger.info("the oneDNN kernel does not run this model (%s): using torch's own", error)
-        return load_backbone(spec)
+        return load_backbone(spec, dtype=dtype)
     if not difference <= _PARITY:  # also for NaN
         logger.warning("the oneDNN kernel differs by %g: using torch's own", difference)
-        return load_backbone(spec)
+        return load_backbone(spec, dtype=dtype)
     return backbone
+
+
+def _difference(states: Tensor, reference: Tensor, dtype: torch.dtype) -> float:
+    """The largest of a component; with few digits, the largest angle of a token by its cosine."""
+    if dtype == torch.float32:
+        return float((states - reference).abs().max())
+    cosines = nn.functional.cosine_similarity(states, reference, dim=-1)
+    return _PARITY * float((1 - cosines).max()) / _COSINE_PARITY
 
 
 def pack_linears(model: nn.Module) -> None:
@@ -84,7 +100,7 @@ def _is_worthwhile(model: nn.Module) -> bool:
         return False
     largest = max(linears, key=lambda linear: linear.weight.numel())
     count = min(512, max(16, _PROBE_OPERATIONS // largest.weight.numel()))
-    rows = torch.ones(count, largest.in_features)
+    rows = torch.ones(count, largest.in_features, dtype=largest.weight.dtype)
     with torch.inference_mode():
         plain, packed = _best_times(largest, PackedLinear(largest), rows)
     return packed * _WORTHWHILE < plain

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
+from trivet.embedding.readers.decoders import unwrapped
 from trivet.embedding.readers.files import (
     find_weights,
     read_object,
     read_object_if_there,
-    read_objects,
     whole_number,
 )
-from trivet.embedding.spec import EncoderSpec, Projection
+from trivet.embedding.readers.modules import (
+    Module,
+    read_modules,
+    read_projection,
+    read_transformer,
+    require_known,
+)
+from trivet.embedding.spec import EncoderSpec, TokenVectors
 from trivet.errors import CheckpointError
-
-Module: TypeAlias = tuple[str, Path]  # its kind and its folder
 
 KINDS = ("Transformer", "Pooling", "Dense", "Normalize")
 POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
-ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid")
 
 # One switch for each mode, as older versions wrote them; the order is that of the vectors.
 _POOLING_SWITCHES = {
@@ -33,23 +37,16 @@ _POOLING_SWITCHES = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-_FAMILIES = ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
-# Settings that must be absent or empty, because they would change vectors and we don't obey them.
-_UNREAD_SETTINGS = (
-    "config_kwargs", "config_args", "processing_kwargs",
-    "query_expansion", "query_length", "document_length",
-)  # fmt: skip
-# Keywords for the backbone that leave the vectors of this library as they are.
-_HARMLESS_KEYWORDS = ("dtype", "torch_dtype", "attn_implementation", "add_pooling_layer")
 # What changes a backbone's states and does not show in its weights.
 _BACKBONE_KEYS = (
     "model_type", "num_attention_heads", "n_heads", "num_key_value_heads", "hidden_act",
     "activation", "activation_function", "layer_norm_eps", "rms_norm_eps", "norm_eps",
     "position_embedding_type", "rope_theta", "rope_scaling", "rope_parameters", "is_causal",
+    "use_bidirectional_attention", "sliding_window",
 )  # fmt: skip
 
 
-def read_checkpoint(folder: Path) -> EncoderSpec:
+def read_dense(folder: Path) -> EncoderSpec:
     """Read what a checkpoint is from its JSON files; no weights are loaded.
 
     Args:
@@ -60,28 +57,21 @@ def read_checkpoint(folder: Path) -> EncoderSpec:
         CheckpointError: a file is missing or damaged, or a module is of an unknown kind.
     """
     if (folder / "modules.json").is_file():
-        modules = _read_modules(folder / "modules.json")
+        modules = _read_chain(folder / "modules.json")
         backbone = modules[0][1]
-        spec = _read_backbone(backbone, _read_transformer(backbone))
+        spec = read_backbone(backbone, read_transformer(backbone))
+        hidden = spec.dims
         spec = _with_heads(spec, modules[1:])
     else:
-        spec = _read_backbone(folder, {})
-    return _with_library_config(spec, folder / "config_sentence_transformers.json")
+        spec = read_backbone(folder, {})
+        hidden = spec.dims
+    spec = with_library_config(spec, folder / "config_sentence_transformers.json")
+    return replace(spec, multi=TokenVectors(hidden))
 
 
-def _read_modules(file: Path) -> list[Module]:
+def _read_chain(file: Path) -> list[Module]:
     """The modules of a checkpoint, in a chain that this reader knows."""
-    modules: list[Module] = []
-    for entry in read_objects(file):
-        kind, name = str(entry.get("type", "")), str(entry.get("path", ""))
-        short = kind.rpartition(".")[2] if kind.startswith("sentence_transformers.") else kind
-        _require_known("module", short, KINDS, file)
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise CheckpointError(
-                f"expected modules inside the checkpoint's folder, got {name!r} in {file}: "
-                "fetch the checkpoint anew from a source that you trust"
-            )
-        modules.append((short, file.parent / name))
+    modules = read_modules(file, KINDS)
     chain = [kind for kind, _ in modules]
     known = ["Transformer", "Pooling", *["Dense"] * chain.count("Dense")]
     if chain not in (known, [*known, "Normalize"]):
@@ -92,32 +82,7 @@ def _read_modules(file: Path) -> list[Module]:
     return modules
 
 
-def _read_transformer(folder: Path) -> dict[str, Any]:
-    """The settings of the Transformer module, none of them one that we would have to obey."""
-    files = [folder / f"sentence_{family}_config.json" for family in _FAMILIES]
-    file = next((file for file in files if file.is_file()), files[0])
-    settings = read_object_if_there(file)
-    tokenizer = settings.get("processor_kwargs") or settings.get("tokenizer_args") or {}
-    model = settings.get("model_kwargs") or settings.get("model_args") or {}
-    modalities = settings.get("modality_config") or {"text": {}}
-    _require_known("modality_config", "text", modalities, file)
-    output = modalities["text"].get("method_output_name", "last_hidden_state")
-    task = settings.get("transformer_task", "feature-extraction")
-    name = settings.get("module_output_name", "token_embeddings")
-    _require_known("method_output_name", output, ("last_hidden_state",), file)
-    _require_known("transformer_task", task, ("feature-extraction",), file)
-    _require_known("module_output_name", name, ("token_embeddings",), file)
-    for keyword in sorted(set(tokenizer)):
-        _require_known("processor_kwargs", keyword, ("model_max_length",), file)
-    for keyword in sorted(set(model)):
-        _require_known("model_kwargs", keyword, _HARMLESS_KEYWORDS, file)
-    for unread in _UNREAD_SETTINGS:
-        _require_known(unread, settings.get(unread) or None, (None,), file)
-    limit = tokenizer.get("model_max_length") or settings.get("max_seq_length")
-    return {**settings, "max_seq_length": limit}
-
-
-def _read_backbone(folder: Path, settings: Mapping[str, Any]) -> EncoderSpec:
+def read_backbone(folder: Path, settings: Mapping[str, Any]) -> EncoderSpec:
     """The spec of a backbone alone.
 
     Args:
@@ -125,7 +90,7 @@ def _read_backbone(folder: Path, settings: Mapping[str, Any]) -> EncoderSpec:
         settings: of the Transformer module; empty for a bare folder.
     """
     file = folder / "config.json"
-    config = read_object(file)
+    config = unwrapped(read_object(file))
     if config.get("is_encoder_decoder"):
         raise CheckpointError(
             f"expected an encoder or a decoder, got {config.get('model_type')!r} in {file}, "
@@ -175,7 +140,7 @@ def _with_heads(spec: EncoderSpec, modules: Sequence[Module]) -> EncoderSpec:
         if kind == "Pooling":
             spec = _with_pooling(spec, folder / "config.json")
         elif kind == "Dense":
-            projection = _read_projection(folder, spec.dims)
+            projection = read_projection(folder, spec.dims)
             spec = replace(
                 spec,
                 projections=(*spec.projections, projection),
@@ -194,47 +159,18 @@ def _with_pooling(spec: EncoderSpec, file: Path) -> EncoderSpec:
         stated = switched or "mean"
     modes = (stated,) if isinstance(stated, str) else tuple(stated)
     for mode in modes:
-        _require_known("pooling_mode", mode, POOLING_MODES, file)
+        require_known("pooling_mode", mode, POOLING_MODES, file)
     include_prompt = bool(config.get("include_prompt", True))
     dims = spec.dims * len(modes)
     return replace(spec, pooling=modes, include_prompt=include_prompt, dims=dims)
 
 
-def _read_projection(folder: Path, dims: int) -> Projection:
-    file = folder / "config.json"
-    config = read_object(file)
-    kind = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
-    activation = kind.rpartition(".")[2] if kind.startswith("torch.nn.") else kind
-    _require_known("activation_function", activation, ACTIVATIONS, file)
-    for key in ("module_input_name", "module_output_name"):
-        came = config.get(key) or "sentence_embedding"
-        _require_known(key, came, ("sentence_embedding",), file)
-    _require_known("use_residual", config.get("use_residual", False), (False,), file)
-    _require_known("in_features", whole_number(config, ("in_features",), file), (dims,), file)
-    (weights_file,) = find_weights(folder)
-    return Projection(
-        weights_file=weights_file,
-        in_features=dims,
-        out_features=whole_number(config, ("out_features",), file),
-        bias=bool(config.get("bias", True)),
-        activation=activation,
-    )
-
-
-def _with_library_config(spec: EncoderSpec, file: Path) -> EncoderSpec:
+def with_library_config(spec: EncoderSpec, file: Path) -> EncoderSpec:
     """The spec with the prompts and the cut that sentence-transformers keeps for the whole."""
     config = read_object_if_there(file)
     prompts = {name: text or "" for name, text in config.get("prompts", {}).items()}
     default = config.get("default_prompt_name")
     if default is not None:
-        _require_known("default_prompt_name", default, prompts, file)
+        require_known("default_prompt_name", default, prompts, file)
     dims = min(spec.dims, config.get("truncate_dim") or spec.dims)
     return replace(spec, prompts=prompts, default_prompt=default, dims=dims)
-
-
-def _require_known(what: str, came: object, known: Collection[object], file: Path) -> None:
-    if came not in known:
-        raise CheckpointError(
-            f"expected as {what} one of {', '.join(map(str, known))}, got {came!r} in {file}: "
-            "choose a checkpoint that does without it"
-        )

@@ -1,0 +1,47 @@
+"""A smaller model out of a checkpoint: its first layers, its vectors' first components."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from trivet.embedding.spec import EncoderSpec
+from trivet.errors import InvalidInputError
+
+
+def resized(spec: EncoderSpec, *, layers: int | None, dims: int | None) -> EncoderSpec:
+    """The spec of a part of a checkpoint (2D Matryoshka).
+
+    A backbone with a norm behind its last layer has it behind the last layer that is kept.
+    Vectors are cut before they are scaled to length 1.
+
+    Args:
+        spec: the whole checkpoint.
+        layers: transformer layers to keep, the first; None = all.
+        dims: components of dense and token vectors to keep, the first; None = all.
+
+    Raises:
+        InvalidInputError: no such number of layers or dims.
+    """
+    if layers is not None:
+        _require_within("layers", layers, spec.layers)
+        spec = replace(spec, layers=layers)
+    if dims is None:
+        return spec
+    multi = spec.multi
+    held = [spec.dims] if spec.pooling else []
+    held += [multi.dims] if multi is not None else []
+    if not held:
+        raise InvalidInputError(
+            f"expected no dims for {spec.folder}, got {dims}: its only leg is a sparse one"
+        )
+    _require_within("dims", dims, max(held))
+    if multi is not None:
+        spec = replace(spec, multi=replace(multi, dims=min(dims, multi.dims)))
+    if spec.pooling and dims < spec.dims:
+        spec = replace(spec, dims=dims, cut_first=True)
+    return spec
+
+
+def _require_within(what: str, came: int, most: int) -> None:
+    if isinstance(came, bool) or not isinstance(came, int) or not 1 <= came <= most:
+        raise InvalidInputError(f"expected {what} between 1 and {most}, got {came!r}")

@@ -1,0 +1,62 @@
+"""The ids of a checkpoint's tokens: special ones by their role, any by their text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from trivet.embedding.readers.files import read_object_if_there
+from trivet.errors import CheckpointError
+
+_SPECIAL = ("cls_token", "eos_token", "pad_token", "unk_token", "mask_token")
+# What the tokenizers of XLM-R are called by where no file says it.
+_USUAL = {"cls_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """The vocabulary of a checkpoint.
+
+    Attributes:
+        tokenizer: holds it.
+        special: text of each special token by its role, such as "mask_token".
+    """
+
+    tokenizer: Tokenizer
+    special: Mapping[str, str]
+
+    @classmethod
+    def read(cls, folder: Path) -> TokenTable:
+        """Read a folder's tokenizer files.
+
+        Raises:
+            CheckpointError: one is missing or damaged.
+        """
+        file = folder / "tokenizer.json"
+        try:
+            tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # the tokenizers library raises plain Exception
+            raise CheckpointError(
+                f"expected a tokenizer in {file}, got a file that cannot be read as one "
+                f"({error}): fetch or save the checkpoint anew"
+            ) from error
+        config = read_object_if_there(folder / "tokenizer_config.json")
+        stated = {**config, **read_object_if_there(folder / "special_tokens_map.json")}
+        special = {role: _text(stated[role]) for role in _SPECIAL if stated.get(role)}
+        return cls(tokenizer, special or _USUAL)
+
+    def id_of(self, text: str) -> int | None:
+        """The id of a token; None where the vocabulary does not hold it."""
+        found: int | None = self.tokenizer.token_to_id(text)
+        return found
+
+    def special_id(self, role: str) -> int | None:
+        """The id of the token of a role; None where there is none."""
+        return self.id_of(self.special[role]) if role in self.special else None
+
+
+def _text(token: object) -> str:
+    return str(token["content"] if isinstance(token, dict) else token)
