@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, cast, get_args
@@ -358,14 +358,15 @@ def checked_modes(modes: Sequence[str]) -> tuple[Mode, ...]:
     Raises:
         UnknownModeError: none, one that does not exist, or a text instead of a list.
     """
-    if isinstance(modes, str) or not modes:
+    asked = [] if isinstance(modes, str) or not isinstance(modes, Iterable) else list(modes)
+    if not asked:
         raise UnknownModeError(
             f"expected a list with one or more of {', '.join(MODES)}, got {modes!r}"
         )
-    unknown = [mode for mode in modes if mode not in MODES]
+    unknown = [mode for mode in asked if mode not in MODES]
     if unknown:
         raise UnknownModeError(f"expected modes out of {', '.join(MODES)}, got {unknown[0]!r}")
-    return tuple(mode for mode in MODES if mode in modes)
+    return tuple(mode for mode in MODES if mode in asked)
 
 
 def text_problem(text: object) -> str | None:

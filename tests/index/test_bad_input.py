@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import trivet
@@ -89,6 +90,7 @@ def test_bad_metadata_is_reported(filled: trivet.Index, name: str) -> None:
             "'1' at positions 0 and 1",
         ),
         ({"texts_or_documents": ["x"], "on_error": "ignore"}, "on_error"),
+        ({"texts_or_documents": ["x"], "progress": 5}, "callable"),
     ],
 )
 def test_a_wrong_call_raises_before_anything_is_written(
@@ -119,7 +121,7 @@ def test_an_unknown_keyword_names_the_right_one(filled: trivet.Index, tmp_path: 
     assert unchanged(filled)
 
 
-@pytest.mark.parametrize("k", [0, -1, 1.5, True, "3", None, 10_001])
+@pytest.mark.parametrize("k", [0, -1, 1.5, True, "3", None, 10_001, np.int64(0)])
 def test_k_must_be_a_whole_number_above_zero(filled: trivet.Index, k: object) -> None:
     with pytest.raises(errors.InvalidInputError, match="k to be a whole number"):
         filled.search("x", k=k)
@@ -132,6 +134,8 @@ def test_k_must_be_a_whole_number_above_zero(filled: trivet.Index, k: object) ->
         (["multi"], r"holds \(dense, sparse\), got 'multi'"),
         ([], "list with one or more"),
         ("dense", "list with one or more"),
+        (5, "list with one or more"),
+        ({"loud": 1}.keys(), "got 'loud'"),
     ],
 )
 def test_unknown_modes_are_refused(filled: trivet.Index, modes: object, words: str) -> None:
@@ -142,7 +146,7 @@ def test_unknown_modes_are_refused(filled: trivet.Index, modes: object, words: s
 def test_queries_come_in_a_list(filled: trivet.Index) -> None:
     with pytest.raises(errors.InvalidQueryError, match="use search"):
         filled.search_many("x")
-    with pytest.raises(errors.TextTooLongError, match="at most 64 tokens"):
+    with pytest.raises(errors.TextTooLongError, match=r"at most 64 tokens.*shorten the query"):
         filled.search("anchor " * 100)
 
 
@@ -151,7 +155,7 @@ def test_a_bad_filter_is_refused(filled: trivet.Index) -> None:
         filled.search("x", filter={"n": {"between": [1, 2]}})
 
 
-@pytest.mark.parametrize("ids", ["a", 5, ["a", 5], [None]])
+@pytest.mark.parametrize("ids", ["a", 5, ["a", 5], [None], ["\ud800"]])
 def test_ids_come_in_a_list_of_texts(filled: trivet.Index, ids: object) -> None:
     for call in (filled.get, filled.delete):
         with pytest.raises(errors.InvalidInputError, match="ids"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -100,6 +102,51 @@ def test_on_error_raise_stops_at_the_first_and_keeps_those_before(index: trivet.
     assert index.count() == 4
 
 
+def test_on_error_raise_stops_in_order_whatever_fails(index: trivet.Index) -> None:
+    index.add(["stored"], ids=["a"])
+    with pytest.raises(DocumentExistsError):
+        index.add(["CHANGED", "new", " "], ids=["a", "n1", "n2"], on_error="raise")
+    assert index.count() == 1
+    long_title = Document("short " * 60, "t", "anchor " * 50)
+    with pytest.raises(TextTooLongError):
+        index.add([Document("first", "f"), long_title, Document("x", "x")], on_error="raise")
+    assert [document.id for document in index.get(["a", "f", "x"])] == ["a", "f"]
+
+
+def test_a_mapping_that_is_used_again_is_copied(index: trivet.Index) -> None:
+    def documents():
+        metadata = {}
+        for n in range(3):
+            metadata["n"] = MappingProxyType({"m": n})
+            yield Document(f"doc {n}", str(n), "", metadata)
+
+    assert index.add(documents()).added == 3
+    assert [d.metadata for d in index.get(["0", "1", "2"])] == [{"n": {"m": n}} for n in range(3)]
+    assert index.upsert(documents()).skipped == 3
+
+
+def test_get_during_upsert_gives_one_text_or_the_other(index: trivet.Index) -> None:
+    short, long = "a sail", "anchor wind " * 300
+    index.add([short], ids=["a"])
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(
+            lambda: [index.upsert([text], ids=["a"]) for text in (long, short) * 8]
+        )
+        seen = {index.get(["a"])[0].text for _ in range(100)}
+        writing.result()
+    assert seen <= {short, long}
+
+
+def test_text_without_sentences_is_cut_in_time_that_grows_with_it(index: trivet.Index) -> None:
+    rows = ",".join(str(n * n) for n in range(9000))
+    chinese = "锚使船保持在原位" * 1500
+    start = time.process_time()
+    assert index.add([rows, chinese], ids=["rows", "chinese"]).failed == ()
+    # A square law would take minutes; this guards the order of magnitude, not the speed.
+    assert time.process_time() - start < 120
+    assert [document.text for document in index.get(["rows", "chinese"])] == [rows, chinese]
+
+
 def test_a_generator_is_streamed(open_index: Callable[..., trivet.Index]) -> None:
     index = open_index(settings=trivet.Settings(batch_chunks=64))
     seen: list[int] = []
@@ -142,6 +189,8 @@ def test_own_vectors_are_stored_and_their_space_is_checked(
     report = index.upsert([Document("3", "3"), Document("4", "4")], representations=bad)
     assert (report.added, len(report.failed)) == (0, 2)
     assert "finite" in str(report.failed[0].error)
+    # The same text with other vectors is no rerun.
+    assert index.upsert(documents, representations=own[::-1]).replaced == 2
     long = Document(" ".join(["anchor"] * 500), "long")
     assert index.upsert([long], representations=own[0]).chunks == 1
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,37 @@ def test_places_that_are_no_index(tmp_path: Path, tiny_model: Path) -> None:
     with pytest.raises(errors.InvalidInputError, match="Settings"):
         trivet.open(tmp_path / "new", model=tiny_model, settings={"depth": 3})
     assert not (tmp_path / "new").exists()
+
+
+def test_an_index_may_be_closed_by_another_thread(made: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        index = pool.submit(trivet.open, made).result()
+    index.close()
+    trivet.open(made).close()
+
+
+def test_a_relative_folder_stays_where_it_was(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with trivet.open("library", model=tiny_model) as index:
+        index.add(["one anchor"])
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        index.add(["two sails"])
+        assert index.describe().size_bytes > 0
+    assert files(tmp_path / "elsewhere") == set()
+    with trivet.open(tmp_path / "library") as index:
+        assert index.count() == 2
+
+
+def test_a_death_before_the_manifest_is_there_leaves_a_folder_to_be_made(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    trivet.open(tmp_path / "index", model=tiny_model).close()
+    (tmp_path / "index" / "store.json").rename(tmp_path / "index" / "store.json.new")
+    with trivet.open(tmp_path / "index", model=tiny_model) as index:
+        assert index.add(["an anchor"]).added == 1
 
 
 def test_an_empty_folder_becomes_an_index(tmp_path: Path, tiny_model: Path) -> None:

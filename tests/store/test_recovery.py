@@ -106,7 +106,7 @@ def test_an_insert_that_dies_is_taken_back(
         fail_at(store, verb, after=after, monkeypatch=patch)
         with pytest.raises(Killed):
             store.write([write(store, "a", 2, "new"), write(store, "b", 1, "new")])
-    assert store.recover() == 2
+    store.recover()
     assert contents(store) == before
     store.write([write(store, "a", 2, "new")])
     assert contents(store) == {**before, "a": ["new 0", "new 1"]}
@@ -122,7 +122,7 @@ def test_a_replacement_that_dies_is_finished(
         fail_at(store, verb, after=after, monkeypatch=patch)
         with pytest.raises(Killed):
             store.write([write(store, "a", chunks, "newer")])
-    assert store.recover() == 1
+    store.recover()
     assert contents(store) == {"a": [f"newer {i}" for i in range(chunks)], "kept": ["old 0"]}
     assert store.recover() == 0
 
@@ -327,6 +327,26 @@ def test_a_panic_of_the_engine_stops_writing_and_loses_nothing(tmp_path: Path) -
     assert contents(again) == {"kept": ["old 0", "old 1", "old 2"]}
     again.write([write(again, "a", 1, "new")])
     again.close()
+
+
+def test_a_log_that_panics_is_set_aside_and_loses_nothing(tmp_path: Path) -> None:
+    import qdrant_edge
+
+    manifest = folders.new_manifest("test", {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
+    store = folders.create_in_folder(tmp_path / "index", manifest)
+    store.write([write(store, str(n), 3, "old") for n in range(20)])
+    before = contents(store)
+    # What our checks never let through: the engine logs it, panics, and panics at every opening.
+    poison = {SPARSE.vector_name: qdrant_edge.SparseVector([1, 2], [1.0])}
+    point = qdrant_edge.Point(1, poison, {})
+    with pytest.raises(IndexDamagedError, match="panicked"):
+        store.engine._update(qdrant_edge.UpdateOperation.upsert_points([point]))
+    store.close()
+    again = folders.open_folder(tmp_path / "index")
+    assert contents(again) == before
+    again.write([write(again, "new", 1, "new")])
+    again.close()
+    assert list((tmp_path / "index").rglob("wal.broken-*"))
 
 
 def test_point_ids_depend_on_namespace_document_and_sequence() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 
 from trivet.errors import InvalidInputError, InvalidQueryError, UnknownModeError
 from trivet.store.manifest import Manifest
-from trivet.types import Mode, Query, checked_modes
+from trivet.types import Mode, Query, checked_modes, text_problem
 
 MAX_K = 10_000
 
@@ -17,9 +18,13 @@ def checked_k(k: object) -> int:
     Raises:
         InvalidInputError: no whole number, below 1, or beyond 10,000.
     """
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_K:
+    try:
+        number = 0 if isinstance(k, bool) else operator.index(k)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if not 1 <= number <= MAX_K:
         raise InvalidInputError(f"expected k to be a whole number from 1 to {MAX_K}, got {k!r}")
-    return k
+    return number
 
 
 def checked_ids(ids: object) -> list[str]:
@@ -34,6 +39,9 @@ def checked_ids(ids: object) -> list[str]:
     for id in asked:
         if not isinstance(id, str):
             raise InvalidInputError(f"expected ids to be str, got {id!r} ({type(id).__name__})")
+        problem = text_problem(id)
+        if problem:
+            raise InvalidInputError(f"expected ids with text in them, {problem}")
     return asked
 
 

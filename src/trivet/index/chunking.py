@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +14,9 @@ from trivet.index.documents import CheckedDocument
 
 # The share of a chunk's tokens that must be left to the text beside its title.
 MIN_TEXT_SHARE = 0.5
+# Characters that are cut into pieces at a time, and where such a stretch ends by preference.
+MAX_STRETCH = 8_000
+STRETCH_ENDS = ("\n\n", "\n", ". ", "\u3002", " ")
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Chunker:
         while room > 0:
             pieces = [
                 Piece((start, start + len(text)), embedded_text(document.title, text))
-                for start, text in self._splitter(room).chunk_indices(document.text)
+                for start, text in self._split(document.text, room)
             ]
             pieces = _joined_blanks(document, pieces)
             longest = max(self._embedder.count_tokens([piece.embedded for piece in pieces]))
@@ -77,8 +80,31 @@ class Chunker:
             "make an index with larger chunk_tokens"
         )
 
+    def _split(self, text: str, room: int) -> Iterator[tuple[int, str]]:
+        """Offset and text of each piece.
+
+        The splitter's time grows with the square of a sentence, so it is given a stretch of the
+        text at a time.
+        """
+        splitter = self._splitter(room)
+        for begin, end in _stretches(text):
+            for start, piece in splitter.chunk_indices(text[begin:end]):
+                yield begin + start, piece
+
     def _make_splitter(self, room: int) -> TextSplitter:
         return TextSplitter.from_huggingface_tokenizer(self._embedder.tokenizer, room, trim=False)
+
+
+def _stretches(text: str) -> Iterator[tuple[int, int]]:
+    """Cut a text where a line, a sentence or a word ends, if one does, into bounded stretches."""
+    begin = 0
+    while len(text) - begin > MAX_STRETCH:
+        found = (text.rfind(mark, begin + 1, begin + MAX_STRETCH) for mark in STRETCH_ENDS)
+        at = next((position for position in found if position > begin), None)
+        end = begin + MAX_STRETCH if at is None else at + 1
+        yield begin, end
+        begin = end
+    yield begin, len(text)
 
 
 def embedded_text(title: str, text: str) -> str:

@@ -117,10 +117,11 @@ def _checked(document: Document, position: int) -> CheckedDocument | FailedDocum
     if id is None:
         id = str(uuid.uuid5(CONTENT_NAMESPACE, f"{document.title}\x1f{document.text}"))
     content = {"title": document.title, "text": document.text, "metadata": document.metadata}
-    digest = hashlib.sha256(
-        json.dumps(content, sort_keys=True, separators=(",", ":"), default=dict).encode()
-    ).hexdigest()
-    return CheckedDocument(id, document.text, document.title, document.metadata, digest, position)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=dict)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    # A copy: the caller may change the mapping for the next document of a generator.
+    metadata = json.loads(json.dumps(document.metadata, default=dict))
+    return CheckedDocument(id, document.text, document.title, metadata, digest, position)
 
 
 def _document_problem(document: Document) -> str | None:

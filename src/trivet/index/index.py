@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from trivet.config import Settings
 from trivet.embedding import Embedder
+from trivet.errors import InvalidInputError
 from trivet.index.arguments import (
     checked_ids,
     checked_k,
@@ -282,6 +283,8 @@ class Index:
         replace_existing: bool,
     ) -> IngestReport:
         raise_errors = checked_on_error(on_error)
+        if progress is not None and not callable(progress):
+            raise InvalidInputError(f"expected progress to be callable, got {progress!r}")
         documents = checked_documents(texts, ids, metadatas)
         ingest = Ingest(
             self._store,

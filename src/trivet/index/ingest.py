@@ -52,6 +52,9 @@ class Ingest:
         self._batch_chunks = batch_chunks
         self._progress = progress
         self._report = IngestReport()
+        self._failed: list[FailedDocument] = []
+        # One after the other where the first failure stops the call.
+        self._window = 1 if raise_errors else PLAN_BATCH
         self._started = time.monotonic()
 
     def run(self, documents: Iterable[CheckedDocument | FailedDocument]) -> IngestReport:
@@ -63,7 +66,7 @@ class Ingest:
             StoreError: the engine failed; what was committed before stays.
         """
         cut = self._cut(documents)
-        if lexicon.is_unseen(self._store.manifest):
+        if lexicon.is_unseen(self._store):
             head = list(islice(cut, lexicon.FIRST_SAMPLE))
             if head:
                 titled = [text for c in head for text in c.titled_texts]
@@ -78,15 +81,19 @@ class Ingest:
             lexicon.keep_up(self._store, at_end=True)
         self._tell()
         if self._stopped:
-            raise self._report.failed[0].error
+            raise self._failed[0].error
         return self._report
 
     @property
     def _stopped(self) -> bool:
-        return self._raise_errors and bool(self._report.failed)
+        return self._raise_errors and bool(self._failed)
 
     def _tell(self) -> None:
-        self._report = replace(self._report, elapsed_s=time.monotonic() - self._started)
+        self._report = replace(
+            self._report,
+            failed=tuple(self._failed),
+            elapsed_s=time.monotonic() - self._started,
+        )
         if self._progress is not None:
             self._progress(self._report)
 
@@ -94,12 +101,12 @@ class Ingest:
         self._record(FailedDocument(document.id, document.position, error))
 
     def _record(self, failed: FailedDocument) -> None:
-        self._report = replace(self._report, failed=(*self._report.failed, failed))
+        self._failed.append(failed)
 
     def _cut(self, documents: Iterable[CheckedDocument | FailedDocument]) -> Iterator[CutDocument]:
         """The documents that must be embedded, in pieces; the others go into the report."""
         incoming = iter(documents)
-        while window := list(islice(incoming, PLAN_BATCH)):
+        while window := list(islice(incoming, self._window)):
             checked: list[CheckedDocument] = []
             for document in window:
                 if isinstance(document, FailedDocument):
@@ -123,13 +130,17 @@ class Ingest:
         wanted = []
         for document in documents:
             entry = entries.get(document.id)
-            if entry is None or (self._replace_existing and entry.digest != document.digest):
+            if entry is None or (self._replace_existing and self._differs(document, entry)):
                 wanted.append(document)
             elif entry.digest == document.digest:
                 self._report = replace(self._report, skipped=self._report.skipped + 1)
             else:
                 self._fail(document, _exists(document))
         return wanted
+
+    def _differs(self, document: CheckedDocument, entry: JournalEntry) -> bool:
+        """Whether a document has to be written over the stored one."""
+        return self._source.are_given or entry.digest != document.digest
 
     def _batches(self, documents: Iterable[CutDocument]) -> Iterator[list[CutDocument]]:
         """Batches of about `batch_chunks` chunks, in which no id comes twice."""
@@ -165,7 +176,8 @@ class Ingest:
                 self._write(ready, embedded)
             except InvalidDocumentError:
                 for cut in ready:
-                    self._write_alone(cut, embedded)
+                    if not self._stopped:
+                        self._write_alone(cut, embedded)
             if lexicon.has_lexical_leg(self._store.manifest):
                 lexicon.keep_up(self._store, at_end=False)
 

@@ -36,9 +36,9 @@ def has_lexical_leg(manifest: Manifest) -> bool:
     return manifest.lexical is not None
 
 
-def is_unseen(manifest: Manifest) -> bool:
-    """Whether the index has a BM25 leg that no document was seen for yet."""
-    return manifest.lexical is not None and manifest.lexical.documents == 0
+def is_unseen(store: Store) -> bool:
+    """Whether the index has a BM25 leg and no document yet."""
+    return has_lexical_leg(store.manifest) and store.journal.totals().documents == 0
 
 
 def estimate(store: Store, texts: Sequence[tuple[str, str]], documents: int) -> None:

@@ -66,7 +66,8 @@ def open(
         embedder = _embedder(DEFAULT_MODEL if model is None else model)
         store = folders.create_in_memory(_manifest(embedder, asked_modes, chosen))
         return Index(MEMORY, store, lambda: embedder, chosen)
-    path = Path(place)
+    # Absolute: the process may change its working folder while the index is open.
+    path = Path(place).expanduser().absolute()
     folders.check_location(path)
     if not holds_index(path):
         embedder = _embedder(DEFAULT_MODEL if model is None else model)
@@ -77,7 +78,7 @@ def open(
 
 def exists(location: str | os.PathLike[str]) -> bool:
     """Whether a folder holds an index."""
-    return holds_index(Path(location))
+    return holds_index(Path(location).expanduser())
 
 
 def _open_existing(

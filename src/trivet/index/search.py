@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trivet.embedding import Embedder
-from trivet.errors import StoreError
+from trivet.errors import StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
 from trivet.store.manifest import Manifest
 from trivet.store.points import Chunk
@@ -57,7 +57,13 @@ def search_many(
         return []
     dense: DenseVectors | None = None
     if "dense" in options.modes:
-        dense = find_embedder().embed_queries(queries).dense
+        try:
+            dense = find_embedder().embed_queries(queries).dense
+        except TextTooLongError as error:
+            raise TextTooLongError(
+                f"{str(error).partition(':')[0]}: shorten the query, or search with "
+                'modes=["sparse"]'
+            ) from error
     while True:
         manifest = store.manifest
         legs = _legs(manifest, queries, options.modes, dense)

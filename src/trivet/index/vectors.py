@@ -37,7 +37,13 @@ def rendered(state: LexicalState, cut: CutDocument) -> list[str]:
 
 
 class VectorSource(Protocol):
-    """Cuts documents into pieces and gives each piece its vectors."""
+    """Cuts documents into pieces and gives each piece its vectors.
+
+    Attributes:
+        are_given: whether the vectors are the caller's, and may differ where the text does not.
+    """
+
+    are_given: bool
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         """The pieces of each document, or why it cannot be cut."""
@@ -48,6 +54,8 @@ class VectorSource(Protocol):
 
 class ModelVectors:
     """Vectors from the index's model; long documents become several chunks."""
+
+    are_given = False
 
     def __init__(self, embedder: Embedder, store: Store) -> None:
         self._embedder = embedder
@@ -101,6 +109,8 @@ class GivenVectors:
         InvalidInputError: no representations, fewer or more than documents, a leg that the index
             does not have, or no dense leg where it has one.
     """
+
+    are_given = True
 
     def __init__(
         self, representations: Representations, documents: int, manifest: Manifest

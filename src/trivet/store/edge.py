@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import qdrant_edge as edge
 
-from trivet.errors import IndexClosedError, IndexDamagedError, StoreError
+from trivet.errors import IndexClosedError, IndexDamagedError, IndexLockedError, StoreError
 from trivet.store.bridge import query_request
 from trivet.store.engine import WRITE_BATCH
 from trivet.store.points import FoundPoint, Point, PointVector
@@ -78,6 +79,17 @@ class EdgeEngine:
                 raise
             except BaseException as error:  # noqa: BLE001  (pyo3's PanicException is no Exception)
                 failures.append(error)
+        if "WouldBlock" in str(failures[0]):
+            raise IndexLockedError(
+                f"the engine's files in {folder} are held by another process, or by an index that "
+                "was not closed: close it there first"
+            ) from failures[0]
+        if not isinstance(failures[0], Exception) and (folder / "wal").is_dir():
+            # The log holds an operation that the engine panics on. Everything that the journal
+            # calls committed was flushed before; what was not is in the journal as pending.
+            (folder / "wal").rename(folder / f"wal.broken-{time.time_ns()}")
+            logger.warning("the engine's log in %s was set aside: it panics on it", folder)
+            return cls.load(folder, spaces, scratch)
         raise IndexDamagedError(
             f"the engine cannot open its files in {folder} ({_first_line(failures[0])}): restore "
             "the folder from a backup, or delete it and index the documents anew"
@@ -198,7 +210,7 @@ def _translated(action: str) -> Iterator[None]:
     """Turn the engine's bare exceptions and panics into ours."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit, StoreError):
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, StoreError):
         raise
     except Exception as error:
         raise StoreError(f"the engine failed to {action}: {_first_line(error)}") from error

@@ -7,6 +7,7 @@ import os
 import socket
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,6 +17,7 @@ from filelock import FileLock, Timeout
 from trivet.errors import IndexDamagedError, IndexLockedError, NotAnIndexError, StoreError
 from trivet.store.journal import Journal
 from trivet.store.manifest import (
+    MANIFEST_FILE,
     LexicalState,
     Manifest,
     holds_index,
@@ -29,7 +31,7 @@ LOCK_FILE = "lock"
 OWNER_FILE = "lock.owner"
 JOURNAL_FILE = "journal.sqlite"
 SHARD_FOLDER = "shards/0"
-OWN_FILES = {LOCK_FILE, OWNER_FILE}
+OWN_FILES = {LOCK_FILE, OWNER_FILE, f"{MANIFEST_FILE}.new"}
 
 
 def new_manifest(
@@ -67,7 +69,13 @@ def check_location(folder: Path) -> None:
     Raises:
         NotAnIndexError: a file, or a folder that holds other things.
     """
-    if folder.exists() and not folder.is_dir():
+    try:
+        there = folder.exists()
+    except (OSError, ValueError) as error:
+        raise NotAnIndexError(
+            f"expected a path of a folder, got {str(folder)!r}: {error}"
+        ) from error
+    if there and not folder.is_dir():
         raise NotAnIndexError(f"expected a folder for the index, got the file {folder}")
     if folder.is_dir() and not holds_index(folder):
         foreign = sorted(p.name for p in folder.iterdir() if not _is_ours(p.name))
@@ -89,13 +97,15 @@ def create_in_folder(folder: Path, manifest: Manifest) -> Store:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot make the folder {folder}: {error}") from error
-    lock = _acquire(folder)
-    try:
+    with ExitStack() as stack:
+        lock = _acquire(folder)
+        stack.callback(lock.release)
         if holds_index(folder):
             raise IndexLockedError(
                 f"{folder} became an index while it was being made here: open it again"
             )
         journal = Journal(folder / JOURNAL_FILE, new=True)
+        stack.callback(journal.close)
         if journal.totals().documents:
             raise IndexDamagedError(
                 f"expected {folder} to be empty, got an index with documents and no store.json: "
@@ -105,10 +115,9 @@ def create_in_folder(folder: Path, manifest: Manifest) -> Store:
         shard = f"shards/{uuid.uuid4().hex[:8]}"
         manifest = replace(manifest, shard=shard)
         engine = EdgeEngine.create(folder / shard, list(manifest.spaces.values()))
+        stack.callback(engine.close)
         write_manifest(folder, manifest)
-    except BaseException:
-        lock.release()
-        raise
+        stack.pop_all()
     return Store(
         engine,
         journal,
@@ -127,23 +136,25 @@ def open_folder(folder: Path) -> Store:
     """
     from trivet.store.edge import EdgeEngine
 
-    lock = _acquire(folder)
-    try:
+    with ExitStack() as stack:
+        lock = _acquire(folder)
+        stack.callback(lock.release)
         manifest = read_manifest(folder)
         spaces = list(manifest.spaces.values())
         engine = EdgeEngine.load(folder / manifest.shard, spaces, manifest.scratch)
+        stack.callback(engine.close)
+        journal = Journal(folder / JOURNAL_FILE, new=False)
+        stack.callback(journal.close)
         store = Store(
             engine,
-            Journal(folder / JOURNAL_FILE, new=False),
+            journal,
             manifest,
             save_manifest=lambda changed: write_manifest(folder, changed),
             release=lock.release,
         )
         store.recover()
         store.drop_scratch()
-    except BaseException:
-        lock.release()
-        raise
+        stack.pop_all()
     return store
 
 
@@ -154,7 +165,8 @@ def _is_ours(name: str) -> bool:
 
 def _acquire(folder: Path) -> FileLock:
     """Take the folder's lock; the operating system drops it when the process dies."""
-    lock = FileLock(folder / LOCK_FILE, is_singleton=False)
+    # Taken by one thread and released by another: an index may be closed anywhere.
+    lock = FileLock(folder / LOCK_FILE, is_singleton=False, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -165,7 +177,11 @@ def _acquire(folder: Path) -> FileLock:
     except OSError as error:
         raise StoreError(f"cannot lock the folder {folder}: {error}") from error
     owner = {"pid": os.getpid(), "host": socket.gethostname()}
-    (folder / OWNER_FILE).write_text(json.dumps(owner), "utf-8")
+    try:
+        (folder / OWNER_FILE).write_text(json.dumps(owner), "utf-8")
+    except OSError as error:
+        lock.release()
+        raise StoreError(f"cannot write into the folder {folder}: {error}") from error
     return lock
 
 

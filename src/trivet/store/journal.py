@@ -93,7 +93,12 @@ class Journal:
         self._path = path
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        connection = sqlite3.connect(path or ":memory:", check_same_thread=False)
+        if path is not None and not new and not path.is_file():
+            raise self._damaged("it is missing")
+        try:
+            connection = sqlite3.connect(path or ":memory:", check_same_thread=False)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")

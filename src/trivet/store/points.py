@@ -161,12 +161,16 @@ def check_points(points: Sequence[Point], spaces: Mapping[str, Space]) -> None:
 
 
 def _vector_problem(vector: PointVector, space: Space) -> str | None:
-    if isinstance(vector, SparseVector):
+    if space.mode == "sparse":
+        if not isinstance(vector, SparseVector):
+            return f"expected a SparseVector, got {type(vector).__name__}"
         return _sparse_problem(vector)
-    if vector.dtype != np.float32 or vector.shape[-1:] != (space.dims,):
+    if type(vector) is not np.ndarray:
+        return f"expected a plain numpy array, got {type(vector).__name__}"
+    if vector.dtype != np.float32 or vector.shape != (space.dims,):
         return f"expected float32 of {space.dims} dims, got {vector.dtype} {vector.shape}"
     # One pass: a NaN or an infinity anywhere makes the sum of squares not finite.
-    norm = float(np.dot(vector.ravel(), vector.ravel()))
+    norm = float(np.dot(vector.astype(np.float64), vector))
     if not np.isfinite(norm):
         return "expected finite numbers, got NaN, an infinity or numbers beyond float32"
     if norm == 0.0:
@@ -176,6 +180,10 @@ def _vector_problem(vector: PointVector, space: Space) -> str | None:
 
 def _sparse_problem(vector: SparseVector) -> str | None:
     indices, values = vector.indices, vector.values
+    if type(indices) is not np.ndarray or type(values) is not np.ndarray:
+        return f"expected plain numpy arrays, got {type(indices).__name__}, {type(values).__name__}"
+    if values.dtype != np.float32:
+        return f"expected float32 weights, got {values.dtype}"
     if indices.ndim != 1 or indices.shape != values.shape:
         return f"expected as many indices as values, got {indices.shape} and {values.shape}"
     if indices.dtype != np.uint32 or bool(np.any(indices[1:] <= indices[:-1])):

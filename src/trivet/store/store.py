@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -90,12 +91,13 @@ class Store:
             points = [point for write in writes for point in write.points]
             check_points(points, self._manifest.vector_spaces)
             pending = [_pending(write) for write in writes]
-            self.journal.begin(pending)
-            self.engine.upsert(points)
-            self._read_back(points)
-            self.engine.delete([id for entry in pending for id in self._stale_ids(entry)])
-            self.engine.flush()
-            self.journal.commit(pending)
+            with self._tidied():
+                self.journal.begin(pending)
+                self.engine.upsert(points)
+                self._read_back(points)
+                self.engine.delete([id for entry in pending for id in self._stale_ids(entry)])
+                self.engine.flush()
+                self.journal.commit(pending)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete documents; ids that are not there are ignored.
@@ -107,7 +109,7 @@ class Store:
             self.recover()
             entries = self.journal.entries(ids).values()
             pending = [PendingEntry(entry, "delete", entry.chunks, None) for entry in entries]
-            if pending:
+            with self._tidied():
                 self.journal.begin(pending)
                 self.engine.delete([id for p in pending for id in self._ids(p.entry.id, p.entry)])
                 self.engine.flush()
@@ -116,11 +118,11 @@ class Store:
 
     def chunks(self, ids: Sequence[str]) -> dict[str, list[Chunk]]:
         """The chunks of stored documents, in order; documents that are not there are left out."""
-        found = self._chunks(ids)
-        torn = [id for id, chunks in found.items() if len({c.revision for c in chunks}) != 1]
-        if torn:  # read while they were being replaced: wait for that
+        found, torn = self._chunks(ids)
+        if torn:  # read while they were being written: wait for that
             with self.writing:
-                found.update(self._chunks(torn))
+                self.recover()
+                found.update(self._chunks(torn)[0])
         return found
 
     def pages(self) -> Iterator[list[Chunk]]:
@@ -197,10 +199,10 @@ class Store:
 
     def close(self) -> None:
         """Flush and release everything; a second call does nothing."""
-        with self.writing:
+        with self.writing, ExitStack() as stack:
+            stack.callback(self._release)
+            stack.callback(self.journal.close)
             self.engine.close()
-            self.journal.close()
-            self._release()
 
     def _become(self, manifest: Manifest) -> None:
         self._save_manifest(manifest)
@@ -214,7 +216,20 @@ class Store:
         beyond = range(pending.entry.chunks, pending.previous_chunks)
         return point_ids(self._manifest.namespace, pending.entry.id, beyond)
 
-    def _chunks(self, ids: Iterable[str]) -> dict[str, list[Chunk]]:
+    @contextmanager
+    def _tidied(self) -> Iterator[None]:
+        """Put right at once what a write leaves half done; if that fails too, later."""
+        try:
+            yield
+        except BaseException:
+            try:
+                self.recover()
+            except StoreError as error:
+                logger.warning("a write failed and is put right at the next one: %s", error)
+            raise
+
+    def _chunks(self, ids: Iterable[str]) -> tuple[dict[str, list[Chunk]], list[str]]:
+        """The chunks of stored documents, and the documents that are not there as journalled."""
         entries = self.journal.entries(list(ids))
         wanted = {id: self._ids(id, entry) for id, entry in entries.items()}
         payloads = self.engine.retrieve([point for points in wanted.values() for point in points])
@@ -222,7 +237,13 @@ class Store:
             id: [Chunk.from_payload(payloads[point]) for point in points if point in payloads]
             for id, points in wanted.items()
         }
-        return {id: chunks for id, chunks in found.items() if chunks}
+        torn = [
+            id
+            for id, chunks in found.items()
+            if len(chunks) != entries[id].chunks
+            or any(chunk.revision != entries[id].revision for chunk in chunks)
+        ]
+        return {id: chunks for id, chunks in found.items() if id not in torn}, torn
 
     def _read_back(self, points: Sequence[Point]) -> None:
         """Refuse to call a batch written that the engine does not give back."""
