@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import embedding_speed, engine_speed, quality
+from benchmarks import embedding_speed, engine_speed, limit, modes, precision, quality
 
-ALL = {"engine_speed": engine_speed, "embedding_speed": embedding_speed, "quality": quality}
+ALL = {
+    "engine_speed": engine_speed,
+    "embedding_speed": embedding_speed,
+    "precision": precision,
+    "modes": modes,
+    "limit": limit,
+    "quality": quality,
+}
 
 
 def main() -> None:
