@@ -4,7 +4,9 @@ from trivet.config import Settings
 from trivet.embedding import Embedder
 from trivet.errors import TrivetError
 from trivet.index import Index, open
-from trivet.types import Document, Example, Hit, IngestReport, Query, Representations, Space
+from trivet.query import Example, Query
+from trivet.reports import IngestReport
+from trivet.types import Document, Hit, Representations, Space
 
 __all__ = [
     "Document",

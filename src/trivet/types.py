@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from trivet.errors import InvalidInputError, InvalidQueryError, SpaceMismatchError, UnknownModeError
+from trivet.errors import InvalidInputError, SpaceMismatchError, UnknownModeError
 
 Mode: TypeAlias = Literal["dense", "sparse", "multi"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -39,63 +39,6 @@ class Document:
     id: str | None = None
     title: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Example:
-    """One that a model is shown before a query, where it has a format for examples.
-
-    Attributes:
-        query: a question.
-        response: what it should find.
-        instruction: what was asked for; None = as in the query that it stands before.
-
-    Raises:
-        InvalidQueryError: a text of it is no text, blank, or holds NUL or lone surrogates.
-    """
-
-    query: str
-    response: str
-    instruction: str | None = None
-
-    def __post_init__(self) -> None:
-        texts = {"query": self.query, "response": self.response, "instruction": self.instruction}
-        for name, text in texts.items():
-            problem = None if text is None and name == "instruction" else text_problem(text)
-            if problem:
-                raise InvalidQueryError(f"expected an example with a {name}, {problem}")
-
-
-@dataclass(frozen=True)
-class Query:
-    """What the caller asks.
-
-    Attributes:
-        text: the question, not blank.
-        task: what for, such as "search" or "tool": chooses the model's wording; None = what the
-            embedder was loaded for.
-        instruction: what to look for in words of one's own, where the model has a place for it.
-        examples: shown to the model before the text, where it has a format for them.
-
-    Raises:
-        InvalidQueryError: a text is no text, blank, or holds NUL or lone surrogates.
-    """
-
-    text: str
-    task: str | None = None
-    instruction: str | None = None
-    examples: tuple[Example, ...] = ()
-
-    def __post_init__(self) -> None:
-        texts = {"text": self.text, "task": self.task, "instruction": self.instruction}
-        for name, text in texts.items():
-            problem = None if text is None and name != "text" else text_problem(text)
-            if problem:
-                raise InvalidQueryError(f"expected a query with {name} in it, {problem}")
-        wrong = [example for example in self.examples if not isinstance(example, Example)]
-        if wrong or isinstance(self.examples, str):
-            raise InvalidQueryError(f"expected examples to be trivet.Example, got {wrong[:1]!r}")
-        object.__setattr__(self, "examples", tuple(self.examples))
 
 
 @dataclass(frozen=True)
@@ -292,66 +235,6 @@ class Representations:
         return replace(self, sparse=sparse)
 
 
-@dataclass(frozen=True)
-class FailedDocument:
-    """A document that was not stored: its id (None if it has none), position in the call, error."""
-
-    id: str | None
-    position: int
-    error: Exception
-
-
-@dataclass(frozen=True)
-class IngestReport:
-    """What a call of `add` or `upsert` did.
-
-    Attributes:
-        added: documents that are new in the index.
-        replaced: documents whose content was replaced.
-        skipped: documents that were there already with the same content and metadata.
-        failed: every document that was not stored, with its reason.
-        chunks: chunks written.
-        elapsed_s: wall time in seconds.
-    """
-
-    added: int = 0
-    replaced: int = 0
-    skipped: int = 0
-    failed: tuple[FailedDocument, ...] = ()
-    chunks: int = 0
-    elapsed_s: float = 0.0
-
-    @property
-    def total(self) -> int:
-        """Documents seen so far."""
-        return self.added + self.replaced + self.skipped + len(self.failed)
-
-
-@dataclass(frozen=True)
-class IndexInfo:
-    """What an index is.
-
-    Attributes:
-        location: where it is.
-        engine: engine and version.
-        documents: documents stored.
-        chunks: chunks stored.
-        spaces: the space of each leg.
-        model: the source that the embedder is loaded from.
-        size_bytes: bytes on disk.
-        created: ISO 8601, UTC.
-    """
-
-    location: str
-    engine: str
-    documents: int
-    chunks: int
-    spaces: tuple[Space, ...]
-    model: str
-    size_bytes: int
-    created: str
-
-
 def checked_modes(modes: Sequence[str]) -> tuple[Mode, ...]:
     """The modes in the house's order, each once.
 
@@ -367,24 +250,6 @@ def checked_modes(modes: Sequence[str]) -> tuple[Mode, ...]:
     if unknown:
         raise UnknownModeError(f"expected modes out of {', '.join(MODES)}, got {unknown[0]!r}")
     return tuple(mode for mode in MODES if mode in asked)
-
-
-def text_problem(text: object) -> str | None:
-    """Why something is no text to embed ("got …"), or None if it is one."""
-    if not isinstance(text, str):
-        return f"got {type(text).__name__} ({str(text)[:40]!r}): convert it to str first"
-    if not text.strip():
-        return "got an empty or blank text: leave it out"
-    if "\x00" in text:
-        return f"got a NUL character at offset {text.index(chr(0))}: remove it"
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        return (
-            f"got a lone surrogate at offset {error.start}, which is no Unicode text: "
-            'decode the source with errors="replace"'
-        )
-    return None
 
 
 def require_same_space(expected: Space, came: Space) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trivet.cli.progress import Pace, watched
 from trivet.cli.render import duration, plural, size
-from trivet.types import IngestReport
+from trivet.reports import IngestReport
 
 
 def report(added: int, elapsed_s: float) -> IngestReport:

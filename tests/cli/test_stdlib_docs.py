@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from trivet.cli.stdlib_docs import source_documents, standard_library
-from trivet.types import text_problem
+from trivet.query import text_problem
 
 SOURCE = '''
 """A module."""

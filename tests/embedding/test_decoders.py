@@ -11,7 +11,7 @@ from decoders import build_decoder, build_nv_embed, change
 from trivet.embedding import Embedder
 from trivet.embedding.profile import Profile
 from trivet.errors import CheckpointError
-from trivet.types import Example, Query
+from trivet.query import Example, Query
 
 TEXTS = [
     "a kedge is a light anchor",

@@ -33,7 +33,7 @@ def embedder():
 def test_vectors_equal_those_of_sentence_transformers(embedder):
     from sentence_transformers import SentenceTransformer
 
-    folder = str(embedder._spec.folder)
+    folder = str(embedder.spec.folder)
     reference = SentenceTransformer(folder, device="cpu", local_files_only=True)
     expected = reference.encode(TEXTS)
     made = embedder.embed_documents(TEXTS, truncate=True).dense.values

@@ -62,7 +62,7 @@ def test_a_prompt_that_stays_out_of_the_pooling_has_no_token_vectors(checkpoint)
 
 def test_one_pass_makes_all_legs(tiny_model, monkeypatch):
     embedder = Embedder.load(tiny_model)
-    runner = embedder._weights.runner()
+    runner = embedder.weights.runner()
     calls, states = [], runner.backbone.states
     monkeypatch.setattr(runner.backbone, "states", lambda *a: calls.append(1) or states(*a))
     made = embedder.embed_documents(TEXTS)
@@ -93,8 +93,8 @@ def test_an_embedder_of_fewer_legs_shares_the_weights(tiny_model):
     dense = every.only(["dense"])
     assert list(dense.embed_documents(TEXTS).legs) == ["dense"]
     assert every.is_loaded
-    assert dense._weights is every._weights
-    with pytest.raises(MissingHeadError, match="with a multi head"):
+    assert dense.weights is every.weights
+    with pytest.raises(MissingHeadError, match="that makes multi vectors"):
         dense.only(["multi"])
     with pytest.raises(UnknownModeError):
         every.only([])

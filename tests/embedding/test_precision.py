@@ -26,7 +26,7 @@ def test_bfloat16_is_near_float32_and_of_the_same_space(tiny_model, monkeypatch,
     assert cosines.min() >= 0.999  # 32 dims of random weights; MiniLM's are nearer
     assert np.abs(made.dense.values - expected.dense.values).max() > 1e-5
     np.testing.assert_allclose(np.linalg.norm(made.dense.values, axis=1), 1, atol=1e-6)
-    backbone = rough._weights.runner().backbone.model
+    backbone = rough.weights.runner().backbone.model
     kinds = {type(module) for module in backbone.modules()}
     assert (onednn.PackedLinear in kinds) is packed
 
@@ -63,7 +63,7 @@ def test_a_batch_that_runs_out_of_memory_is_halved(tiny_model, monkeypatch, erro
     embedder = Embedder.load(tiny_model)
     texts = [*TEXTS, *["ship and sail " * n for n in range(1, 9)]]
     expected = embedder.embed_documents(texts)
-    backbone, sizes = embedder._weights.runner().backbone, []
+    backbone, sizes = embedder.weights.runner().backbone, []
     states = backbone.states
 
     def scarce(ids, mask):
@@ -86,7 +86,7 @@ def test_one_text_that_memory_does_not_suffice_for_is_an_error(tiny_model, monke
     def full(ids, mask):
         raise MemoryError
 
-    monkeypatch.setattr(embedder._weights.runner().backbone, "states", full)
+    monkeypatch.setattr(embedder.weights.runner().backbone, "states", full)
     with pytest.raises(EmbeddingError, match="a batch of 1 texts"):
         embedder.embed_documents(TEXTS)
 
@@ -98,7 +98,7 @@ def test_another_error_is_not_tried_again(tiny_model, monkeypatch):
         calls.append(1)
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(embedder._weights.runner().backbone, "states", broken)
+    monkeypatch.setattr(embedder.weights.runner().backbone, "states", broken)
     with pytest.raises(EmbeddingError, match="broken"):
         embedder.embed_documents(TEXTS)
     assert len(calls) == 1

@@ -13,7 +13,7 @@ from trivet.embedding.prompts import Prompts
 from trivet.embedding.resolving import resolve_prompts
 from trivet.embedding.spec import EncoderSpec
 from trivet.errors import InstructionError, InvalidInputError, SpaceMismatchError, UnknownTaskError
-from trivet.types import Example, Query
+from trivet.query import Example, Query
 
 WEB = "Given a web search query, retrieve relevant passages that answer the query"
 INSTRUCT = f"Instruct: {WEB}\nQuery: q"

@@ -19,7 +19,7 @@ from trivet.errors import (
     TextTooLongError,
     UnknownTaskError,
 )
-from trivet.types import Example, Query
+from trivet.query import Example, Query
 
 LONG = "wind and water " * 40
 

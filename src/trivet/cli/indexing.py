@@ -13,7 +13,8 @@ from trivet.cli.files import SUFFIXES, Failure, Found, find_files
 from trivet.cli.progress import watched
 from trivet.cli.sources import read_files
 from trivet.errors import InvalidInputError
-from trivet.types import Document, FailedDocument, IngestReport
+from trivet.reports import FailedDocument, IngestReport
+from trivet.types import Document
 
 
 class Intake:

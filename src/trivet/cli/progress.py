@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from trivet.cli.render import duration, plural, remarks
 
 if TYPE_CHECKING:
-    from trivet.types import IngestReport
+    from trivet.reports import IngestReport
 
 # Batches take seconds: a rate over less than this jumps, over more it lags behind.
 WINDOW_S = 30.0

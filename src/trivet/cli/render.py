@@ -14,7 +14,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from trivet.cli.files import Failure
-    from trivet.types import Hit, IngestReport
+    from trivet.reports import IngestReport
+    from trivet.types import Hit
 
 SNIPPET_CHARACTERS = 240
 # A whole row of the demo, where there is no terminal to say how wide it is.

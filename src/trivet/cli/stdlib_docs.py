@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
-from trivet.types import Document, text_problem
+from trivet.query import text_problem
+from trivet.types import Document
 
 # What nobody would search: tests, programs with windows, tables of characters, other packages.
 SKIPPED = frozenset((

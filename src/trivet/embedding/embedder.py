@@ -1,75 +1,42 @@
-"""The facade of the room: a model's name in, representations of texts out."""
+"""The facade of the room: a model in, representations of texts out."""
 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from typing import Any
 
 from tokenizers import Tokenizer
 
-from trivet.embedding.elastic import resized
-from trivet.embedding.locate import locate
-from trivet.embedding.preparing import marker_ids, prepare
-from trivet.embedding.profile import Profile, find_profile
-from trivet.embedding.prompts import Prompts, Rendered, Role
-from trivet.embedding.readers.decoders import with_decoder_facts
-from trivet.embedding.readers.families import read_checkpoint
-from trivet.embedding.resolving import require_effect, resolve_prompts
-from trivet.embedding.spaces import checked_weights, space_of
-from trivet.embedding.spec import EncoderSpec
+from trivet.embedding.options import LoadOptions, ProfileSource
 from trivet.embedding.texts import require_texts
-from trivet.embedding.tokenizing import TextTokenizer
-from trivet.embedding.weights import Weights, in_spaces
 from trivet.errors import InvalidInputError, MissingHeadError
-from trivet.types import Mode, Query, Representations, Space, checked_modes
-
-_PRECISIONS = ("float32", "bfloat16", "auto")
-# What a checkpoint would hold if it made a leg.
-_HEADS: dict[Mode, str] = {
-    "dense": "a pooling of its token states",
-    "sparse": "sparse_linear.pt, or a masked language model with SpladePooling",
-    "multi": "token states that are not a language model's logits",
-}
+from trivet.query import Query
+from trivet.types import Mode, Representations, Space, checked_modes
 
 
-class Embedder:
-    """A model that turns texts into representations; made by `Embedder.load`.
+class Embedder(ABC):
+    """What turns texts into representations; made by `load`, which reads a checkpoint.
 
-    Its weights are loaded when the first text is embedded. All its methods may be called by
-    several threads at once.
+    All its methods may be called by several threads at once.
 
     Attributes:
         name: the model as the caller named it.
         source: what loads the same model again: a name, or the path of a folder.
-        modes: the legs that it makes.
+        recipe: the options that load it alike from there (JSON).
         spaces: the space of each leg.
         max_tokens: the most tokens of a text that the model reads, special tokens included.
     """
 
-    def __init__(
-        self,
-        name: str,
-        source: str,
-        spec: EncoderSpec,
-        tokenizer: TextTokenizer,
-        spaces: Mapping[Mode, Space],
-        weights: Weights,
-        prompts: Prompts,
-    ) -> None:
-        self.name = name
-        self.source = source
-        self.modes: tuple[Mode, ...] = tuple(spaces)
-        self.spaces = spaces
-        self.max_tokens = spec.max_tokens
-        self._spec = spec
-        self._tokenizer = tokenizer
-        self._prompts = prompts
-        self._weights = weights
+    name: str
+    source: str
+    recipe: Mapping[str, Any]
+    spaces: Mapping[Mode, Space]
+    max_tokens: int
 
-    @classmethod
+    @staticmethod
     def load(
-        cls,
         model: str | os.PathLike[str],
         *,
         modes: Sequence[str] | None = None,
@@ -78,7 +45,7 @@ class Embedder:
         dims: int | None = None,
         task: str | None = None,
         prompts: Mapping[str, str] | None = None,
-        profile: str | os.PathLike[str] | Profile | None = None,
+        profile: ProfileSource | None = None,
         trust_remote_code: bool = False,
     ) -> Embedder:
         """Find a model and read what it is; its weights are not loaded yet.
@@ -110,39 +77,25 @@ class Embedder:
             InvalidInputError: another precision, a model that is no name, no such profile, or
                 more layers or dims than there are.
         """
-        wanted = None if modes is None else checked_modes(modes)
-        if precision not in _PRECISIONS:
-            raise InvalidInputError(
-                f"expected a precision out of {', '.join(_PRECISIONS)}, got {precision!r}: "
-                "leave it out"
-            )
-        located = locate(model)
-        chosen = find_profile(profile, located.source)
-        spec = read_checkpoint(located.folder)
-        spec = spec if chosen is None else chosen.applied(spec)
-        spec = with_decoder_facts(spec, chosen, trust_remote_code=trust_remote_code)
-        spec = resized(spec, layers=layers, dims=dims)
-        name = os.fspath(model)
-        if wanted is not None:
-            _require_held(wanted, spec.modes, name)
-        modes_made = spec.modes if wanted is None else wanted
-        tokenizer = TextTokenizer.read(spec)
-        wordings = resolve_prompts(name, spec, profile=chosen, override=prompts, task=task)
-        require_effect(wordings, tokenizer)
-        weights_sha256 = checked_weights(spec, located)
-        spaces = {
-            mode: space_of(
-                mode,
-                spec,
-                name,
-                weights=weights_sha256,
-                tokenizer=tokenizer.sha256,
-                document_prompt=wordings.documents().pattern,
-            )
-            for mode in modes_made
-        }
-        weights = Weights(spec, modes_made, precision)
-        return cls(name, located.source, spec, tokenizer, spaces, weights, wordings)
+        # The door to the readers, which make embedders of the class that this is the base of.
+        from trivet.embedding.checkpoint import load_checkpoint
+
+        options = LoadOptions(
+            modes=None if modes is None else checked_modes(modes),
+            precision=precision,
+            layers=layers,
+            dims=dims,
+            task=task,
+            prompts=prompts,
+            profile=profile,
+            trust_remote_code=trust_remote_code,
+        )
+        return load_checkpoint(model, options)
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The legs that it makes."""
+        return tuple(self.spaces)
 
     def only(self, modes: Sequence[str]) -> Embedder:
         """The same model, which makes fewer legs; both share their weights.
@@ -155,52 +108,13 @@ class Embedder:
             MissingHeadError: a mode that this embedder does not make.
         """
         wanted = checked_modes(modes)
-        _require_held(wanted, self.modes, self.name)
-        spaces = {mode: self.spaces[mode] for mode in wanted}
-        parts = (self._spec, self._tokenizer, spaces, self._weights, self._prompts)
-        return Embedder(self.name, self.source, *parts)
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the weights are in memory."""
-        return self._weights.are_loaded
-
-    @cached_property
-    def tokenizer(self) -> Tokenizer:
-        """The model's tokenizer, without truncation or padding; the embedder has its own copy."""
-        return self._tokenizer.copy()
-
-    def load_weights(self) -> None:
-        """Load the weights now instead of at the first text; once only, whoever comes first.
-
-        Raises:
-            CheckpointError: weights are missing, damaged or of an unknown architecture.
-        """
-        self._weights.runner()
-
-    @property
-    def task(self) -> str:
-        """What the documents are to be found for."""
-        return self._prompts.task
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """What the model has its own wording for."""
-        return tuple(sorted(self._prompts.tasks))
-
-    def render(self, query: str | Query) -> str:
-        """The exact text of a query that the model reads; errors as in `embed_queries`."""
-        require_texts([query.text if isinstance(query, Query) else query])
-        return self._prompts.query(query).whole
-
-    def render_document(self, text: str, *, title: str = "") -> str:
-        """The exact text of a document that the model reads.
-
-        Raises:
-            InstructionError: a title, for a model that has no place for one.
-        """
-        require_texts([text])
-        return self._prompts.document(text, title).whole
+        missing = [mode for mode in wanted if mode not in self.spaces]
+        if missing:
+            raise MissingHeadError(
+                f"expected an embedder that makes {missing[0]} vectors, got {self.name!r}, which "
+                f"makes {', '.join(self.modes)}: load it with more modes, or ask for these"
+            )
+        return self._with_spaces({mode: self.spaces[mode] for mode in wanted})
 
     def embed_documents(
         self, texts: Sequence[str], *, titles: Sequence[str] | None = None, truncate: bool = False
@@ -225,17 +139,16 @@ class Embedder:
         require_texts(texts)
         if titles is not None and len(titles) != len(texts):
             raise InvalidInputError(f"expected {len(texts)} titles, got {len(titles)}")
-        pairs = zip(texts, titles or [""] * len(texts), strict=True)
-        rendered = [self._prompts.document(text, title) for text, title in pairs]
-        return self._embed(rendered, "document", truncate)
+        return self._embed_documents(texts, titles or [""] * len(texts), truncate)
 
     def embed_queries(
-        self, texts: Sequence[str | Query], *, truncate: bool = False
+        self, texts: Sequence[str | Query], *, task: str | None = None, truncate: bool = False
     ) -> Representations:
         """Embed texts that ask.
 
         Args:
             texts: n texts, or queries with a task, an instruction or examples.
+            task: of the texts that are no `Query`; None = the one that the model was loaded for.
             truncate: as in `embed_documents`.
 
         Returns:
@@ -251,44 +164,79 @@ class Embedder:
         asked = isinstance(texts, Sequence) and not isinstance(texts, str)
         plain = [t.text if isinstance(t, Query) else t for t in texts] if asked else texts
         require_texts(plain)  # type: ignore[arg-type]
-        return self._embed([self._prompts.query(text) for text in texts], "query", truncate)
+        queries = [t if isinstance(t, Query) else Query(t, task=task) for t in texts]
+        return self._embed_queries(queries, truncate)
 
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+    @property
+    @abstractmethod
+    def is_loaded(self) -> bool:
+        """Whether the weights are in memory."""
+
+    @abstractmethod
+    def load_weights(self) -> None:
+        """Load the weights now instead of at the first text; once only, whoever comes first.
+
+        Raises:
+            CheckpointError: weights are missing, damaged or of an unknown architecture.
+        """
+
+    @property
+    @abstractmethod
+    def tokenizer(self) -> Tokenizer:
+        """A copy of the model's tokenizer, without truncation or padding."""
+
+    @property
+    @abstractmethod
+    def task(self) -> str:
+        """What the documents are to be found for."""
+
+    @property
+    @abstractmethod
+    def tasks(self) -> tuple[str, ...]:
+        """What the model has its own wording for."""
+
+    @property
+    @abstractmethod
+    def takes_titles(self) -> bool:
+        """Whether the model has a place for a document's title."""
+
+    @abstractmethod
+    def render(self, query: str | Query) -> str:
+        """The exact text of a query that the model reads; errors as in `embed_queries`."""
+
+    @abstractmethod
+    def render_document(self, text: str, *, title: str = "") -> str:
+        """The exact text of a document that the model reads.
+
+        Raises:
+            InstructionError: a title, for a model that has no place for one.
+        """
+
+    @abstractmethod
+    def count_tokens(
+        self, texts: Sequence[str], *, titles: Sequence[str] | None = None
+    ) -> list[int]:
         """Tokens of each text as a document: special tokens and the document prompt included.
 
         Args:
             texts: n texts; here they may be blank.
+            titles: as in `embed_documents`.
 
         Raises:
             InvalidInputError: not a list of texts; names the position.
+            InstructionError: a title, for a model that has no place for one.
         """
-        require_texts(texts, blank=True)
-        added = len(marker_ids(self._spec, "document"))
-        rendered = [self._prompts.document(text).whole for text in texts]
-        return [added + n for n in self._tokenizer.count(rendered)]
 
-    def __repr__(self) -> str:
-        state = "loaded" if self.is_loaded else "not loaded"
-        return f"Embedder({self.name!r}, modes={list(self.modes)}, {state})"
+    @abstractmethod
+    def _with_spaces(self, spaces: Mapping[Mode, Space]) -> Embedder:
+        """The same model, which makes only the legs of these spaces."""
 
-    def _embed(self, texts: Sequence[Rendered], role: Role, truncate: bool) -> Representations:
-        if not texts:
-            return in_spaces(None, self.spaces)
-        # The door to torch and transformers: seconds and hundreds of megabytes.
-        from trivet.embedding.runner import Job, Made
+    @abstractmethod
+    def _embed_documents(
+        self, texts: Sequence[str], titles: Sequence[str], truncate: bool
+    ) -> Representations:
+        """As `embed_documents`, of checked texts."""
 
-        static = self._weights.static_queries() if role == "query" else None
-        if static is not None:
-            return in_spaces(Made(sparse=static.embed([text.whole for text in texts])), self.spaces)
-        prepared = prepare(self._spec, self._tokenizer, texts, role, truncate=truncate)
-        job = Job(self.modes, role, self._tokenizer.special_ends)
-        return in_spaces(self._weights.runner().represent(prepared, job), self.spaces)
-
-
-def _require_held(wanted: Sequence[Mode], held: Sequence[Mode], name: str) -> None:
-    missing = [mode for mode in wanted if mode not in held]
-    if missing:
-        raise MissingHeadError(
-            f"expected a checkpoint with a {missing[0]} head ({_HEADS[missing[0]]}), got {name!r}, "
-            f"which holds {', '.join(held)}: ask for that, or choose another model"
-        )
+    @abstractmethod
+    def _embed_queries(self, queries: Sequence[Query], truncate: bool) -> Representations:
+        """As `embed_queries`, of checked queries."""

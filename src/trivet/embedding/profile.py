@@ -52,6 +52,7 @@ class Profile:
         mask_prompt: whether a prompt's tokens stay out of the pooling.
         architecture: the model type of transformers that runs the weights, where a checkpoint
             names code of its own for that.
+        stored: the JSON object that it was read from.
     """
 
     family: str
@@ -64,6 +65,7 @@ class Profile:
     normalise: bool | None = None
     mask_prompt: bool | None = None
     architecture: str | None = None
+    stored: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def read(cls, file: Path) -> Profile:
@@ -76,13 +78,18 @@ class Profile:
             stored = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InvalidInputError(f"expected a profile in {file}, got {error}") from error
+        return cls.from_json(stored, str(file))
+
+    @classmethod
+    def from_json(cls, stored: object, place: str) -> Profile:
+        """Read a profile from a JSON object; errors as in `read`, which name its place."""
         if not isinstance(stored, dict) or "family" not in stored:
-            raise InvalidInputError(f'expected a JSON object with a "family" in {file}')
-        _require_known(stored, file)
+            raise InvalidInputError(f'expected a JSON object with a "family" in {place}')
+        _require_known(stored, place)
         try:
             return _from_json(stored)
         except (InstructionError, TypeError) as error:
-            raise InvalidInputError(f"expected a profile in {file}, got: {error}") from error
+            raise InvalidInputError(f"expected a profile in {place}, got: {error}") from error
 
     def applied(self, spec: EncoderSpec) -> EncoderSpec:
         """The spec of a checkpoint, with what the profile states in place of the checkpoint."""
@@ -95,12 +102,14 @@ class Profile:
         return spec
 
 
-def find_profile(chosen: str | os.PathLike[str] | Profile | None, model: str) -> Profile | None:
+def find_profile(
+    chosen: str | os.PathLike[str] | Mapping[str, Any] | Profile | None, model: str
+) -> Profile | None:
     """The profile of a model.
 
     Args:
-        chosen: a profile, a file that holds one, or the name of a family that is shipped; None =
-            the shipped one that names the model, if there is one.
+        chosen: a profile, a file or a JSON object that holds one, or the name of a family that is
+            shipped; None = the shipped one that names the model, if there is one.
         model: a hub repository, exactly; a folder has none.
 
     Raises:
@@ -108,6 +117,8 @@ def find_profile(chosen: str | os.PathLike[str] | Profile | None, model: str) ->
     """
     if isinstance(chosen, Profile):
         return chosen
+    if isinstance(chosen, Mapping):
+        return Profile.from_json(dict(chosen), "the profile that the index keeps")
     shipped = shipped_profiles()
     if chosen is None:
         return next((p for p in shipped.values() if model in p.models), None)
@@ -141,6 +152,7 @@ def _from_json(stored: Mapping[str, Any]) -> Profile:
         normalise=stored.get("normalise"),
         mask_prompt=stored.get("mask_prompt"),
         architecture=stored.get("architecture"),
+        stored=stored,
     )
 
 
@@ -152,14 +164,14 @@ def _task(stored: Mapping[str, str]) -> Task:
     return Task(query, document)
 
 
-def _require_known(stored: Mapping[str, Any], file: Path) -> None:
+def _require_known(stored: Mapping[str, Any], place: str) -> None:
     for key, value in stored.items():
         if key not in _KEYS or not isinstance(value, _KEYS[key]):
             known = ", ".join(f"{name} ({kind.__name__})" for name, kind in _KEYS.items())
-            raise InvalidInputError(f"expected in {file} only {known}; got {key}: {value!r}")
+            raise InvalidInputError(f"expected in {place} only {known}; got {key}: {value!r}")
     if stored.get("attention", "causal") not in _ATTENTION:
         raise InvalidInputError(
-            f"expected as attention one of {', '.join(_ATTENTION)} in {file}, got "
+            f"expected as attention one of {', '.join(_ATTENTION)} in {place}, got "
             f"{stored['attention']!r}"
         )
     for name, task in stored.get("tasks", {}).items():
@@ -168,6 +180,6 @@ def _require_known(stored: Mapping[str, Any], file: Path) -> None:
         )
         if not known_task:
             raise InvalidInputError(
-                f"expected the task {name!r} in {file} to hold texts under "
+                f"expected the task {name!r} in {place} to hold texts under "
                 f"{', '.join(_TASK_KEYS)}, got {task!r}"
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from trivet.errors import InstructionError, SpaceMismatchError, UnknownTaskError
-from trivet.types import Example, Query
+from trivet.query import Example, Query
 
 Role: TypeAlias = Literal["query", "document"]
 

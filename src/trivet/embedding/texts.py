@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trivet.errors import InvalidInputError
-from trivet.types import text_problem
+from trivet.query import text_problem
 
 
 def require_texts(texts: Sequence[str], *, blank: bool = False) -> None:

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trivet.embedding.spec import EncoderSpec, VocabularyWeights
-from trivet.types import (
-    DenseVectors,
-    Mode,
-    MultiVectors,
-    Representations,
-    Space,
-    SparseVectors,
-)
+from trivet.types import DenseVectors, Mode, MultiVectors, Representations, Space, SparseVectors
 
 if TYPE_CHECKING:
     from trivet.embedding.runner import Made, Runner

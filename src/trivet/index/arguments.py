@@ -6,8 +6,9 @@ import operator
 from collections.abc import Iterable, Sequence
 
 from trivet.errors import InvalidInputError, InvalidQueryError, UnknownModeError
+from trivet.query import Query, text_problem
 from trivet.store.manifest import Manifest
-from trivet.types import Mode, Query, checked_modes, text_problem
+from trivet.types import Mode, checked_modes
 
 MAX_K = 10_000
 

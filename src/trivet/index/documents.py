@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from trivet.errors import InvalidDocumentError, InvalidInputError
-from trivet.types import Document, FailedDocument, text_problem
+from trivet.query import text_problem
+from trivet.reports import FailedDocument
+from trivet.types import Document
 
 # The namespace of ids made from content: uuid5(DNS, "trivet.content"), written out.
 CONTENT_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "trivet.content")

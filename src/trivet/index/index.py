@@ -21,18 +21,12 @@ from trivet.index.documents import checked_documents
 from trivet.index.ingest import Ingest, Progress
 from trivet.index.keywords import checked_keywords
 from trivet.index.vectors import GivenVectors, ModelVectors, VectorSource
+from trivet.query import Query
+from trivet.reports import IndexInfo, IngestReport
 from trivet.store.filters import payload_filter
 from trivet.store.points import Chunk
 from trivet.store.store import Store
-from trivet.types import (
-    Document,
-    Hit,
-    IndexInfo,
-    IngestReport,
-    Query,
-    Representations,
-    require_same_space,
-)
+from trivet.types import Document, Hit, Representations, require_same_space
 
 if TYPE_CHECKING:
     from qdrant_client import models

@@ -12,10 +12,11 @@ from trivet.errors import DocumentExistsError, InvalidDocumentError, TrivetError
 from trivet.index import lexicon
 from trivet.index.documents import CheckedDocument
 from trivet.index.vectors import CutDocument, VectorSource, rendered
+from trivet.reports import FailedDocument, IngestReport
 from trivet.store.journal import JournalEntry
 from trivet.store.points import Chunk, make_point
 from trivet.store.store import DocumentWrite, Store
-from trivet.types import FailedDocument, IngestReport, Representations
+from trivet.types import Representations
 
 Progress: TypeAlias = Callable[[IngestReport], None]
 

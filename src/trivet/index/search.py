@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from trivet.embedding import Embedder
 from trivet.errors import StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
+from trivet.query import Query
 from trivet.store.manifest import Manifest
 from trivet.store.points import Chunk
 from trivet.store.request import LegQuery, RankedChunk, read_answers, search_requests
 from trivet.store.store import Store
-from trivet.types import DenseVectors, Hit, Mode, Query
+from trivet.types import DenseVectors, Hit, Mode
 
 if TYPE_CHECKING:
     from qdrant_client import models
