@@ -50,5 +50,5 @@ def test_a_collection_of_one_task_is_not_asked_under_another(tiny_model, tmp_pat
     chat = trivet.Embedder.load(tiny_model, profile="llm-embedder", task="chat")
     with pytest.raises(SpaceMismatchError, match="document_prompt"):
         trivet.open(tmp_path / "tools", model=chat)
-    with trivet.open(tmp_path / "tools") as index, pytest.raises(SpaceMismatchError):
-        index.search("anchor")  # by the model's name alone, its task is not known
+    with trivet.open(tmp_path / "tools") as index:  # the task is kept with the index
+        assert index.search(trivet.Query("anchor", task="tool"), k=1)[0].id == "kedge"

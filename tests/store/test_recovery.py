@@ -58,7 +58,7 @@ def write(store: Store, id: str, chunks: int, text: str) -> DocumentWrite:
 
 @pytest.fixture(params=["folder", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    manifest = folders.new_manifest("test", {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
+    manifest = folders.new_manifest("test", {}, {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
     if request.param == "memory":
         made = folders.create_in_memory(manifest)
     else:
@@ -183,7 +183,7 @@ def test_a_death_between_the_engines_two_files_is_survived(
 ) -> None:
     """Edge writes its configuration and its segments apart, and refuses what does not agree."""
     folder = tmp_path / "index"
-    manifest = folders.new_manifest("test", {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
+    manifest = folders.new_manifest("test", {}, {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
     store = folders.create_in_folder(folder, manifest)
     store.write([write(store, "a", 2, "text")])
     other = Space("sparse", "bm25", None, {"average_tokens": 9.0})
@@ -302,7 +302,7 @@ def test_points_come_back_equal_from_their_bytes(store: Store) -> None:
 
 
 def test_a_panic_of_the_engine_stops_writing_and_loses_nothing(tmp_path: Path) -> None:
-    manifest = folders.new_manifest("test", {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
+    manifest = folders.new_manifest("test", {}, {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
     store = folders.create_in_folder(tmp_path / "index", manifest)
     store.write([write(store, "kept", 3, "old")])
 
@@ -332,7 +332,7 @@ def test_a_panic_of_the_engine_stops_writing_and_loses_nothing(tmp_path: Path) -
 def test_a_log_that_panics_is_set_aside_and_loses_nothing(tmp_path: Path) -> None:
     import qdrant_edge
 
-    manifest = folders.new_manifest("test", {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
+    manifest = folders.new_manifest("test", {}, {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
     store = folders.create_in_folder(tmp_path / "index", manifest)
     store.write([write(store, str(n), 3, "old") for n in range(20)])
     before = contents(store)

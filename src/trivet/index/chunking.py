@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 from semantic_text_splitter import TextSplitter
 
 from trivet.embedding import Embedder
 from trivet.errors import TextTooLongError
 from trivet.index.documents import CheckedDocument
+from trivet.index.titles import count_titled
 
 # The share of a chunk's tokens that must be left to the text beside its title.
 MIN_TEXT_SHARE = 0.5
@@ -19,19 +20,15 @@ MAX_STRETCH = 8_000
 STRETCH_ENDS = ("\n\n", "\n", ". ", "\u3002", " ")
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A piece of a document: its character offsets, and the text that is embedded for it."""
-
-    span: tuple[int, int]
-    embedded: str
+# Character offsets of a piece in its document's text.
+Span: TypeAlias = tuple[int, int]
 
 
 class Chunker:
     """Cuts documents at sentence, paragraph and word boundaries into chunks of so many tokens.
 
-    The pieces of a document, joined, are its text to the last character; the document's title
-    stands before each piece when it is embedded.
+    The pieces of a document, joined, are its text to the last character; each piece is embedded
+    with the document's title.
 
     Args:
         embedder: whose tokens are counted.
@@ -43,19 +40,16 @@ class Chunker:
         self._chunk_tokens = chunk_tokens
         self._splitter = lru_cache(maxsize=64)(self._make_splitter)
 
-    def cut(self, documents: Sequence[CheckedDocument]) -> list[list[Piece] | TextTooLongError]:
+    def cut(self, documents: Sequence[CheckedDocument]) -> list[list[Span] | TextTooLongError]:
         """The pieces of each document, or why one cannot be cut."""
-        whole = [embedded_text(document.title, document.text) for document in documents]
-        counts = self._embedder.count_tokens(whole)
+        counts = count_titled(self._embedder, [(d.title, d.text) for d in documents])
         return [
-            [Piece((0, len(document.text)), text)]
-            if count <= self._chunk_tokens
-            else self._cut_long(document)
-            for document, text, count in zip(documents, whole, counts, strict=True)
+            [(0, len(document.text))] if count <= self._chunk_tokens else self._cut_long(document)
+            for document, count in zip(documents, counts, strict=True)
         ]
 
-    def _cut_long(self, document: CheckedDocument) -> list[Piece] | TextTooLongError:
-        empty, titled = self._embedder.count_tokens(["", embedded_text(document.title, "")])
+    def _cut_long(self, document: CheckedDocument) -> list[Span] | TextTooLongError:
+        empty, titled = count_titled(self._embedder, [("", ""), (document.title, "")])
         room = self._chunk_tokens - titled
         if room < (self._chunk_tokens - empty) * MIN_TEXT_SHARE:
             return TextTooLongError(
@@ -65,11 +59,11 @@ class Chunker:
             )
         while room > 0:
             pieces = [
-                Piece((start, start + len(text)), embedded_text(document.title, text))
-                for start, text in self._split(document.text, room)
+                (start, start + len(text)) for start, text in self._split(document.text, room)
             ]
-            pieces = _joined_blanks(document, pieces)
-            longest = max(self._embedder.count_tokens([piece.embedded for piece in pieces]))
+            pieces = _joined_blanks(document.text, pieces)
+            titled_texts = [(document.title, document.text[slice(*piece)]) for piece in pieces]
+            longest = max(count_titled(self._embedder, titled_texts))
             if longest <= self._chunk_tokens:
                 return pieces
             # Tokens can merge differently where title and text meet: cut a little shorter.
@@ -107,23 +101,15 @@ def _stretches(text: str) -> Iterator[tuple[int, int]]:
     yield begin, len(text)
 
 
-def embedded_text(title: str, text: str) -> str:
-    """The text that is embedded for a piece: its document's title before its text."""
-    return f"{title} {text}" if title else text
-
-
-def _joined_blanks(document: CheckedDocument, pieces: Sequence[Piece]) -> list[Piece]:
+def _joined_blanks(text: str, pieces: Sequence[Span]) -> list[Span]:
     """Pieces of white space alone join the piece before them (or, at the head, the one after)."""
-    spans: list[tuple[int, int]] = []
+    spans: list[Span] = []
     head = 0
-    for piece in pieces:
-        start, end = piece.span
-        if document.text[start:end].strip():
+    for start, end in pieces:
+        if text[start:end].strip():
             spans.append((head, end))
             head = end
         elif spans:
             spans[-1] = (spans[-1][0], end)
             head = end
-    return [
-        Piece(span, embedded_text(document.title, document.text[slice(*span)])) for span in spans
-    ]
+    return spans

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,13 +19,14 @@ from trivet.index.arguments import (
 from trivet.index.documents import checked_documents
 from trivet.index.ingest import Ingest, Progress
 from trivet.index.keywords import checked_keywords
+from trivet.index.model import IndexModel
 from trivet.index.vectors import GivenVectors, ModelVectors, VectorSource
 from trivet.query import Query
 from trivet.reports import IndexInfo, IngestReport
 from trivet.store.filters import payload_filter
 from trivet.store.points import Chunk
 from trivet.store.store import Store
-from trivet.types import Document, Hit, Representations, require_same_space
+from trivet.types import Document, Hit, Representations
 
 if TYPE_CHECKING:
     from qdrant_client import models
@@ -54,10 +54,8 @@ class Index:
     ) -> None:
         self._location = location
         self._store = store
-        self._load_embedder = load_embedder
+        self._model = IndexModel(store, load_embedder)
         self._settings = settings
-        self._embedder: Embedder | None = None
-        self._loading = threading.Lock()
 
     @checked_keywords
     def add(
@@ -217,7 +215,7 @@ class Index:
             chunks=chunks,
             depth=self._settings.depth,
         )
-        return search_many(self._store, self._query_embedder, asked, options)
+        return search_many(self._store, self._model.proved, asked, options)
 
     def describe(self) -> IndexInfo:
         """What the index is: engine, sizes, spaces, model."""
@@ -252,19 +250,8 @@ class Index:
     def __repr__(self) -> str:
         return f"Index({self._location!r})"
 
-    def _query_embedder(self) -> Embedder:
-        """The index's model, found once; its space must be the one that is stored."""
-        with self._loading:
-            if self._embedder is None:
-                embedder = self._load_embedder()
-                stored = self._store.manifest.spaces.get("dense")
-                if stored is not None:
-                    require_same_space(stored, embedder.spaces["dense"])
-                self._embedder = embedder
-            return self._embedder
-
     def _model_vectors(self) -> VectorSource:
-        return ModelVectors(self._query_embedder(), self._store)
+        return ModelVectors(self._model, self._store)
 
     def _ingest(
         self,

@@ -226,8 +226,8 @@ class Ingest:
                 Chunk(
                     document=document.id,
                     sequence=sequence,
-                    text=document.text[slice(*piece.span)],
-                    span=piece.span,
+                    text=document.text[slice(*span)],
+                    span=span,
                     title=document.title,
                     metadata=document.metadata,
                     digest=document.digest,
@@ -235,7 +235,7 @@ class Ingest:
                 ),
                 vectors[sequence],
             )
-            for sequence, piece in enumerate(cut.pieces)
+            for sequence, span in enumerate(cut.pieces)
         )
         entry = JournalEntry(document.id, document.digest, len(points), revision, terms)
         return DocumentWrite(entry, existing, points)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from trivet.config import Settings
 from trivet.embedding import Embedder
-from trivet.embedding.locate import DEFAULT_MODEL
+from trivet.embedding.checkpoint import load_checkpoint
+from trivet.embedding.locate import DEFAULT_MODEL, locate
+from trivet.embedding.options import LoadOptions
 from trivet.errors import (
     InvalidInputError,
     SettingsMismatchError,
@@ -19,7 +21,7 @@ from trivet.index import lexicon
 from trivet.index.index import Index
 from trivet.index.keywords import checked_keywords
 from trivet.store import folder as folders
-from trivet.store.manifest import Manifest, holds_index
+from trivet.store.manifest import Manifest, holds_index, read_manifest
 from trivet.types import Mode, Space, checked_modes, require_same_space
 
 MEMORY = ":memory:"
@@ -88,7 +90,7 @@ def _open_existing(
     settings: Settings,
 ) -> Index:
     # The model is read before the folder is locked: reading it can fail.
-    given = None if model is None else _embedder(model)
+    given = None if model is None else _embedder(model, read_manifest(path))
     store = folders.open_folder(path)
     try:
         manifest = store.manifest
@@ -98,7 +100,7 @@ def _open_existing(
         raise
     if given is not None:
         return Index(str(path), store, lambda: given, settings)
-    return Index(str(path), store, lambda: _embedder(manifest.model), settings)
+    return Index(str(path), store, lambda: _as_stored(manifest), settings)
 
 
 def _require_as_stored(
@@ -138,14 +140,27 @@ def _manifest(embedder: Embedder, modes: tuple[Mode, ...] | None, settings: Sett
     if "sparse" in chosen:
         lexical = lexicon.INITIAL_STATE
         spaces["sparse"] = lexicon.bm25_for(lexical).space
-    return folders.new_manifest(embedder.source, spaces, chunk_tokens, lexical)
+    recipe = embedder.recipe
+    return folders.new_manifest(embedder.source, recipe, spaces, chunk_tokens, lexical)
 
 
-def _embedder(model: str | os.PathLike[str] | Embedder) -> Embedder:
-    """The model with the only one of its legs that an index stores, so that no other is made."""
+def _embedder(
+    model: str | os.PathLike[str] | Embedder, manifest: Manifest | None = None
+) -> Embedder:
+    """The model with the only one of its legs that an index stores, so that no other is made.
+
+    By its name or folder alone, the model of an index is loaded as the index was made with it.
+    """
     if isinstance(model, Embedder):
         return model.only(("dense",))
+    if manifest is not None and locate(model).source == manifest.model:
+        return load_checkpoint(model, LoadOptions.from_recipe(manifest.recipe, ("dense",)))
     return Embedder.load(model, modes=("dense",))
+
+
+def _as_stored(manifest: Manifest) -> Embedder:
+    """The model of an index."""
+    return load_checkpoint(manifest.model, LoadOptions.from_recipe(manifest.recipe, ("dense",)))
 
 
 def _checked_modes(modes: Sequence[str]) -> tuple[Mode, ...]:

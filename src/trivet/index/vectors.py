@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from trivet.embedding import Embedder
 from trivet.errors import InvalidInputError, TrivetError
-from trivet.index.chunking import Chunker, Piece, embedded_text
+from trivet.index.chunking import Chunker, Span
 from trivet.index.documents import CheckedDocument
 from trivet.index.lexicon import bm25_for
+from trivet.index.model import IndexModel
+from trivet.index.titles import embed_titled
 from trivet.store.manifest import LexicalState, Manifest
 from trivet.store.store import Store
 from trivet.types import Representations, require_same_space
@@ -21,13 +22,13 @@ class CutDocument:
     """A document and the pieces that it is stored as."""
 
     document: CheckedDocument
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Span, ...]
 
     @property
     def titled_texts(self) -> list[tuple[str, str]]:
         """Title and text of each piece."""
         title, text = self.document.title, self.document.text
-        return [(title, text[slice(*piece.span)]) for piece in self.pieces]
+        return [(title, text[slice(*piece)]) for piece in self.pieces]
 
 
 def rendered(state: LexicalState, cut: CutDocument) -> list[str]:
@@ -57,10 +58,10 @@ class ModelVectors:
 
     are_given = False
 
-    def __init__(self, embedder: Embedder, store: Store) -> None:
-        self._embedder = embedder
+    def __init__(self, model: IndexModel, store: Store) -> None:
+        self._model = model
         self._store = store
-        self._chunker = Chunker(embedder, store.manifest.chunk_tokens)
+        self._chunker = Chunker(model.found(), store.manifest.chunk_tokens)
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         """Pieces of at most `chunk_tokens` tokens."""
@@ -92,8 +93,8 @@ class ModelVectors:
             )
         if "dense" not in manifest.spaces:
             return Representations(sparse=sparse)
-        texts = [piece.embedded for cut in documents for piece in cut.pieces]
-        return replace(self._embedder.embed_documents(texts), sparse=sparse)
+        titled = [text for cut in documents for text in cut.titled_texts]
+        return replace(embed_titled(self._model.proved(), titled), sparse=sparse)
 
 
 class GivenVectors:
@@ -140,10 +141,7 @@ class GivenVectors:
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         """Each document is one piece."""
-        return [
-            CutDocument(d, (Piece((0, len(d.text)), embedded_text(d.title, d.text)),))
-            for d in documents
-        ]
+        return [CutDocument(d, ((0, len(d.text)),)) for d in documents]
 
     def embed(self, documents: Sequence[CutDocument]) -> list[Representations | TrivetError]:
         """The document's own vectors."""

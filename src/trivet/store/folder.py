@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -35,12 +36,17 @@ OWN_FILES = {LOCK_FILE, OWNER_FILE, f"{MANIFEST_FILE}.new"}
 
 
 def new_manifest(
-    model: str, spaces: Mapping[Mode, Space], chunk_tokens: int, lexical: LexicalState | None
+    model: str,
+    recipe: Mapping[str, Any],
+    spaces: Mapping[Mode, Space],
+    chunk_tokens: int,
+    lexical: LexicalState | None,
 ) -> Manifest:
     """The manifest of an index that is about to be made."""
     return Manifest(
         namespace=uuid.uuid4(),
         model=model,
+        recipe=recipe,
         spaces=dict(spaces),
         chunk_tokens=chunk_tokens,
         lexical=lexical,

@@ -7,7 +7,7 @@ import json
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from trivet.errors import IndexDamagedError, NotAnIndexError
 from trivet.types import Mode, Space
 
 MANIFEST_FILE = "store.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,25 @@ class Manifest:
     Attributes:
         namespace: of the points' ids, made once.
         model: the source that the embedder is loaded from again.
+        recipe: the options that it is loaded with (JSON).
         spaces: the space of each leg; a leg that is not there is absent.
         chunk_tokens: the most tokens of a chunk.
         lexical: state of the BM25 leg, None without one.
         shard: the engine's folder, relative to the index's.
         created: ISO 8601, UTC.
+        canaries: by mode, what the model made of a few fixed texts; empty until it made vectors.
         scratch: a vector name that is being filled or dropped; after a crash it is dropped.
     """
 
     namespace: uuid.UUID
     model: str
+    recipe: Mapping[str, Any]
     spaces: Mapping[Mode, Space]
     chunk_tokens: int
     lexical: LexicalState | None
     shard: str
     created: str
+    canaries: Mapping[str, str] = field(default_factory=dict)
     scratch: str | None = None
 
     @property
@@ -66,11 +70,13 @@ class Manifest:
             "format": FORMAT,
             "namespace": str(self.namespace),
             "model": self.model,
+            "recipe": dict(self.recipe),
             "spaces": {mode: space.to_json() for mode, space in self.spaces.items()},
             "chunk_tokens": self.chunk_tokens,
             "lexical": None if self.lexical is None else vars(self.lexical),
             "shard": self.shard,
             "created": self.created,
+            "canaries": dict(self.canaries),
             "scratch": self.scratch,
         }
 
@@ -86,11 +92,13 @@ class Manifest:
         return cls(
             namespace=uuid.UUID(stored["namespace"]),
             model=stored["model"],
+            recipe=dict(stored["recipe"]),
             spaces={mode: Space.from_json(space) for mode, space in stored["spaces"].items()},
             chunk_tokens=stored["chunk_tokens"],
             lexical=None if lexical is None else LexicalState(**lexical),
             shard=shard,
             created=stored["created"],
+            canaries=dict(stored["canaries"]),
             scratch=stored["scratch"],
         )
 

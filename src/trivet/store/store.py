@@ -193,6 +193,13 @@ class Store:
             )
             self.drop_scratch()
 
+    def keep_canaries(self, canaries: Mapping[str, str]) -> None:
+        """Keep the canaries of legs that have none yet."""
+        with self.writing:
+            every = {**canaries, **self._manifest.canaries}
+            if every != self._manifest.canaries:
+                self._become(replace(self._manifest, canaries=every))
+
     def size_bytes(self) -> int:
         """Bytes on disk: engine and journal."""
         return self.engine.size_bytes() + self.journal.size_bytes()

@@ -1,0 +1,62 @@
+"""The model of one index: found once, and proved to make the vectors that are stored."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from trivet.embedding import Embedder
+from trivet.index.canary import make_canaries, require_same_canaries
+from trivet.store.store import Store
+from trivet.types import require_same_space
+
+
+class IndexModel:
+    """The model of an index; thread-safe.
+
+    Args:
+        store: of the index.
+        load: finds the model; called once, when it is first needed.
+    """
+
+    def __init__(self, store: Store, load: Callable[[], Embedder]) -> None:
+        self._store = store
+        self._load = load
+        self._embedder: Embedder | None = None
+        self._proved = False
+        self._loading = threading.Lock()
+
+    def found(self) -> Embedder:
+        """The model, whose spaces are those that are stored; its weights may not be loaded yet.
+
+        Raises:
+            ModelNotFoundError, CheckpointError: it cannot be found or read.
+            SpaceMismatchError: its vectors are not those that are stored.
+        """
+        with self._loading:
+            if self._embedder is None:
+                embedder = self._load()
+                stored = self._store.manifest.spaces
+                for mode, space in embedder.spaces.items():
+                    if mode in stored:
+                        require_same_space(stored[mode], space)
+                self._embedder = embedder
+            return self._embedder
+
+    def proved(self) -> Embedder:
+        """The model, after it made the same canary vectors as it did for this index before.
+
+        The first model that makes a vector for an index leaves its canaries with it.
+
+        Raises:
+            SpaceMismatchError: it makes others.
+            ModelError: as in `found`, or the model fails.
+        """
+        embedder = self.found()
+        with self._loading:
+            if not self._proved:
+                made = make_canaries(embedder)
+                require_same_canaries(self._store.manifest.canaries, made, embedder.name)
+                self._store.keep_canaries(made)
+                self._proved = True
+        return embedder
