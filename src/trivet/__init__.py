@@ -4,6 +4,7 @@ from trivet.config import Settings
 from trivet.embedding import Embedder
 from trivet.errors import TrivetError
 from trivet.index import Index, open
+from trivet.plan import Plan
 from trivet.query import Example, Query
 from trivet.reports import IngestReport
 from trivet.types import Document, Hit, Representations, Space
@@ -15,6 +16,7 @@ __all__ = [
     "Hit",
     "Index",
     "IngestReport",
+    "Plan",
     "Query",
     "Representations",
     "Settings",

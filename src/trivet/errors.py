@@ -5,6 +5,7 @@
     │   ├── InvalidDocumentError                one document of it
     │   ├── InvalidQueryError                   one query of it
     │   ├── InvalidFilterError                  its filter
+    │   ├── InvalidPlanError                    its plan
     │   ├── UnknownModeError                    a mode that does not exist, or that the index lacks
     │   ├── UnknownTaskError                    a task that the model has no wording for
     │   ├── InstructionError                    an instruction that the model has no place for
@@ -47,6 +48,10 @@ class InvalidQueryError(InvalidInputError):
 
 class InvalidFilterError(InvalidInputError):
     """A filter that cannot be understood."""
+
+
+class InvalidPlanError(InvalidInputError):
+    """A search plan that cannot mean anything, or that the index cannot answer."""
 
 
 class UnknownModeError(InvalidInputError):
