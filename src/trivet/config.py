@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -15,12 +17,15 @@ class Settings(BaseModel):
         chunk_tokens: the most tokens of a chunk, markers and title included; None = as many as
             the model reads.
         depth: candidates that each leg of a hybrid search brings (more if k asks for more).
+        tokens: how token vectors are stored: "compact" takes 64 bytes each, "full" is as the model
+            makes them; None = as stored, for a new index "compact". Fixed like `chunk_tokens`.
         batch_chunks: chunks that are embedded, written and committed together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     chunk_tokens: int | None = Field(default=None, ge=16)
+    tokens: Literal["compact", "full"] | None = None
     # Depth 30 gave the same nDCG@10 on fifteen collections; 100 keeps deep recall.
     depth: int = Field(default=100, ge=1, le=10_000)
     batch_chunks: int = Field(default=256, ge=1, le=4096)

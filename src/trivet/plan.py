@@ -93,7 +93,7 @@ class Plan:
         self._require_meaning()
 
     def _require_meaning(self) -> None:
-        if self.fuse == "scores" and len(self.legs) > 1:
+        if self.fuse == "scores" and len(self.fused) > 1:
             bare = [mode for mode in self.depths if mode not in self.weights]
             if bare:
                 raise InvalidPlanError(
@@ -112,11 +112,16 @@ class Plan:
             )
 
     @property
+    def fused(self) -> tuple[Mode, ...]:
+        """The legs that make the ranking, before any rescoring."""
+        return tuple(mode for mode in MODES if mode in self.depths or mode in self.weights)
+
+    @property
     def legs(self) -> tuple[Mode, ...]:
         """Every leg that the plan needs."""
-        rescoring = ("multi",) if self.rescore is not None else ()
-        used = {*self.depths, *self.weights, *rescoring}
-        return tuple(mode for mode in MODES if mode in used)
+        beside = {mode for mode, asked in (("dense", self.relevance), ("multi", self.rescore))
+                  if asked is not None}  # fmt: skip
+        return tuple(mode for mode in MODES if mode in self.fused or mode in beside)
 
     @property
     def is_calibrated(self) -> bool:
@@ -125,8 +130,8 @@ class Plan:
             return False
         if self.rescore is not None:
             return True
-        if len(self.legs) == 1:
-            return self.legs != ("sparse",)
+        if len(self.fused) == 1:
+            return self.fused != ("sparse",)
         return self.fuse == "scores"
 
     def without(self, missing: Sequence[Mode]) -> Plan | None:
@@ -135,8 +140,13 @@ class Plan:
         weights = {mode: w for mode, w in self.weights.items() if mode not in missing}
         if not depths or (self.weights and not any(weights.values())):
             return None
-        rescore = None if "multi" in missing else self.rescore
-        return replace(self, depths=depths, weights=weights, rescore=rescore)
+        return replace(
+            self,
+            depths=depths,
+            weights=weights,
+            rescore=None if "multi" in missing else self.rescore,
+            relevance=None if "dense" in missing else self.relevance,
+        )
 
 
 def _in_order(values: object, name: str) -> dict[Mode, float]:

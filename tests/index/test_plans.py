@@ -140,3 +140,68 @@ def test_a_query_of_unknown_words_is_answered_by_the_other_legs(filled) -> None:
     assert len(hits) == 3
     assert all("sparse" not in hit.scores for hit in hits)
     assert filled.search("the of", k=3, plan=Plan({"sparse": 10})) == []
+
+
+def three_legs(tiny_embedder: trivet.Embedder, query: str) -> np.ndarray:
+    """The mean over the query's tokens of the best cosine among a document's, of every document."""
+    documents = tiny_embedder.embed_documents(TEXTS).multi.values
+    tokens = tiny_embedder.embed_queries([query]).multi.values[0]
+    return np.array([(tokens @ document.T).max(axis=1).mean() for document in documents])
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("tokens", ["full", "compact"])
+def test_token_vectors_are_a_leg_of_the_sum(open_index, tiny_embedder, query, tokens) -> None:
+    index = open_index(modes=["dense", "sparse", "multi"], settings=trivet.Settings(tokens=tokens))
+    index.add(TEXTS, ids=IDS)
+    hits = index.search(query, k=len(TEXTS))
+    cosines = (
+        tiny_embedder.embed_documents(TEXTS).dense.values
+        @ (tiny_embedder.embed_queries([query]).dense.values[0])
+    )
+    found = {hit.id: hit.score for hit in index.search(query, k=10, modes=["sparse"])}
+    bm25 = np.array([found.get(id, 0.0) for id in IDS])
+    maxsim = three_legs(tiny_embedder, query)
+    near = 1e-4 if tokens == "full" else 0.02
+    for hit in hits:
+        at = IDS.index(hit.id)
+        assert hit.scores["multi"] == pytest.approx(maxsim[at], abs=near)
+        assert hit.scores["dense"] == pytest.approx(cosines[at], abs=1e-5)
+        expected = 0.29 * max(cosines[at], 0.35) + 0.01 * cosines[at]
+        expected += 0.2 * bm25[at] / (bm25[at] + 10) + 0.5 * hit.scores["multi"]
+        assert hit.score == pytest.approx(expected, abs=1e-4)
+    alone = index.search(query, k=len(TEXTS), modes=["multi"])
+    assert {h.id: h.score for h in alone} == pytest.approx(
+        dict(zip(IDS, maxsim, strict=True)), abs=near
+    )
+    for name in ("token-heavy", "dense-heavy", "lexical", "dbsf", "rrf", "hybrid3"):
+        assert len(index.search(query, k=5, plan=name)) == 5
+
+
+def test_the_best_are_put_in_the_order_of_maxsim(open_index, tiny_embedder) -> None:
+    index = open_index(modes=["dense", "multi"], settings=trivet.Settings(tokens="full"))
+    index.add(TEXTS, ids=IDS)
+    maxsim = three_legs(tiny_embedder, "light anchor")
+    plan = Plan({"dense": 100}, rescore=10)
+    hits = index.search("light anchor", k=10, plan=plan)
+    assert got(hits) == pytest.approx(ranked(maxsim), abs=1e-4)
+    assert [hit.id for hit in hits] == list(ranked(maxsim))
+
+
+def test_how_token_vectors_are_stored_stays(tiny_model, tmp_path) -> None:
+    legs = ["dense", "multi"]
+    with trivet.open(tmp_path / "index", model=tiny_model, modes=legs) as index:
+        index.add(TEXTS, ids=IDS)
+        first = got(index.search("light anchor", k=10))
+    with trivet.open(tmp_path / "index") as index:  # the axes are kept, not found again
+        assert got(index.search("light anchor", k=10)) == pytest.approx(first, abs=1e-6)
+        index.upsert(TEXTS, ids=IDS)
+    full = trivet.Settings(tokens="full")
+    with pytest.raises(trivet.errors.SettingsMismatchError, match="made with tokens='compact'"):
+        trivet.open(tmp_path / "index", settings=full)
+
+
+def test_a_model_without_a_leg_makes_no_index_with_it(checkpoint) -> None:
+    dense = trivet.Embedder.load(checkpoint(), modes=["dense"])
+    with pytest.raises(trivet.errors.MissingHeadError, match="makes multi vectors"):
+        trivet.open(":memory:", model=dense, modes=["dense", "multi"])

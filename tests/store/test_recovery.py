@@ -22,7 +22,7 @@ from trivet.store.store import DocumentWrite, Store
 from trivet.types import DenseVectors, Representations, Space, SparseVector, SparseVectors
 
 DENSE = Space("dense", "test", 4, {"weights": "x"})
-SPARSE = Space("sparse", "bm25", None, {"average_tokens": 3.0})
+SPARSE = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 3.0})
 STATE = LexicalState(3.0, 1)
 STEPS = ("upsert", "retrieve", "delete", "flush")
 
@@ -148,7 +148,7 @@ def test_a_new_weighting_that_dies_leaves_one_whole_leg(
     store: Store, call: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.write([write(store, str(n), 2, "old") for n in range(3)])
-    space = Space("sparse", "bm25", None, {"average_tokens": 9.0})
+    space = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 9.0})
 
     def weigh(chunks: list[Chunk]) -> list[SparseVector]:
         heavy = np.array([9.0], dtype=np.float32)
@@ -186,7 +186,7 @@ def test_a_death_between_the_engines_two_files_is_survived(
     manifest = folders.new_manifest("test", {}, {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
     store = folders.create_in_folder(folder, manifest)
     store.write([write(store, "a", 2, "text")])
-    other = Space("sparse", "bm25", None, {"average_tokens": 9.0})
+    other = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 9.0})
     config = folder / store.manifest.shard / "edge_config.json"
     if not in_config:
         store.engine.add_space(other)

@@ -50,7 +50,7 @@ class TokenCodec:
     @property
     def dims(self) -> int:
         """Bytes of a token vector."""
-        return self.projection.shape[1] + 1
+        return int(self.projection.shape[1]) + 1
 
     def space_of(self, full: Space) -> Space:
         """The space of the vectors of another one, made small."""

@@ -117,7 +117,7 @@ def chosen_plan(
         InvalidInputError: both a plan and modes.
     """
     if plan is None:
-        return best_plan(held_modes(modes, manifest), depth)
+        return _default_plan(held_modes(modes, manifest), manifest, depth)
     if modes is not None:
         raise InvalidInputError(
             f"expected a plan or modes, got both ({plan!r}, {modes!r}): a plan names its legs"
@@ -131,3 +131,12 @@ def chosen_plan(
             f"{chosen.depths[shallow[0]]} of {shallow[0]}: go deeper, or ask for fewer"
         )
     return chosen
+
+
+def _default_plan(modes: Sequence[Mode], manifest: Manifest, depth: int) -> Plan:
+    if len(modes) > 1 and "sparse" in modes and not manifest.spaces["sparse"].is_lexical:
+        # The scores of a model's own sparse leg have no common scale: 0.2 of BGE-M3 is much, and
+        # little of SPLADE.
+        depths: dict[Mode, int] = {mode: depth for mode in modes if mode != "multi"}
+        return Plan(depths, dict.fromkeys(modes, 1.0), fuse="dbsf")
+    return best_plan(modes, depth)

@@ -220,7 +220,7 @@ class Index:
             filter=payload_filter(filter),
             chunks=chunks,
         )
-        return search_many(self._store, self._model.proved, asked, options)
+        return search_many(self._store, self._model, asked, options)
 
     def describe(self) -> IndexInfo:
         """What the index is: engine, sizes, spaces, model."""

@@ -9,20 +9,22 @@ from pathlib import Path
 from trivet.config import Settings
 from trivet.embedding import Embedder
 from trivet.embedding.checkpoint import load_checkpoint
+from trivet.embedding.compact import compact_space
 from trivet.embedding.locate import DEFAULT_MODEL, locate
 from trivet.embedding.options import LoadOptions
 from trivet.errors import (
     InvalidInputError,
     SettingsMismatchError,
     SpaceMismatchError,
-    UnknownModeError,
 )
 from trivet.index import lexicon
 from trivet.index.index import Index
 from trivet.index.keywords import checked_keywords
+from trivet.index.model import matching
+from trivet.index.tokens import is_compact
 from trivet.store import folder as folders
 from trivet.store.manifest import Manifest, holds_index, read_manifest
-from trivet.types import Mode, Space, checked_modes, require_same_space
+from trivet.types import Mode, Space, checked_modes
 
 MEMORY = ":memory:"
 DEFAULT_MODES: tuple[Mode, ...] = ("dense", "sparse")
@@ -45,8 +47,8 @@ def open(
         location: a folder, or ":memory:" for an index that is gone with the process.
         model: a name, a folder or an `Embedder`. None = as stored; for a new index,
             all-MiniLM-L6-v2.
-        modes: the legs of a new index, out of dense and sparse (BM25). None = as stored; for a
-            new index, both.
+        modes: the legs of a new index. Sparse is the model's own where it makes one, else BM25.
+            None = as stored; for a new index, dense and sparse.
         collection: for a server; a folder holds one index and takes none.
         settings: None = as stored, with the defaults.
 
@@ -63,7 +65,7 @@ def open(
     chosen = settings if settings is not None else Settings()
     if not isinstance(chosen, Settings):
         raise InvalidInputError(f"expected trivet.Settings, got {type(chosen).__name__}")
-    asked_modes = None if modes is None else _checked_modes(modes)
+    asked_modes = None if modes is None else checked_modes(modes)
     if place == MEMORY:
         embedder = _embedder(DEFAULT_MODEL if model is None else model)
         store = folders.create_in_memory(_manifest(embedder, asked_modes, chosen))
@@ -109,8 +111,8 @@ def _require_as_stored(
     modes: tuple[Mode, ...] | None,
     settings: Settings,
 ) -> None:
-    if embedder is not None and "dense" in manifest.spaces:
-        require_same_space(manifest.spaces["dense"], embedder.spaces["dense"])
+    if embedder is not None:
+        matching(embedder, manifest)
     if modes is not None and modes != tuple(manifest.spaces):
         raise SpaceMismatchError(
             f"the index was made with modes {', '.join(manifest.spaces)}, got "
@@ -122,6 +124,13 @@ def _require_as_stored(
             f"the index was made with chunk_tokens={manifest.chunk_tokens}, got "
             f"{settings.chunk_tokens}: leave it out, or index the documents anew elsewhere"
         )
+    if settings.tokens is not None and "multi" in manifest.spaces:
+        made_with = "compact" if is_compact(manifest.spaces["multi"]) else "full"
+        if settings.tokens != made_with:
+            raise SettingsMismatchError(
+                f"the index was made with tokens={made_with!r}, got {settings.tokens!r}: leave it "
+                "out, or index the documents anew elsewhere"
+            )
 
 
 def _manifest(embedder: Embedder, modes: tuple[Mode, ...] | None, settings: Settings) -> Manifest:
@@ -133,13 +142,18 @@ def _manifest(embedder: Embedder, modes: tuple[Mode, ...] | None, settings: Sett
             f"expected chunk_tokens of at most {embedder.max_tokens}, which is what "
             f"{embedder.name!r} reads, got {chunk_tokens}"
         )
-    spaces: dict[Mode, Space] = {}
     lexical = None
+    spaces: dict[Mode, Space] = dict(embedder.spaces)
+    if "sparse" not in spaces:
+        lexical = lexicon.INITIAL_STATE if "sparse" in chosen else None
+        spaces["sparse"] = lexicon.bm25_for(lexicon.INITIAL_STATE).space
+    if "multi" in chosen:
+        embedder.only(["multi"])  # which it must make
+        if settings.tokens != "full":
+            spaces["multi"] = compact_space(spaces["multi"])
     if "dense" in chosen:
-        spaces["dense"] = embedder.spaces["dense"]
-    if "sparse" in chosen:
-        lexical = lexicon.INITIAL_STATE
-        spaces["sparse"] = lexicon.bm25_for(lexical).space
+        embedder.only(["dense"])
+    spaces = {mode: spaces[mode] for mode in chosen}
     recipe = embedder.recipe
     return folders.new_manifest(embedder.source, recipe, spaces, chunk_tokens, lexical)
 
@@ -147,30 +161,20 @@ def _manifest(embedder: Embedder, modes: tuple[Mode, ...] | None, settings: Sett
 def _embedder(
     model: str | os.PathLike[str] | Embedder, manifest: Manifest | None = None
 ) -> Embedder:
-    """The model with the only one of its legs that an index stores, so that no other is made.
+    """The model of an index.
 
     By its name or folder alone, the model of an index is loaded as the index was made with it.
     """
     if isinstance(model, Embedder):
-        return model.only(("dense",))
+        return model
     if manifest is not None and locate(model).source == manifest.model:
-        return load_checkpoint(model, LoadOptions.from_recipe(manifest.recipe, ("dense",)))
-    return Embedder.load(model, modes=("dense",))
+        return load_checkpoint(model, LoadOptions.from_recipe(manifest.recipe))
+    return Embedder.load(model)
 
 
 def _as_stored(manifest: Manifest) -> Embedder:
     """The model of an index."""
-    return load_checkpoint(manifest.model, LoadOptions.from_recipe(manifest.recipe, ("dense",)))
-
-
-def _checked_modes(modes: Sequence[str]) -> tuple[Mode, ...]:
-    asked = checked_modes(modes)
-    if "multi" in asked:
-        raise UnknownModeError(
-            "expected modes out of dense and sparse, got 'multi': an index holds no token vectors "
-            "yet"
-        )
-    return asked
+    return load_checkpoint(manifest.model, LoadOptions.from_recipe(manifest.recipe))
 
 
 def _checked_location(location: str | os.PathLike[str], collection: str | None) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trivet.embedding import Embedder
 from trivet.errors import StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
+from trivet.index.model import IndexModel
+from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
 from trivet.store.manifest import Manifest
@@ -49,7 +50,7 @@ class SearchOptions:
 
 def search_many(
     store: Store,
-    find_embedder: Callable[[], Embedder],
+    model: IndexModel,
     queries: Sequence[Query],
     options: SearchOptions,
 ) -> list[list[Hit]]:
@@ -61,10 +62,10 @@ def search_many(
     if not queries:
         return []
     embedded: Representations | None = None
-    by_model = [mode for mode in options.plan.legs if mode != "sparse"]
+    by_model = [mode for mode in options.plan.legs if mode in store.manifest.model_modes]
     if by_model:
         try:
-            embedded = find_embedder().only(by_model).embed_queries(queries)
+            embedded = model.tokens.small(model.proved().only(by_model).embed_queries(queries))
         except TextTooLongError as error:
             raise TextTooLongError(
                 f"{str(error).partition(':')[0]}: shorten the query, or search with "
@@ -72,7 +73,7 @@ def search_many(
             ) from error
     while True:
         manifest = store.manifest
-        legs = query_legs(manifest, queries, options.plan.legs, embedded)
+        legs = _query_legs(manifest, queries, options.plan.legs, embedded, model.tokens)
         try:
             return _answer(store, legs, options)
         except StoreError:
@@ -81,11 +82,12 @@ def search_many(
                 raise
 
 
-def query_legs(
+def _query_legs(
     manifest: Manifest,
     queries: Sequence[Query],
     modes: Sequence[Mode],
     embedded: Representations | None,
+    tokens: IndexTokens,
 ) -> list[dict[Mode, LegQuery]]:
     """The legs of each query; a query without a term that BM25 knows has no sparse one."""
     legs: list[dict[Mode, LegQuery]] = [{} for _ in queries]
@@ -93,8 +95,14 @@ def query_legs(
         name = manifest.spaces["dense"].vector_name
         for row, vector in zip(legs, embedded.dense.values, strict=True):
             row["dense"] = LegQuery("dense", name, vector)
+    if embedded is not None and embedded.multi is not None:
+        for row, vectors in zip(legs, embedded.multi.values, strict=True):
+            name = manifest.spaces["multi"].vector_name
+            row["multi"] = LegQuery("multi", name, vectors, *tokens.affine(len(vectors)))
+    sparse = None if embedded is None else embedded.sparse
     if "sparse" in modes and manifest.lexical is not None:
         sparse = bm25_for(manifest.lexical).embed_queries([query.text for query in queries])
+    if sparse is not None:
         for row, terms in zip(legs, sparse.values, strict=True):
             if len(terms.indices):
                 row["sparse"] = LegQuery("sparse", manifest.spaces["sparse"].vector_name, terms)

@@ -91,10 +91,11 @@ class ModelVectors:
             sparse = bm25_for(manifest.lexical).embed_documents(
                 [text for cut in documents for text in rendered(manifest.lexical, cut)]
             )
-        if "dense" not in manifest.spaces:
+        if not manifest.model_modes:
             return Representations(sparse=sparse)
         titled = [text for cut in documents for text in cut.titled_texts]
-        return replace(embed_titled(self._model.proved(), titled), sparse=sparse)
+        made = self._model.tokens.small(embed_titled(self._model.proved(), titled))
+        return made if sparse is None else replace(made, sparse=sparse)
 
 
 class GivenVectors:

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS pending (
     id TEXT PRIMARY KEY, operation TEXT NOT NULL, digest TEXT NOT NULL, chunks INTEGER NOT NULL,
     revision INTEGER NOT NULL, terms INTEGER NOT NULL, previous_chunks INTEGER NOT NULL, redo BLOB
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {FORMAT};
 """
 
@@ -178,6 +179,19 @@ class Journal:
             connection.executemany(
                 "DELETE FROM pending WHERE id = ?", [(p.entry.id,) for p in entries]
             )
+
+    def kept(self, name: str) -> bytes | None:
+        """What was kept under a name; None if nothing was."""
+        with self._using() as connection:
+            row = connection.execute("SELECT content FROM kept WHERE name = ?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def keep(self, name: str, content: bytes) -> bytes:
+        """Keep bytes under a name for ever; returns those that were first."""
+        with self._using() as connection:
+            connection.execute("INSERT OR IGNORE INTO kept VALUES (?, ?)", (name, content))
+            row = connection.execute("SELECT content FROM kept WHERE name = ?", (name,)).fetchone()
+        return bytes(row[0])
 
     def size_bytes(self) -> int:
         """Bytes on disk, the side files of SQLite included."""

@@ -60,6 +60,11 @@ class Manifest:
     scratch: str | None = None
 
     @property
+    def model_modes(self) -> tuple[Mode, ...]:
+        """The legs that the model makes; BM25 is none of them."""
+        return tuple(mode for mode, space in self.spaces.items() if not space.is_lexical)
+
+    @property
     def vector_spaces(self) -> dict[str, Space]:
         """The spaces by vector name."""
         return {space.vector_name: space for space in self.spaces.values()}

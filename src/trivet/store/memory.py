@@ -27,8 +27,8 @@ class MemoryEngine:
         self._client: QdrantClient | None = QdrantClient(":memory:")
         self._client.create_collection(
             COLLECTION,
-            vectors_config={s.vector_name: _dense(s) for s in spaces if s.mode == "dense"},
-            sparse_vectors_config={s.vector_name: _sparse() for s in spaces if s.mode == "sparse"},
+            vectors_config={s.vector_name: _params(s) for s in spaces if s.mode != "sparse"},
+            sparse_vectors_config={s.vector_name: _sparse(s) for s in spaces if s.mode == "sparse"},
         )
 
     @property
@@ -94,11 +94,17 @@ class MemoryEngine:
         config: models.DenseVectorNameConfig | models.SparseVectorNameConfig
         if space.mode == "sparse":
             config = models.SparseVectorNameConfig(
-                sparse=models.SparseVectorConfig(modifier=models.Modifier.IDF)
+                sparse=models.SparseVectorConfig(modifier=_modifier(space))
             )
         else:
+            params = _params(space)
             config = models.DenseVectorNameConfig(
-                dense=models.DenseVectorConfig(size=_dims(space), distance=models.Distance.COSINE)
+                dense=models.DenseVectorConfig(
+                    size=params.size,
+                    distance=params.distance,
+                    multivector_config=params.multivector_config,
+                    datatype=models.VectorStorageDatatype.UINT8 if params.datatype else None,
+                )
             )
         with self._using() as client:
             client.create_vector_name(COLLECTION, space.vector_name, config)
@@ -142,8 +148,22 @@ class MemoryEngine:
                 raise StoreError(f"the engine failed: {error}") from error
 
 
-def _dense(space: Space) -> models.VectorParams:
-    return models.VectorParams(size=_dims(space), distance=models.Distance.COSINE)
+def _params(space: Space) -> models.VectorParams:
+    if space.mode == "dense":
+        return models.VectorParams(size=_dims(space), distance=models.Distance.COSINE)
+    return models.VectorParams(
+        size=_dims(space),
+        distance=models.Distance.DOT,
+        multivector_config=models.MultiVectorConfig(
+            comparator=models.MultiVectorComparator.MAX_SIM
+        ),
+        datatype=models.Datatype.UINT8 if space.facts.get("datatype") == "uint8" else None,
+        hnsw_config=models.HnswConfigDiff(m=0),
+    )
+
+
+def _modifier(space: Space) -> models.Modifier | None:
+    return models.Modifier.IDF if space.is_lexical else None
 
 
 def _dims(space: Space) -> int:
@@ -152,8 +172,8 @@ def _dims(space: Space) -> int:
     return space.dims
 
 
-def _sparse() -> models.SparseVectorParams:
-    return models.SparseVectorParams(modifier=models.Modifier.IDF)
+def _sparse(space: Space) -> models.SparseVectorParams:
+    return models.SparseVectorParams(modifier=_modifier(space))
 
 
 def _vectors(vectors: Mapping[str, PointVector]) -> dict[str, Any]:

@@ -70,15 +70,15 @@ class PlannedQuery:
     def requests(self) -> list[models.QueryRequest]:
         """The requests of this query, to be sent together: the plan first, then single legs."""
         wanted = _Wanted(self.limit, with_payload=True)
-        if len(self.legs) == 1:
-            [leg] = self.legs.values()
+        if len(self.plan.fused) == 1:
+            leg = self.legs[self.plan.fused[0]]
             ranked = models.Prefetch.model_construct(
                 query=_vector(leg), using=leg.vector_name, filter=self.filter,
                 limit=self._pool(leg.mode),
             )  # fmt: skip
         else:
             ranked = self._fused()
-        if self.plan.rescore is not None and len(self.legs) > 1:
+        if self.plan.rescore is not None:
             ranked = self._over([_limited(ranked, self.plan.rescore)], self.legs["multi"])
         if self.plan.relevance is not None:
             ranked = self._spread(_limited(ranked, SPREAD_FACTOR * self.limit))
@@ -96,14 +96,14 @@ class PlannedQuery:
     def _told_apart(self) -> tuple[Mode, ...]:
         """The legs whose scores another request tells."""
         if len(self.legs) == 1 and self.plan.relevance is None:
-            return ()
+            return ()  # the plan's own score
         return tuple(mode for mode in self.legs if mode != self._deduced)
 
     @property
     def _deduced(self) -> Mode | None:
         """The leg whose score follows from the plan's and the others', and is dear to compute."""
         summed = self.plan.fuse == "scores" and self.plan.rescore is None
-        plain = summed and self.plan.relevance is None and len(self.legs) > 1
+        plain = summed and self.plan.relevance is None and len(self.plan.fused) > 1
         return "multi" if plain and self.plan.weights.get("multi") else None
 
     def _ranked(self, point: FoundPoint, found: Mapping[Mode, Mapping[str, float]]) -> RankedChunk:
@@ -151,17 +151,19 @@ class PlannedQuery:
 
     def _fused(self) -> models.Prefetch:
         if self.plan.fuse == "scores":
-            prefetches = [self._over(self._candidates(), leg) for leg in self.legs.values()]
+            fused = [self.legs[mode] for mode in self.plan.fused]
+            prefetches = [self._over(self._candidates(), leg) for leg in fused]
             query: models.Query = self._formula()
         else:
             bringing = dict(zip(self.plan.depths, self._candidates(), strict=True))
             prefetches = [
                 bringing[mode] if mode in bringing else self._over(self._candidates(), leg)
                 for mode, leg in self.legs.items()
+                if mode in self.plan.fused
             ]
             query = models.FusionQuery(fusion=models.Fusion.DBSF)
             if self.plan.fuse == "rrf":
-                weights = [self.plan.weights.get(mode, 1.0) for mode in self.legs]
+                weights = [self.plan.weights.get(mode, 1.0) for mode in self.plan.fused]
                 # The paper's k; Qdrant counts ranks from 0.
                 query = models.RrfQuery(rrf=models.Rrf(k=self.plan.rrf_k + 1, weights=weights))
         return models.Prefetch.model_construct(prefetch=prefetches, query=query, limit=self.limit)
@@ -170,7 +172,8 @@ class PlannedQuery:
         """The weighted sum over the prefetches in the order of the legs; a missing score is 0."""
         parts: list[models.Expression] = []
         defaults: dict[str, float] = {}
-        for position, (mode, leg) in enumerate(self.legs.items()):
+        for position, mode in enumerate(self.plan.fused):
+            leg = self.legs[mode]
             score = f"$score[{position}]"
             # The engine's score of nothing in common.
             defaults[score] = -leg.shift / leg.scale
