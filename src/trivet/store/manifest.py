@@ -1,4 +1,4 @@
-"""The manifest: what an index is made of, kept in `store.json` of its folder."""
+"""The manifest: what an index is made of, kept in `store.json` or a collection's metadata."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import json
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from trivet.errors import IndexDamagedError, NotAnIndexError
+from trivet.store.payload_indexes import IndexKind, checked_indexes
 from trivet.types import Mode, Space
 
 MANIFEST_FILE = "store.json"
@@ -41,9 +42,10 @@ class Manifest:
         spaces: the space of each leg; a leg that is not there is absent.
         chunk_tokens: the most tokens of a chunk.
         lexical: state of the BM25 leg, None without one.
-        shard: the engine's folder, relative to the index's.
+        shard: the engine's folder, relative to the index's; "" on a server.
         created: ISO 8601, UTC.
         scratch: a vector name that is being filled or dropped; after a crash it is dropped.
+        indexes: the payload indexes that were declared, by metadata field.
     """
 
     namespace: uuid.UUID
@@ -54,6 +56,7 @@ class Manifest:
     shard: str
     created: str
     scratch: str | None = None
+    indexes: Mapping[str, IndexKind] = field(default_factory=dict)
 
     @property
     def vector_spaces(self) -> dict[str, Space]:
@@ -72,6 +75,7 @@ class Manifest:
             "shard": self.shard,
             "created": self.created,
             "scratch": self.scratch,
+            "indexes": dict(self.indexes),
         }
 
     @classmethod
@@ -92,6 +96,7 @@ class Manifest:
             shard=shard,
             created=stored["created"],
             scratch=stored["scratch"],
+            indexes=checked_indexes(stored.get("indexes", {})),
         )
 
 
