@@ -1,6 +1,6 @@
 """Trivet: dense, sparse and multi-vector retrieval from one embedder, on Qdrant."""
 
-from trivet.config import Settings
+from trivet.config import ServerSettings, Settings
 from trivet.embedding import Embedder
 from trivet.errors import TrivetError
 from trivet.index import Index, open
@@ -19,6 +19,7 @@ __all__ = [
     "Plan",
     "Query",
     "Representations",
+    "ServerSettings",
     "Settings",
     "Space",
     "TrivetError",

@@ -11,14 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stub_server import StubServer
 
+from trivet.config import ServerSettings
 from trivet.errors import IndexDamagedError, InvalidDocumentError, SpaceMismatchError, StoreError
 from trivet.store import folder as folders
+from trivet.store.connecting import ServerIndex
 from trivet.store.journal import JournalEntry
 from trivet.store.manifest import LexicalState
 from trivet.store.points import Chunk, Point, make_point
 from trivet.store.redo import dump_points, load_points
-from trivet.store.store import DocumentWrite, Store
+from trivet.store.store import Store
+from trivet.store.writes import DocumentWrite
 from trivet.types import DenseVectors, Representations, Space, SparseVector, SparseVectors
 
 DENSE = Space("dense", "test", 4, {"weights": "x"})
@@ -56,9 +60,19 @@ def write(store: Store, id: str, chunks: int, text: str) -> DocumentWrite:
     return DocumentWrite(JournalEntry(id, text, chunks, revision, 2 * chunks), existing, points)
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(
+    params=["folder", "memory", pytest.param("stub", marks=pytest.mark.loopback)],
+)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     manifest = folders.new_manifest("test", {}, {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
+    if request.param == "stub":
+        with StubServer() as server:
+            place = ServerIndex(server.url, None, ServerSettings())
+            assert place.create(manifest)
+            made = place.open()
+            yield made
+            made.close()
+        return
     if request.param == "memory":
         made = folders.create_in_memory(manifest)
     else:
@@ -200,7 +214,7 @@ def test_a_death_between_the_engines_two_files_is_survived(
         }
         store.engine.set_vectors(vectors)
     kept, scratch = (other, SPARSE) if serving == "new" else (SPARSE, other)
-    store._become(
+    store.become(
         replace(
             store.manifest, spaces={"dense": DENSE, "sparse": kept}, scratch=scratch.vector_name
         )

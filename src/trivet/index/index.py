@@ -160,7 +160,7 @@ class Index:
 
     def count(self) -> int:
         """Documents stored."""
-        return self._store.journal.totals().documents
+        return self._store.journal.count()
 
     @checked_keywords
     def search(

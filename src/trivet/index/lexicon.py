@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import lru_cache
 
 from trivet.embedding.lexical import Bm25
-from trivet.errors import StoreError
+from trivet.errors import DocumentBusyError, ServerUnavailableError, StoreError
 from trivet.store.manifest import LexicalState, Manifest
 from trivet.store.points import Chunk
 from trivet.store.store import Store
 from trivet.types import SparseVector
+
+logger = logging.getLogger(__name__)
 
 # Documents that the average length of a new index is first estimated on.
 FIRST_SAMPLE = 1000
@@ -38,7 +41,7 @@ def has_lexical_leg(manifest: Manifest) -> bool:
 
 def is_unseen(store: Store) -> bool:
     """Whether the index has a BM25 leg and no document yet."""
-    return has_lexical_leg(store.manifest) and store.journal.totals().documents == 0
+    return has_lexical_leg(store.manifest) and store.journal.count() == 0
 
 
 def estimate(store: Store, texts: Sequence[tuple[str, str]], documents: int) -> None:
@@ -57,16 +60,34 @@ def estimate(store: Store, texts: Sequence[tuple[str, str]], documents: int) -> 
 def keep_up(store: Store, *, at_end: bool) -> None:
     """Weigh the leg anew if the index has grown and its average length is no longer true.
 
-    Corpora are often ordered, by date or by source: the first documents are no fair sample.
+    Corpora are often ordered, by date or by source: the first documents are no fair sample. Where
+    it cannot be done now, it is done at a later check: a search is right with either weighting.
     """
+    try:
+        _keep_up(store, at_end=at_end)
+    except (DocumentBusyError, ServerUnavailableError) as error:
+        logger.info("BM25 is not weighted anew now: %s", error)
+
+
+def _keep_up(store: Store, *, at_end: bool) -> None:
     state = _state(store)
-    totals = store.journal.totals()
     growth = GROWTH_AT_END if at_end else GROWTH
-    if totals.documents < max(1.0, growth * state.documents):
+    if store.journal.count() < max(1.0, growth * state.documents):
+        return
+    totals = store.journal.totals()
+    if not totals.chunks:  # another machine deletes what was just written
         return
     average = totals.terms / totals.chunks
     drifted = abs(average / state.average_tokens - 1) > TOLERANCE
     if not drifted and totals.documents >= ALWAYS_BELOW:
+        average = state.average_tokens
+    if not store.engine.adds_spaces:
+        if drifted:
+            logger.warning(
+                "BM25 goes on with an average length of %.0f words where it is %.0f: %s cannot "
+                "change it for stored documents; update the server to 1.18 or later",
+                state.average_tokens, average, store.engine.name,
+            )  # fmt: skip
         average = state.average_tokens
     _adopt(store, average, totals.documents)
 

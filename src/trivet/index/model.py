@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 
@@ -11,6 +12,8 @@ from trivet.index.tokens import IndexTokens, stored_space
 from trivet.store.manifest import Manifest
 from trivet.store.store import Store
 from trivet.types import require_same_space
+
+_KEPT_AS = "canaries"
 
 
 class IndexModel:
@@ -58,8 +61,8 @@ class IndexModel:
         with self._loading:
             if not self._proved:
                 made = make_canaries(embedder)
-                require_same_canaries(self._store.manifest.canaries, made, embedder.name)
-                self._store.keep_canaries(made)
+                first = self._store.journal.keep(_KEPT_AS, json.dumps(made).encode())
+                require_same_canaries(json.loads(first), made, embedder.name)
                 self._proved = True
         return embedder
 

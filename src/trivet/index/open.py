@@ -1,12 +1,13 @@
-"""Opening an index: a folder, or memory."""
+"""Opening an index: a folder, a server, or memory."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from trivet.config import Settings
+from trivet.config import ServerSettings, Settings
 from trivet.embedding import Embedder
 from trivet.embedding.checkpoint import load_checkpoint
 from trivet.embedding.compact import compact_space
@@ -23,7 +24,10 @@ from trivet.index.keywords import checked_keywords
 from trivet.index.model import matching
 from trivet.index.tokens import is_compact
 from trivet.store import folder as folders
-from trivet.store.manifest import Manifest, holds_index, read_manifest
+from trivet.store.indexing import index_fields
+from trivet.store.manifest import Manifest, holds_index
+from trivet.store.payload_indexes import IndexKind, checked_indexes
+from trivet.store.store import Store
 from trivet.types import Mode, Space, checked_modes
 
 MEMORY = ":memory:"
@@ -38,46 +42,51 @@ def open(
     modes: Sequence[str] | None = None,
     collection: str | None = None,
     settings: Settings | None = None,
+    server: ServerSettings | None = None,
+    indexes: Mapping[str, str] | None = None,
 ) -> Index:
     """Open an index; one that is not there is made.
 
     No model is loaded before the first text is embedded.
 
     Args:
-        location: a folder, or ":memory:" for an index that is gone with the process.
+        location: a folder; the URL of a Qdrant server (`http(s)://host[:port]`); or ":memory:" for
+            an index that is gone with the process.
         model: a name, a folder or an `Embedder`. None = as stored; for a new index,
             all-MiniLM-L6-v2.
         modes: the legs of a new index. Sparse is the model's own where it makes one, else BM25.
             None = as stored; for a new index, dense and sparse.
-        collection: for a server; a folder holds one index and takes none.
+        collection: on a server; None = "trivet". A folder holds one index and takes none.
         settings: None = as stored, with the defaults.
+        server: how to reach a server; None = the defaults.
+        indexes: metadata fields that filters should be fast by, each with its kind: keyword,
+            integer, float, datetime, text, bool, or tenant (a keyword that most searches filter
+            by). The missing ones are made, none is dropped.
 
     Raises:
-        NotAnIndexError: a file, or a folder that holds other things.
+        NotAnIndexError: a file, or a folder or collection that holds other things.
         IndexLockedError: another process or `Index` holds the folder.
-        IndexDamagedError: the folder's files are unreadable or contradict each other.
+        IndexDamagedError: the index's files or collections are unreadable or contradict each other.
+        ServerUnavailableError: no server answers there.
+        ServerTooOldError: a Qdrant server before version 1.17.
+        InsecureConnectionError: an API key would travel in the clear.
         SpaceMismatchError: the model's vectors, or the modes, are not those that are stored.
         SettingsMismatchError: other settings than the index was made with.
         ModelNotFoundError, CheckpointError: the model cannot be found or read.
         InvalidInputError: an argument that cannot mean anything.
     """
-    place = _checked_location(location, collection)
+    place = _checked_location(location, collection, server)
     chosen = settings if settings is not None else Settings()
     if not isinstance(chosen, Settings):
         raise InvalidInputError(f"expected trivet.Settings, got {type(chosen).__name__}")
     asked_modes = None if modes is None else checked_modes(modes)
+    declared = checked_indexes({} if indexes is None else indexes)
+    wanted = _Wanted(model, asked_modes, chosen, declared)
     if place == MEMORY:
-        embedder = _embedder(DEFAULT_MODEL if model is None else model)
-        store = folders.create_in_memory(_manifest(embedder, asked_modes, chosen))
-        return Index(MEMORY, store, lambda: embedder, chosen)
-    # Absolute: the process may change its working folder while the index is open.
-    path = Path(place).expanduser().absolute()
-    folders.check_location(path)
-    if not holds_index(path):
-        embedder = _embedder(DEFAULT_MODEL if model is None else model)
-        store = folders.create_in_folder(path, _manifest(embedder, asked_modes, chosen))
-        return Index(str(path), store, lambda: embedder, chosen)
-    return _open_existing(path, model, asked_modes, chosen)
+        return _in_memory(wanted)
+    if is_url(place):
+        return _on_server(place, collection, server or ServerSettings(), wanted)
+    return _in_folder(place, wanted)
 
 
 def exists(location: str | os.PathLike[str]) -> bool:
@@ -85,24 +94,78 @@ def exists(location: str | os.PathLike[str]) -> bool:
     return holds_index(Path(location).expanduser())
 
 
-def _open_existing(
-    path: Path,
-    model: str | os.PathLike[str] | Embedder | None,
-    modes: tuple[Mode, ...] | None,
-    settings: Settings,
-) -> Index:
-    # The model is read before the folder is locked: reading it can fail.
-    given = None if model is None else _embedder(model, read_manifest(path))
-    store = folders.open_folder(path)
+@dataclass(frozen=True)
+class _Wanted:
+    """What an index is opened with, checked; None = as stored."""
+
+    model: str | os.PathLike[str] | Embedder | None
+    modes: tuple[Mode, ...] | None
+    settings: Settings
+    indexes: Mapping[str, IndexKind]
+
+    def embedder(self) -> Embedder:
+        """The model of a new index."""
+        return _embedder(DEFAULT_MODEL if self.model is None else self.model)
+
+    def given(self, stored: Manifest) -> Embedder | None:
+        """The model to open an index with; None = as stored."""
+        return None if self.model is None else _embedder(self.model, stored)
+
+    def index(self, location: str, store: Store, load_embedder: Callable[[], Embedder]) -> Index:
+        """The index of a store that was just opened; if it cannot be made, the store is closed."""
+        try:
+            index_fields(store, self.indexes)
+        except BaseException:
+            store.close()
+            raise
+        return Index(location, store, load_embedder, self.settings)
+
+
+def _in_memory(wanted: _Wanted) -> Index:
+    embedder = wanted.embedder()
+    store = folders.create_in_memory(_manifest(embedder, wanted))
+    return wanted.index(MEMORY, store, lambda: embedder)
+
+
+def _in_folder(place: str, wanted: _Wanted) -> Index:
+    # Absolute: the process may change its working folder while the index is open.
+    path = Path(place).expanduser().absolute()
+    folders.check_location(path)
+    if holds_index(path):
+        return _open_existing(str(path), lambda: folders.open_folder(path), wanted)
+    embedder = wanted.embedder()
+    store = folders.create_in_folder(path, _manifest(embedder, wanted))
+    return wanted.index(str(path), store, lambda: embedder)
+
+
+def _on_server(url: str, collection: str | None, server: ServerSettings, wanted: _Wanted) -> Index:
+    # The door to qdrant_client, which takes half a second to import.
+    from trivet.store.connecting import ServerIndex
+
+    place = ServerIndex(url, collection, server)
+    try:
+        if not place.exists():
+            embedder = wanted.embedder()
+            if place.create(_manifest(embedder, wanted)):
+                return wanted.index(place.location, place.open(), lambda: embedder)
+        return _open_existing(place.location, place.open, wanted)
+    except BaseException:
+        place.close()
+        raise
+
+
+def _open_existing(location: str, open_store: Callable[[], Store], wanted: _Wanted) -> Index:
+    store = open_store()
     try:
         manifest = store.manifest
-        _require_as_stored(manifest, given, modes, settings)
+        given = wanted.given(manifest)
+        _require_as_stored(manifest, given, wanted.modes, wanted.settings)
     except BaseException:
         store.close()
         raise
     if given is not None:
-        return Index(str(path), store, lambda: given, settings)
-    return Index(str(path), store, lambda: _as_stored(manifest), settings)
+        return wanted.index(location, store, lambda: given)
+    return wanted.index(location, store, lambda: _as_stored(manifest))
 
 
 def _require_as_stored(
@@ -133,10 +196,10 @@ def _require_as_stored(
             )
 
 
-def _manifest(embedder: Embedder, modes: tuple[Mode, ...] | None, settings: Settings) -> Manifest:
+def _manifest(embedder: Embedder, wanted: _Wanted) -> Manifest:
     """The manifest of a new index."""
-    chosen = DEFAULT_MODES if modes is None else modes
-    chunk_tokens = settings.chunk_tokens or embedder.max_tokens
+    chosen = DEFAULT_MODES if wanted.modes is None else wanted.modes
+    chunk_tokens = wanted.settings.chunk_tokens or embedder.max_tokens
     if chunk_tokens > embedder.max_tokens:
         raise InvalidInputError(
             f"expected chunk_tokens of at most {embedder.max_tokens}, which is what "
@@ -149,7 +212,7 @@ def _manifest(embedder: Embedder, modes: tuple[Mode, ...] | None, settings: Sett
         spaces["sparse"] = lexicon.bm25_for(lexicon.INITIAL_STATE).space
     if "multi" in chosen:
         embedder.only(["multi"])  # which it must make
-        if settings.tokens != "full":
+        if wanted.settings.tokens != "full":
             spaces["multi"] = compact_space(spaces["multi"])
     if "dense" in chosen:
         embedder.only(["dense"])
@@ -177,20 +240,26 @@ def _as_stored(manifest: Manifest) -> Embedder:
     return load_checkpoint(manifest.model, LoadOptions.from_recipe(manifest.recipe))
 
 
-def _checked_location(location: str | os.PathLike[str], collection: str | None) -> str:
+def is_url(place: str) -> bool:
+    """Whether a location is on a server."""
+    return place.lower().startswith(("http://", "https://"))
+
+
+def _checked_location(
+    location: str | os.PathLike[str], collection: str | None, server: ServerSettings | None
+) -> str:
     try:
         place = os.fspath(location)
     except TypeError:
         place = None
     if not isinstance(place, str) or not place.strip() or "\x00" in place:
-        raise InvalidInputError(f'expected a folder or ":memory:", got {location!r}')
-    if place.startswith(("http://", "https://")):
-        raise InvalidInputError(
-            f'expected a folder or ":memory:", got the URL {place!r}: this version of Trivet '
-            "does not speak to a server"
-        )
-    if collection is not None:
-        raise InvalidInputError(
-            f"expected no collection for {place!r}, got {collection!r}: only a server has them"
-        )
+        raise InvalidInputError(f'expected a folder, a URL or ":memory:", got {location!r}')
+    if server is not None and not isinstance(server, ServerSettings):
+        raise InvalidInputError(f"expected trivet.ServerSettings, got {type(server).__name__}")
+    if not is_url(place):
+        for name, given in (("collection", collection), ("server settings", server)):
+            if given is not None:
+                raise InvalidInputError(
+                    f"expected no {name} for {place!r}, got {given!r}: only a server has them"
+                )
     return place

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trivet.errors import StoreError, TextTooLongError
+from trivet.errors import ServerRefusedError, StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.tokens import IndexTokens
@@ -76,9 +76,11 @@ def search_many(
         legs = _query_legs(manifest, queries, options.plan.legs, embedded, model.tokens)
         try:
             return _answer(store, legs, options)
-        except StoreError:
-            # A leg may have been weighted anew, under another name, while we asked.
-            if store.manifest is manifest:
+        except StoreError as error:
+            # A leg may have been weighted anew, under another name, while we asked: by another
+            # thread, or on another machine.
+            may_be_stale = isinstance(error, ServerRefusedError)
+            if store.manifest is manifest and not (may_be_stale and store.refresh()):
                 raise
 
 

@@ -17,6 +17,7 @@ import qdrant_edge as edge
 from trivet.errors import IndexClosedError, IndexDamagedError, IndexLockedError, StoreError
 from trivet.store.bridge import query_request
 from trivet.store.engine import WRITE_BATCH
+from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import FoundPoint, Point, PointVector
 from trivet.types import Space, SparseVector
 
@@ -100,6 +101,11 @@ class EdgeEngine:
         """Engine and version."""
         return f"qdrant-edge {version('qdrant-edge-py')}"
 
+    @property
+    def adds_spaces(self) -> bool:
+        """A named vector can be added beside stored points."""
+        return True
+
     def upsert(self, points: Sequence[Point]) -> None:
         """Write whole points, at most `WRITE_BATCH` in one operation."""
         for batch in _batches(points):
@@ -167,6 +173,10 @@ class EdgeEngine:
     def drop_vectors(self, name: str) -> None:
         """Drop a named vector from every point."""
         self._update(edge.UpdateOperation.delete_vector_name(name))
+
+    def create_index(self, path: str, kind: IndexKind) -> None:
+        """Index a payload field; an index of the same kind is left as it is."""
+        self._update(edge.UpdateOperation.create_field_index(path, _field_schema(kind)))
 
     def flush(self) -> None:
         """Bring everything written to the disk."""
@@ -279,3 +289,17 @@ def _vectors(vectors: Mapping[str, PointVector]) -> dict[str, Any]:
         else (v.tolist() if v.ndim == 2 else v)
         for name, v in vectors.items()
     }
+
+
+def _field_schema(kind: IndexKind) -> edge.PayloadSchemaType | edge.KeywordIndexParams:
+    if kind == "tenant":
+        return edge.KeywordIndexParams(is_tenant=True)
+    schemas = {
+        "keyword": edge.PayloadSchemaType.Keyword,
+        "integer": edge.PayloadSchemaType.Integer,
+        "float": edge.PayloadSchemaType.Float,
+        "datetime": edge.PayloadSchemaType.Datetime,
+        "text": edge.PayloadSchemaType.Text,
+        "bool": edge.PayloadSchemaType.Bool,
+    }
+    return schemas[kind]
