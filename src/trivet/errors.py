@@ -21,9 +21,11 @@
     │   ├── MissingHeadError                    a mode that the checkpoint holds no head for
     │   └── EmbeddingError                      the model failed on a batch
     ├── MissingExtraError (ImportError)         an optional package is not installed
+    ├── SearchTimeoutError (TimeoutError)       no answer within the time that was given
     └── StoreError (RuntimeError)
         ├── NotAnIndexError (ValueError)        a location that holds something else
         ├── IndexLockedError                    another process holds the folder
+        ├── IndexBusyError                      more searches wait than may
         ├── IndexClosedError                    used after close()
         ├── IndexDamagedError                   files that contradict each other
         ├── DocumentBusyError                   another writer holds a document
@@ -126,6 +128,10 @@ class MissingExtraError(TrivetError, ImportError):
     """An optional package is needed that is not installed."""
 
 
+class SearchTimeoutError(TrivetError, TimeoutError):
+    """A search was not answered within the time that it was given."""
+
+
 class StoreError(TrivetError, RuntimeError):
     """The storage under an index failed or cannot be used."""
 
@@ -136,6 +142,10 @@ class NotAnIndexError(StoreError, ValueError):
 
 class IndexLockedError(StoreError):
     """Another process, or another `Index` of this one, holds the folder."""
+
+
+class IndexBusyError(StoreError):
+    """More searches wait than may; the index is well."""
 
 
 class IndexClosedError(StoreError):

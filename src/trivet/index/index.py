@@ -21,6 +21,7 @@ from trivet.index.ingest import Ingest, Progress
 from trivet.index.keywords import checked_keywords
 from trivet.index.model import IndexModel
 from trivet.index.vectors import GivenVectors, ModelVectors, VectorSource
+from trivet.index.worker import SearchWorker
 from trivet.plan import Plan
 from trivet.query import Query
 from trivet.reports import IndexInfo, IngestReport
@@ -31,6 +32,8 @@ from trivet.types import Document, Hit, Representations
 
 if TYPE_CHECKING:
     from qdrant_client import models
+
+    from trivet.index.search import Asked
 
 
 class Index:
@@ -57,6 +60,7 @@ class Index:
         self._store = store
         self._model = IndexModel(store, load_embedder)
         self._settings = settings
+        self._worker = SearchWorker(self._answer_together)
 
     @checked_keywords
     def add(
@@ -210,7 +214,57 @@ class Index:
     ) -> list[list[Hit]]:
         """As `search` for each query, in one forward pass and one request to the engine."""
         # The door to qdrant_client: half a second that count, get and add do without.
-        from trivet.index.search import SearchOptions, search_many
+        from trivet.index.search import answer
+
+        return answer(
+            self._store, self._model, self._asked(queries, k, plan, filter, modes, chunks)
+        )
+
+    @checked_keywords
+    async def asearch(
+        self,
+        query: str | Query,
+        *,
+        k: int = 10,
+        plan: Plan | str | None = None,
+        filter: models.Filter | Mapping[str, Any] | None = None,
+        modes: Sequence[str] | None = None,
+        chunks: bool = False,
+        timeout_s: float | None = None,
+    ) -> list[Hit]:
+        """As `search`, without ever blocking the event loop.
+
+        Queries that wait at the same time are answered together, by one thread, in one forward
+        pass and one request to the engine. A search that is cancelled before its turn is not done.
+
+        Args:
+            query: as in `search`, like all that follows.
+            k: documents wanted.
+            plan: or the name of a preset.
+            filter: reaches every leg.
+            modes: the legs to search.
+            chunks: return chunks.
+            timeout_s: seconds to wait for the answer; None = as long as it takes.
+
+        Raises:
+            SearchTimeoutError: there was no answer in time.
+            IndexBusyError: more searches wait than may.
+            TrivetError: as `search`.
+        """
+        [asked] = self._asked([query], k, plan, filter, modes, chunks)
+        return await self._worker.answer(asked, timeout_s)
+
+    def _asked(
+        self,
+        queries: Sequence[str | Query],
+        k: int,
+        plan: Plan | str | None,
+        filter: models.Filter | Mapping[str, Any] | None,
+        modes: Sequence[str] | None,
+        chunks: bool,
+    ) -> list[Asked]:
+        # The door to qdrant_client, as above.
+        from trivet.index.search import Asked, SearchOptions
 
         asked = checked_queries(queries)
         hits = checked_k(k)
@@ -220,7 +274,7 @@ class Index:
             filter=payload_filter(filter),
             chunks=chunks,
         )
-        return search_many(self._store, self._model, asked, options)
+        return [Asked(query, options) for query in asked]
 
     def describe(self) -> IndexInfo:
         """What the index is: engine, sizes, spaces, model."""
@@ -239,6 +293,7 @@ class Index:
 
     def close(self) -> None:
         """Flush and release the folder; a second call does nothing."""
+        self._worker.close()
         self._store.close()
 
     def __enter__(self) -> Index:
@@ -254,6 +309,11 @@ class Index:
 
     def __repr__(self) -> str:
         return f"Index({self._location!r})"
+
+    def _answer_together(self, asked: Sequence[Asked]) -> list[list[Hit]]:
+        from trivet.index.search import answer
+
+        return answer(self._store, self._model, asked)
 
     def _model_vectors(self) -> VectorSource:
         return ModelVectors(self._model, self._store)

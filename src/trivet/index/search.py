@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trivet.errors import ServerRefusedError, StoreError, TextTooLongError
@@ -48,24 +48,29 @@ class SearchOptions:
         return self.k + self.plan.offset
 
 
-def search_many(
-    store: Store,
-    model: IndexModel,
-    queries: Sequence[Query],
-    options: SearchOptions,
-) -> list[list[Hit]]:
+@dataclass(frozen=True)
+class Asked:
+    """One query and what is asked of its search."""
+
+    query: Query
+    options: SearchOptions
+
+
+def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list[Hit]]:
     """The hits of each query, best first; one forward pass, one request to the engine.
 
     A second request follows only for queries whose candidates, several chunks of few documents,
     gave less than k documents although there are more.
     """
-    if not queries:
+    if not asked:
         return []
+    needed = {mode for each in asked for mode in each.options.plan.legs}
+    by_model = [mode for mode in store.manifest.model_modes if mode in needed]
     embedded: Representations | None = None
-    by_model = [mode for mode in options.plan.legs if mode in store.manifest.model_modes]
     if by_model:
         try:
-            embedded = model.tokens.small(model.proved().only(by_model).embed_queries(queries))
+            embedder = model.proved().only(by_model)
+            embedded = model.tokens.small(embedder.embed_queries([a.query for a in asked]))
         except TextTooLongError as error:
             raise TextTooLongError(
                 f"{str(error).partition(':')[0]}: shorten the query, or search with "
@@ -73,9 +78,9 @@ def search_many(
             ) from error
     while True:
         manifest = store.manifest
-        legs = _query_legs(manifest, queries, options.plan.legs, embedded, model.tokens)
+        legs = _query_legs(manifest, asked, embedded, model.tokens)
         try:
-            return _answer(store, legs, options)
+            return _answer(store, legs, [each.options for each in asked])
         except StoreError as error:
             # A leg may have been weighted anew, under another name, while we asked: by another
             # thread, or on another machine.
@@ -86,61 +91,62 @@ def search_many(
 
 def _query_legs(
     manifest: Manifest,
-    queries: Sequence[Query],
-    modes: Sequence[Mode],
+    asked: Sequence[Asked],
     embedded: Representations | None,
     tokens: IndexTokens,
 ) -> list[dict[Mode, LegQuery]]:
-    """The legs of each query; a query without a term that BM25 knows has no sparse one."""
-    legs: list[dict[Mode, LegQuery]] = [{} for _ in queries]
+    """The legs that each query's plan needs; without a term that BM25 knows, no sparse one."""
+    every: list[dict[Mode, LegQuery]] = [{} for _ in asked]
+    names = {mode: space.vector_name for mode, space in manifest.spaces.items()}
     if embedded is not None and embedded.dense is not None:
-        name = manifest.spaces["dense"].vector_name
-        for row, vector in zip(legs, embedded.dense.values, strict=True):
-            row["dense"] = LegQuery("dense", name, vector)
-    if embedded is not None and embedded.multi is not None:
-        for row, vectors in zip(legs, embedded.multi.values, strict=True):
-            name = manifest.spaces["multi"].vector_name
-            row["multi"] = LegQuery("multi", name, vectors, *tokens.affine(len(vectors)))
+        for row, vector in zip(every, embedded.dense.values, strict=True):
+            row["dense"] = LegQuery("dense", names["dense"], vector)
     sparse = None if embedded is None else embedded.sparse
-    if "sparse" in modes and manifest.lexical is not None:
-        sparse = bm25_for(manifest.lexical).embed_queries([query.text for query in queries])
+    if manifest.lexical is not None:
+        sparse = bm25_for(manifest.lexical).embed_queries([a.query.text for a in asked])
     if sparse is not None:
-        for row, terms in zip(legs, sparse.values, strict=True):
+        for row, terms in zip(every, sparse.values, strict=True):
             if len(terms.indices):
-                row["sparse"] = LegQuery("sparse", manifest.spaces["sparse"].vector_name, terms)
-    return legs
+                row["sparse"] = LegQuery("sparse", names["sparse"], terms)
+    if embedded is not None and embedded.multi is not None:
+        for row, vectors in zip(every, embedded.multi.values, strict=True):
+            row["multi"] = LegQuery("multi", names["multi"], vectors, *tokens.affine(len(vectors)))
+    return [
+        {mode: leg for mode, leg in row.items() if mode in each.options.plan.legs}
+        for row, each in zip(every, asked, strict=True)
+    ]
 
 
 def _answer(
-    store: Store, legs: Sequence[Mapping[Mode, LegQuery]], options: SearchOptions
+    store: Store, legs: Sequence[Mapping[Mode, LegQuery]], options: Sequence[SearchOptions]
 ) -> list[list[Hit]]:
     hits: list[list[Hit]] = [[] for _ in legs]
-    plans = [_plan_for(row, options.plan) for row in legs]
-    asking = [position for position, plan in enumerate(plans) if plan is not None]
-    limit = options.hits if options.chunks else SPARE_CHUNKS * options.hits
+    asking = {
+        i: planned
+        for i, (row, each) in enumerate(zip(legs, options, strict=True))
+        if (planned := _planned(row, each)) is not None
+    }
     while asking:
-        planned = [
-            PlannedQuery(plan, legs[i], limit, options.filter)
-            for i in asking
-            if (plan := plans[i]) is not None
-        ]
-        requests = [query.requests() for query in planned]
-        answers = iter(store.query([request for row in requests for request in row]))
-        still: list[int] = []
-        for i, query, row in zip(asking, planned, requests, strict=True):
-            ranked = query.read([next(answers) for _ in row])
-            hits[i] = _hits(ranked, options)
-            if len(hits[i]) < options.hits and len(ranked) == limit:
-                still.append(i)
+        requests = {i: planned.requests() for i, planned in asking.items()}
+        answers = iter(store.query([request for row in requests.values() for request in row]))
+        still: dict[int, PlannedQuery] = {}
+        for i, planned in asking.items():
+            ranked = planned.read([next(answers) for _ in requests[i]])
+            hits[i] = _hits(ranked, options[i])
+            if len(hits[i]) < options[i].hits and len(ranked) == planned.limit:
+                still[i] = replace(planned, limit=GROWTH * planned.limit)
         asking = still
-        limit *= GROWTH
-    return [found[options.plan.offset :] for found in hits]
+    return [found[each.plan.offset :] for found, each in zip(hits, options, strict=True)]
 
 
-def _plan_for(legs: Mapping[Mode, LegQuery], plan: Plan) -> Plan | None:
+def _planned(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> PlannedQuery | None:
     """The plan without the legs that a query has no vector of; None if nothing can be found."""
-    missing = [mode for mode in plan.legs if mode not in legs]
-    return plan.without(missing) if missing else plan
+    missing = [mode for mode in options.plan.legs if mode not in legs]
+    plan = options.plan.without(missing) if missing else options.plan
+    if plan is None:
+        return None
+    limit = options.hits if options.chunks else SPARE_CHUNKS * options.hits
+    return PlannedQuery(plan, legs, limit, options.filter)
 
 
 def _hits(ranked: Sequence[RankedChunk], options: SearchOptions) -> list[Hit]:

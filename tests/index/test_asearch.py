@@ -1,0 +1,140 @@
+"""Searches of event loops: answered together, never in the loop's own thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+import trivet
+from trivet.errors import (
+    IndexClosedError,
+    InvalidQueryError,
+    SearchTimeoutError,
+    TextTooLongError,
+)
+
+TEXTS = [
+    f"the {word} is near the harbour" for word in ("anchor", "boat", "storm", "horse", "bread")
+]
+
+
+@pytest.fixture
+def filled(open_index) -> trivet.Index:
+    index = open_index()
+    index.add(TEXTS, ids=[str(n) for n in range(len(TEXTS))])
+    return index
+
+
+def test_an_answer_is_that_of_search(filled: trivet.Index) -> None:
+    async def ask() -> list[list[trivet.Hit]]:
+        return [
+            await filled.asearch("the storm", k=3),
+            await filled.asearch("the storm", k=2, modes=["sparse"]),
+            await filled.asearch("boat", plan="rrf", chunks=True),
+        ]
+
+    one, two, three = asyncio.run(ask())
+    assert one == filled.search("the storm", k=3)
+    assert two == filled.search("the storm", k=2, modes=["sparse"])
+    assert three == filled.search("boat", plan="rrf", chunks=True)
+
+
+def test_searches_that_wait_together_are_one_pass(filled: trivet.Index, monkeypatch) -> None:
+    passes: list[int] = []
+    answer_all = filled._worker._answer_all
+    first_is_under_way = threading.Event()
+    go_on = threading.Event()
+
+    def counted(asked):
+        passes.append(len(asked))
+        first_is_under_way.set()
+        assert go_on.wait(10)
+        return answer_all(asked)
+
+    monkeypatch.setattr(filled._worker, "_answer_all", counted)
+
+    async def ask() -> list[list[trivet.Hit]]:
+        first = asyncio.ensure_future(filled.asearch("anchor", k=1))
+        while not first_is_under_way.is_set():
+            await asyncio.sleep(0.01)
+        rest = [asyncio.ensure_future(filled.asearch(text, k=1)) for text in TEXTS]
+        await asyncio.sleep(0.05)
+        go_on.set()
+        return await asyncio.gather(first, *rest)
+
+    answers = asyncio.run(ask())
+    assert passes == [1, len(TEXTS)]
+    assert [hits[0].id for hits in answers[1:]] == ["0", "1", "2", "3", "4"]
+
+
+def test_the_loop_goes_on_while_a_search_is_under_way(filled: trivet.Index, monkeypatch) -> None:
+    answer_all = filled._worker._answer_all
+
+    def slow(asked):
+        time.sleep(0.3)
+        return answer_all(asked)
+
+    monkeypatch.setattr(filled._worker, "_answer_all", slow)
+
+    async def ask() -> int:
+        search = asyncio.ensure_future(filled.asearch("anchor"))
+        ticks = 0
+        while not search.done():
+            await asyncio.sleep(0.01)
+            ticks += 1
+        await search
+        return ticks
+
+    assert asyncio.run(ask()) >= 5
+
+
+def test_one_bad_query_costs_the_others_nothing(filled: trivet.Index) -> None:
+    async def ask() -> list[object]:
+        texts = ["anchor", "storm " * 500, "boat"]
+        return await asyncio.gather(
+            *(filled.asearch(text, k=1) for text in texts), return_exceptions=True
+        )
+
+    anchor, long, boat = asyncio.run(ask())
+    assert isinstance(long, TextTooLongError)
+    assert anchor == filled.search("anchor", k=1)
+    assert boat == filled.search("boat", k=1)
+    with pytest.raises(InvalidQueryError):
+        asyncio.run(filled.asearch(" "))
+
+
+def test_a_search_that_was_given_up_is_not_done(filled: trivet.Index, monkeypatch) -> None:
+    answer_all, done = filled._worker._answer_all, []
+
+    def slow(asked):
+        time.sleep(0.2)
+        done.extend(each.query.text for each in asked)
+        return answer_all(asked)
+
+    monkeypatch.setattr(filled._worker, "_answer_all", slow)
+
+    async def ask() -> None:
+        first = asyncio.ensure_future(filled.asearch("anchor"))
+        await asyncio.sleep(0.05)
+        second = asyncio.ensure_future(filled.asearch("storm"))
+        late = asyncio.ensure_future(filled.asearch("boat", timeout_s=0.01))
+        await asyncio.sleep(0.05)
+        second.cancel()
+        with pytest.raises(SearchTimeoutError, match=r"within 0\.01 s"):
+            await late
+        await first
+        await asyncio.sleep(0.3)
+
+    asyncio.run(ask())
+    assert done == ["anchor"]
+
+
+def test_a_closed_index_answers_nothing_more(filled: trivet.Index) -> None:
+    asyncio.run(filled.asearch("anchor"))
+    filled.close()
+    with pytest.raises(IndexClosedError):
+        asyncio.run(filled.asearch("anchor"))
+    assert not [t for t in threading.enumerate() if t.name == "trivet-search" and t.is_alive()]
