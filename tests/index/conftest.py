@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from qdrant_client import QdrantClient
+from stored import collection_of_its_own
 from stub_server import StubServer
 
 import trivet
@@ -41,25 +41,16 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def open_index(
     location: str, tiny_embedder: trivet.Embedder
 ) -> Iterator[Callable[..., trivet.Index]]:
-    opened: list[trivet.Index] = []
-    place = {"collection": f"trivet-test-{uuid.uuid4().hex}"} if "://" in location else {}
+    with ExitStack() as stack:
+        place = {}
+        if "://" in location:
+            place = {"collection": stack.enter_context(collection_of_its_own(location))}
 
-    def open_it(**options: object) -> trivet.Index:
-        opened.append(trivet.open(location, **{"model": tiny_embedder, **place, **options}))
-        return opened[-1]
+        def open_it(**options: object) -> trivet.Index:
+            index = trivet.open(location, **{"model": tiny_embedder, **place, **options})
+            return stack.enter_context(index)
 
-    yield open_it
-    for index in opened:
-        index.close()
-    if place and opened:
-        drop_collections(location, place["collection"])
-
-
-def drop_collections(url: str, name: str) -> None:
-    client = QdrantClient(url, check_compatibility=False)
-    for collection in (name, f"{name}__journal"):
-        client.delete_collection(collection)
-    client.close()
+        yield open_it
 
 
 @pytest.fixture

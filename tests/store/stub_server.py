@@ -155,6 +155,7 @@ class StubServer:
         self.timers: list[threading.Timer] = []
         self.routes: list[str] = []
         self.headers: list[dict[str, str]] = []
+        self.queries: list[tuple[str, dict[str, str]]] = []
         self._lock = threading.RLock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self._http.daemon_threads = True
@@ -185,11 +186,13 @@ class StubServer:
         with self._lock:
             self.routes.append(request.route)
             self.headers.append(headers)
-            fault = next((fault for fault in self.faults if fault.takes(request)), None)
+            self.queries.append((request.route, request.query))
+            # Every fault counts every request, whichever fault takes it.
+            taking = [fault for fault in self.faults if fault.takes(request)]
         if self.api_key is not None and headers.get("api-key") != self.api_key:
             request.reply(401, {"status": {"error": "Must provide an API key"}})
-        elif fault is not None:
-            fault.effect(request)
+        elif taking:
+            taking[0].effect(request)
         elif self.max_bytes is not None and request.size_bytes > self.max_bytes:
             self.too_large(request)
         else:

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from stored import DENSE, SPARSE, collection_of_its_own, contents, machine, manifest, write
 from stub_server import StubServer
 
-from trivet.config import ServerSettings
 from trivet.errors import IndexDamagedError, InvalidDocumentError, SpaceMismatchError, StoreError
 from trivet.store import folder as folders
-from trivet.store.connecting import ServerIndex
-from trivet.store.journal import JournalEntry
 from trivet.store.manifest import LexicalState
-from trivet.store.points import Chunk, Point, make_point
+from trivet.store.points import Chunk, Point
 from trivet.store.redo import dump_points, load_points
 from trivet.store.store import Store
 from trivet.store.writes import DocumentWrite
-from trivet.types import DenseVectors, Representations, Space, SparseVector, SparseVectors
+from trivet.types import Space, SparseVector
 
-DENSE = Space("dense", "test", 4, {"weights": "x"})
-SPARSE = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 3.0})
-STATE = LexicalState(3.0, 1)
 STEPS = ("upsert", "retrieve", "delete", "flush")
 
 
@@ -35,67 +32,29 @@ class Killed(BaseException):
     """As if the process had died here."""
 
 
-def vectors(n: int, seed: int) -> Representations:
-    draw = np.random.default_rng(seed)
-    rows = draw.normal(size=(n, 4)).astype(np.float32)
-    terms = tuple(
-        SparseVector(np.array([1, 5 + i], dtype=np.uint32), draw.random(2).astype(np.float32) + 0.1)
-        for i in range(n)
-    )
-    return Representations(DenseVectors(DENSE, rows), SparseVectors(SPARSE, terms))
-
-
-def write(store: Store, id: str, chunks: int, text: str) -> DocumentWrite:
-    existing = store.journal.entries([id]).get(id)
-    revision = existing.revision + 1 if existing else 1
-    legs = vectors(chunks, seed=len(text))
-    points = tuple(
-        make_point(
-            store.manifest.namespace,
-            Chunk(id, i, f"{text} {i}", (0, len(text) + 2), "", {"n": i}, text, revision),
-            legs[i],
-        )
-        for i in range(chunks)
-    )
-    return DocumentWrite(JournalEntry(id, text, chunks, revision, 2 * chunks), existing, points)
-
-
 @pytest.fixture(
-    params=["folder", "memory", pytest.param("stub", marks=pytest.mark.loopback)],
+    params=[
+        "folder",
+        "memory",
+        pytest.param("stub", marks=pytest.mark.loopback),
+        pytest.param("server", marks=pytest.mark.server),
+    ]
 )
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    manifest = folders.new_manifest("test", {}, {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
-    if request.param == "stub":
-        with StubServer() as server:
-            place = ServerIndex(server.url, None, ServerSettings())
-            assert place.create(manifest)
-            made = place.open()
-            yield made
-            made.close()
-        return
-    if request.param == "memory":
-        made = folders.create_in_memory(manifest)
-    else:
-        made = folders.create_in_folder(tmp_path / "index", manifest)
-    yield made
-    made.close()
-
-
-def contents(store: Store) -> dict[str, list[str]]:
-    """Every document's chunks; fails if the engine holds anything that the journal does not."""
-    totals = store.journal.totals()
-    stored: dict[str, list[Chunk]] = {}
-    for page in store.pages():
-        for chunk in page:
-            stored.setdefault(chunk.document, []).append(chunk)
-    assert len(stored) == totals.documents
-    assert sum(map(len, stored.values())) == totals.chunks == store.engine.count()
-    for found in stored.values():
-        assert len({(chunk.digest, chunk.revision) for chunk in found}) == 1
-    return {
-        id: [c.text for c in sorted(found, key=lambda c: c.sequence)]
-        for id, found in stored.items()
-    }
+    with ExitStack() as stack:
+        if request.param == "stub":
+            yield stack.enter_context(machine(stack.enter_context(StubServer()).url))
+        elif request.param == "server":
+            url = os.environ["TRIVET_QDRANT_URL"]
+            name = stack.enter_context(collection_of_its_own(url))
+            yield stack.enter_context(machine(url, name))
+        else:
+            made = (
+                folders.create_in_memory(manifest())
+                if request.param == "memory"
+                else folders.create_in_folder(tmp_path / "index", manifest())
+            )
+            yield stack.enter_context(closing(made))
 
 
 def fail_at(store: Store, verb: str, *, after: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,8 +156,7 @@ def test_a_death_between_the_engines_two_files_is_survived(
 ) -> None:
     """Edge writes its configuration and its segments apart, and refuses what does not agree."""
     folder = tmp_path / "index"
-    manifest = folders.new_manifest("test", {}, {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
-    store = folders.create_in_folder(folder, manifest)
+    store = folders.create_in_folder(folder, manifest())
     store.write([write(store, "a", 2, "text")])
     other = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 9.0})
     config = folder / store.manifest.shard / "edge_config.json"
@@ -316,8 +274,7 @@ def test_points_come_back_equal_from_their_bytes(store: Store) -> None:
 
 
 def test_a_panic_of_the_engine_stops_writing_and_loses_nothing(tmp_path: Path) -> None:
-    manifest = folders.new_manifest("test", {}, {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
-    store = folders.create_in_folder(tmp_path / "index", manifest)
+    store = folders.create_in_folder(tmp_path / "index", manifest())
     store.write([write(store, "kept", 3, "old")])
 
     class Panic(BaseException):
@@ -346,8 +303,7 @@ def test_a_panic_of_the_engine_stops_writing_and_loses_nothing(tmp_path: Path) -
 def test_a_log_that_panics_is_set_aside_and_loses_nothing(tmp_path: Path) -> None:
     import qdrant_edge
 
-    manifest = folders.new_manifest("test", {}, {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
-    store = folders.create_in_folder(tmp_path / "index", manifest)
+    store = folders.create_in_folder(tmp_path / "index", manifest())
     store.write([write(store, str(n), 3, "old") for n in range(20)])
     before = contents(store)
     # What our checks never let through: the engine logs it, panics, and panics at every opening.
