@@ -19,6 +19,7 @@ from trivet.errors import (
     ServerUnavailableError,
     StoreError,
 )
+from trivet.plan import PRESETS, best_plan
 from trivet.store.connection import check_url, connect
 from trivet.store.store import Store
 
@@ -226,7 +227,7 @@ def test_grpc_is_spoken_where_it_is_asked_for() -> None:
     from qdrant_client.conversions.conversion import RestToGrpc
 
     from trivet.store.client_models import point_struct, vector_name_config
-    from trivet.store.request import LegQuery, search_requests
+    from trivet.store.request import LegQuery, PlannedQuery
 
     store_manifest = manifest()
     dense, sparse = store_manifest.spaces["dense"], store_manifest.spaces["sparse"]
@@ -241,11 +242,12 @@ def test_grpc_is_spoken_where_it_is_asked_for() -> None:
     point = document.points[0]
     sent = RestToGrpc.convert_point_struct(point_struct(point))
     assert sorted(sent.vectors.vectors.vectors) == sorted([dense.vector_name, sparse.vector_name])
-    legs = [
-        LegQuery(space.mode, space.vector_name, point.vectors[space.vector_name])
+    legs = {
+        space.mode: LegQuery(space.mode, space.vector_name, point.vectors[space.vector_name])
         for space in (dense, sparse)
-    ]
-    for request in search_requests(legs, limit=3, depth=9, filter=None):
-        asked = RestToGrpc.convert_query_request(request, "collection")
-        assert asked.limit in (3, 9)
+    }
+    for plan in (best_plan(("dense", "sparse"), depth=9), PRESETS["rrf"], PRESETS["dbsf"]):
+        for request in PlannedQuery(plan, legs, 3, None).requests():
+            asked = RestToGrpc.convert_query_request(request, "collection")
+            assert asked.limit in (3, 18, 200)
     assert vector_name_config(dense).dense.size == 4
