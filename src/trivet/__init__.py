@@ -1,6 +1,6 @@
 """Trivet: dense, sparse and multi-vector retrieval from one embedder, on Qdrant."""
 
-from trivet.config import Settings
+from trivet.config import Lexical, Settings
 from trivet.embedding import Embedder
 from trivet.errors import TrivetError
 from trivet.index import Index, open
@@ -15,6 +15,7 @@ __all__ = [
     "Hit",
     "Index",
     "IngestReport",
+    "Lexical",
     "Query",
     "Representations",
     "Settings",

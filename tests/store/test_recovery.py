@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trivet.config import Lexical
 from trivet.errors import IndexDamagedError, InvalidDocumentError, SpaceMismatchError, StoreError
 from trivet.store import folder as folders
 from trivet.store.journal import JournalEntry
@@ -23,7 +24,7 @@ from trivet.types import DenseVectors, Representations, Space, SparseVector, Spa
 
 DENSE = Space("dense", "test", 4, {"weights": "x"})
 SPARSE = Space("sparse", "bm25", None, {"average_tokens": 3.0})
-STATE = LexicalState(3.0, 1)
+STATE = LexicalState(3.0, 1, "en", Lexical())
 STEPS = ("upsert", "retrieve", "delete", "flush")
 
 
@@ -155,7 +156,7 @@ def test_a_new_weighting_that_dies_leaves_one_whole_leg(
         return [SparseVector(np.array([7], dtype=np.uint32), heavy) for _ in chunks]
 
     def reweigh() -> None:
-        store.reweigh(space, LexicalState(9.0, 3), weigh)
+        store.reweigh(space, LexicalState(9.0, 3, "de", Lexical()), weigh)
 
     verb = ("add_space", "pages", "set_vectors", "flush", "drop_vectors")[call]
     with monkeypatch.context() as patch:
@@ -168,7 +169,7 @@ def test_a_new_weighting_that_dies_leaves_one_whole_leg(
     assert store.manifest.spaces["sparse"] == (space if verb == "drop_vectors" else SPARSE)
     reweigh()
     assert store.manifest.spaces == {"dense": DENSE, "sparse": space}
-    assert store.manifest.lexical == LexicalState(9.0, 3)
+    assert store.manifest.lexical == LexicalState(9.0, 3, "de", Lexical())
     assert [score for _, score in nearest(store, space.vector_name, [7])] == pytest.approx(
         [nearest(store, space.vector_name, [7])[0][1]] * 6
     )

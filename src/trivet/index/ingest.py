@@ -11,12 +11,11 @@ from typing import TypeAlias
 from trivet.errors import DocumentExistsError, InvalidDocumentError, TrivetError
 from trivet.index import lexicon
 from trivet.index.documents import CheckedDocument
-from trivet.index.vectors import CutDocument, VectorSource, rendered
+from trivet.index.vectors import CutDocument, EmbeddedDocument, VectorSource, with_bm25
 from trivet.reports import FailedDocument, IngestReport
 from trivet.store.journal import JournalEntry
 from trivet.store.points import Chunk, make_point
 from trivet.store.store import DocumentWrite, Store
-from trivet.types import Representations
 
 Progress: TypeAlias = Callable[[IngestReport], None]
 
@@ -70,8 +69,7 @@ class Ingest:
         if lexicon.is_unseen(self._store):
             head = list(islice(cut, lexicon.FIRST_SAMPLE))
             if head:
-                titled = [text for c in head for text in c.titled_texts]
-                lexicon.estimate(self._store, titled, len(head))
+                lexicon.estimate(self._store, [cut.titled_texts for cut in head])
             cut = chain(head, cut)
         for batch in self._batches(cut):
             self._take_in(batch)
@@ -160,9 +158,9 @@ class Ingest:
             yield list(batch.values())
 
     def _take_in(self, batch: Sequence[CutDocument]) -> None:
-        embedded: dict[str, Representations] = {}
+        embedded: dict[str, EmbeddedDocument] = {}
         for cut, result in zip(batch, self._source.embed(batch), strict=True):
-            if isinstance(result, Representations):
+            if isinstance(result, EmbeddedDocument):
                 embedded[cut.document.id] = result
             else:
                 self._fail(cut.document, result)
@@ -182,14 +180,14 @@ class Ingest:
             if lexicon.has_lexical_leg(self._store.manifest):
                 lexicon.keep_up(self._store, at_end=False)
 
-    def _write_alone(self, cut: CutDocument, embedded: dict[str, Representations]) -> None:
+    def _write_alone(self, cut: CutDocument, embedded: dict[str, EmbeddedDocument]) -> None:
         try:
             self._write([cut], embedded)
         except InvalidDocumentError as error:
             self._fail(cut.document, error)
 
     def _write(
-        self, documents: Sequence[CutDocument], embedded: dict[str, Representations]
+        self, documents: Sequence[CutDocument], embedded: dict[str, EmbeddedDocument]
     ) -> None:
         entries = self._store.journal.entries([cut.document.id for cut in documents])
         writes = [
@@ -207,18 +205,14 @@ class Ingest:
         )
 
     def _document_write(
-        self, cut: CutDocument, existing: JournalEntry | None, vectors: Representations
+        self, cut: CutDocument, existing: JournalEntry | None, embedded: EmbeddedDocument
     ) -> DocumentWrite:
         manifest = self._store.manifest
         document = cut.document
-        terms = 0
-        if manifest.lexical is not None:
-            bm25 = lexicon.bm25_for(manifest.lexical)
-            texts = rendered(manifest.lexical, cut)
-            terms = sum(bm25.count_terms(texts))
-            if vectors.sparse is None or vectors.sparse.space != bm25.space:
-                # None was given, or BM25 was weighted anew since it was.
-                vectors = vectors.with_sparse(bm25.embed_documents(texts))
+        sparse = embedded.vectors.sparse
+        if sparse is not None and sparse.space != manifest.spaces["sparse"]:
+            # BM25 was weighted anew since it was embedded.
+            (embedded,) = with_bm25(manifest.lexical, [cut], [embedded.vectors])
         revision = 1 if existing is None else existing.revision + 1
         points = tuple(
             make_point(
@@ -233,11 +227,11 @@ class Ingest:
                     digest=document.digest,
                     revision=revision,
                 ),
-                vectors[sequence],
+                embedded.vectors[sequence],
             )
             for sequence, span in enumerate(cut.pieces)
         )
-        entry = JournalEntry(document.id, document.digest, len(points), revision, terms)
+        entry = JournalEntry(document.id, document.digest, len(points), revision, embedded.terms)
         return DocumentWrite(entry, existing, points)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from trivet.config import Settings
+from trivet.config import Lexical, Settings
 from trivet.embedding import Embedder
 from trivet.embedding.checkpoint import load_checkpoint
 from trivet.embedding.locate import DEFAULT_MODEL, locate
@@ -36,6 +37,7 @@ def open(
     modes: Sequence[str] | None = None,
     collection: str | None = None,
     settings: Settings | None = None,
+    lexical: Lexical | None = None,
 ) -> Index:
     """Open an index; one that is not there is made.
 
@@ -49,13 +51,15 @@ def open(
             new index, both.
         collection: for a server; a folder holds one index and takes none.
         settings: None = as stored, with the defaults.
+        lexical: language and weighting of the BM25 leg of a new index. None = as stored; for a
+            new index, the language of its first documents.
 
     Raises:
         NotAnIndexError: a file, or a folder that holds other things.
         IndexLockedError: another process or `Index` holds the folder.
         IndexDamagedError: the folder's files are unreadable or contradict each other.
         SpaceMismatchError: the model's vectors, or the modes, are not those that are stored.
-        SettingsMismatchError: other settings than the index was made with.
+        SettingsMismatchError: other settings, or another `lexical`, than the index was made with.
         ModelNotFoundError, CheckpointError: the model cannot be found or read.
         InvalidInputError: an argument that cannot mean anything.
     """
@@ -63,19 +67,21 @@ def open(
     chosen = settings if settings is not None else Settings()
     if not isinstance(chosen, Settings):
         raise InvalidInputError(f"expected trivet.Settings, got {type(chosen).__name__}")
+    if lexical is not None and not isinstance(lexical, Lexical):
+        raise InvalidInputError(f"expected trivet.Lexical, got {type(lexical).__name__}")
     asked_modes = None if modes is None else _checked_modes(modes)
     if place == MEMORY:
         embedder = _embedder(DEFAULT_MODEL if model is None else model)
-        store = folders.create_in_memory(_manifest(embedder, asked_modes, chosen))
+        store = folders.create_in_memory(_manifest(embedder, asked_modes, chosen, lexical))
         return Index(MEMORY, store, lambda: embedder, chosen)
     # Absolute: the process may change its working folder while the index is open.
     path = Path(place).expanduser().absolute()
     folders.check_location(path)
     if not holds_index(path):
         embedder = _embedder(DEFAULT_MODEL if model is None else model)
-        store = folders.create_in_folder(path, _manifest(embedder, asked_modes, chosen))
+        store = folders.create_in_folder(path, _manifest(embedder, asked_modes, chosen, lexical))
         return Index(str(path), store, lambda: embedder, chosen)
-    return _open_existing(path, model, asked_modes, chosen)
+    return _open_existing(path, model, asked_modes, chosen, lexical)
 
 
 def exists(location: str | os.PathLike[str]) -> bool:
@@ -88,6 +94,7 @@ def _open_existing(
     model: str | os.PathLike[str] | Embedder | None,
     modes: tuple[Mode, ...] | None,
     settings: Settings,
+    lexical: Lexical | None,
 ) -> Index:
     # The model is read before the folder is locked: reading it can fail.
     given = None if model is None else _embedder(model, read_manifest(path))
@@ -95,6 +102,8 @@ def _open_existing(
     try:
         manifest = store.manifest
         _require_as_stored(manifest, given, modes, settings)
+        if lexical is not None:
+            _require_lexical(manifest, lexical)
     except BaseException:
         store.close()
         raise
@@ -124,7 +133,36 @@ def _require_as_stored(
         )
 
 
-def _manifest(embedder: Embedder, modes: tuple[Mode, ...] | None, settings: Settings) -> Manifest:
+def _require_lexical(manifest: Manifest, asked: Lexical) -> None:
+    if manifest.lexical is None:
+        raise _no_bm25(manifest.spaces)
+    stored, came = asdict(manifest.lexical.lexical), asdict(asked)
+    differing = [name for name in stored if stored[name] != came[name]]
+    if differing:
+        made, wanted = (
+            ", ".join(f"{name}={choices[name]!r}" for name in differing)
+            for choices in (stored, came)
+        )
+        raise SettingsMismatchError(
+            f"the BM25 leg of the index was made with {made} and is in "
+            f"{manifest.lexical.language!r}, got {wanted}: leave lexical out, or index the "
+            "documents anew elsewhere"
+        )
+
+
+def _no_bm25(modes: Iterable[Mode]) -> InvalidInputError:
+    return InvalidInputError(
+        f"expected no lexical for an index with modes {', '.join(modes)}, got one: it is for "
+        'the BM25 leg, which is the mode "sparse"'
+    )
+
+
+def _manifest(
+    embedder: Embedder,
+    modes: tuple[Mode, ...] | None,
+    settings: Settings,
+    lexical: Lexical | None,
+) -> Manifest:
     """The manifest of a new index."""
     chosen = DEFAULT_MODES if modes is None else modes
     chunk_tokens = settings.chunk_tokens or embedder.max_tokens
@@ -133,15 +171,17 @@ def _manifest(embedder: Embedder, modes: tuple[Mode, ...] | None, settings: Sett
             f"expected chunk_tokens of at most {embedder.max_tokens}, which is what "
             f"{embedder.name!r} reads, got {chunk_tokens}"
         )
+    if lexical is not None and "sparse" not in chosen:
+        raise _no_bm25(chosen)
     spaces: dict[Mode, Space] = {}
-    lexical = None
+    state = None
     if "dense" in chosen:
         spaces["dense"] = embedder.spaces["dense"]
     if "sparse" in chosen:
-        lexical = lexicon.INITIAL_STATE
-        spaces["sparse"] = lexicon.bm25_for(lexical).space
+        state = lexicon.initial_state(lexical or Lexical())
+        spaces["sparse"] = lexicon.bm25_for(state).space
     recipe = embedder.recipe
-    return folders.new_manifest(embedder.source, recipe, spaces, chunk_tokens, lexical)
+    return folders.new_manifest(embedder.source, recipe, spaces, chunk_tokens, state)
 
 
 def _embedder(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,6 +177,14 @@ class Journal:
         with self._using() as connection:
             connection.executemany(
                 "DELETE FROM pending WHERE id = ?", [(p.entry.id,) for p in entries]
+            )
+
+    def recount(self, terms: Mapping[str, int]) -> None:
+        """Change the lengths of documents, by id; those that are not there are passed over."""
+        with self._using() as connection:
+            connection.executemany(
+                "UPDATE documents SET terms = ? WHERE id = ?",
+                [(count, id) for id, count in terms.items()],
             )
 
     def size_bytes(self) -> int:
