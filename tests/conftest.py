@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pytest_socket import disable_socket
+from pytest_socket import disable_socket, socket_allow_hosts
 
 ROOT = Path(__file__).parents[1]
 # Tests import the builders beside this file: `from checkpoints import Recipe`.
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "store")]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,10 +22,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("model"):
                 item.add_marker(absent)
+    if "TRIVET_QDRANT_URL" not in os.environ:
+        absent = pytest.mark.skip(reason="needs a Qdrant server at TRIVET_QDRANT_URL")
+        for item in items:
+            if item.get_closest_marker("server"):
+                item.add_marker(absent)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if not item.get_closest_marker("server"):
+    if item.get_closest_marker("server"):
+        return
+    if item.get_closest_marker("loopback"):
+        socket_allow_hosts(["127.0.0.1"], allow_unix_socket=True)
+    else:
         disable_socket(allow_unix_socket=True)
 
 

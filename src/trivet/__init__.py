@@ -1,9 +1,10 @@
 """Trivet: dense, sparse and multi-vector retrieval from one embedder, on Qdrant."""
 
-from trivet.config import Lexical, Settings
+from trivet.config import Lexical, ServerSettings, Settings
 from trivet.embedding import Embedder
 from trivet.errors import TrivetError
 from trivet.index import Index, open
+from trivet.plan import Plan
 from trivet.query import Example, Query
 from trivet.reports import IngestReport
 from trivet.types import Document, Hit, Representations, Space
@@ -16,8 +17,10 @@ __all__ = [
     "Index",
     "IngestReport",
     "Lexical",
+    "Plan",
     "Query",
     "Representations",
+    "ServerSettings",
     "Settings",
     "Space",
     "TrivetError",

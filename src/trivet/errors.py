@@ -5,6 +5,8 @@
     │   ├── InvalidDocumentError                one document of it
     │   ├── InvalidQueryError                   one query of it
     │   ├── InvalidFilterError                  its filter
+    │   ├── InvalidPlanError                    its plan
+    │   ├── InsecureConnectionError             a secret would travel in the clear
     │   ├── UnknownModeError                    a mode that does not exist, or that the index lacks
     │   ├── UnknownTaskError                    a task that the model has no wording for
     │   ├── InstructionError                    an instruction that the model has no place for
@@ -23,10 +25,21 @@
         ├── NotAnIndexError (ValueError)        a location that holds something else
         ├── IndexLockedError                    another process holds the folder
         ├── IndexClosedError                    used after close()
-        └── IndexDamagedError                   files that contradict each other
+        ├── IndexDamagedError                   files that contradict each other
+        ├── DocumentBusyError                   another writer holds a document
+        ├── ServerTooOldError                   a server that lacks what is needed
+        ├── ServerUnavailableError              a server that does not answer for a while
+        └── ServerRefusedError                  a server that will not do what it is asked
 
 Every message says what was expected, what came and what to do.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class TrivetError(Exception):
@@ -47,6 +60,14 @@ class InvalidQueryError(InvalidInputError):
 
 class InvalidFilterError(InvalidInputError):
     """A filter that cannot be understood."""
+
+
+class InvalidPlanError(InvalidInputError):
+    """A search plan that cannot mean anything, or that the index cannot answer."""
+
+
+class InsecureConnectionError(InvalidInputError):
+    """A secret would travel unencrypted to another host."""
 
 
 class UnknownModeError(InvalidInputError):
@@ -123,3 +144,28 @@ class IndexClosedError(StoreError):
 
 class IndexDamagedError(StoreError):
     """The files of an index are unreadable or contradict each other."""
+
+
+class DocumentBusyError(StoreError):
+    """Another writer holds documents, or has changed them meanwhile.
+
+    Args:
+        message: what is held, by whom, and what to do.
+        documents: their ids.
+    """
+
+    def __init__(self, message: str, documents: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.documents = frozenset(documents)
+
+
+class ServerTooOldError(StoreError):
+    """The server's version lacks something that is needed; the message names the floor."""
+
+
+class ServerUnavailableError(StoreError):
+    """A server cannot be reached, or fails, for longer than is worth waiting."""
+
+
+class ServerRefusedError(StoreError):
+    """A server understands a request and will not do it, however often it is asked."""

@@ -89,6 +89,11 @@ class Space:
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
+    def is_lexical(self) -> bool:
+        """Whether its vectors weigh words by their frequency, and not by a model."""
+        return "analyser" in self.facts
+
+    @property
     def vector_name(self) -> str:
         """The named vector that stores it: `<mode>__<first 8 hex digits of the fingerprint>`."""
         return f"{self.mode}__{self.fingerprint[:8]}"

@@ -113,7 +113,9 @@ def test_a_bad_id_is_reported(filled: trivet.Index, id: object) -> None:
 def test_an_unknown_keyword_names_the_right_one(filled: trivet.Index, tmp_path: Path) -> None:
     with pytest.raises(errors.UnknownKeywordError, match="did you mean 'metadatas'"):
         filled.add(["x"], metadata=[{}])
-    with pytest.raises(TypeError, match=r"Index\.search takes query, k, filter, modes, chunks"):
+    with pytest.raises(
+        TypeError, match=r"Index\.search takes query, k, plan, filter, modes, chunks"
+    ):
         filled.search("x", top=3)
     with pytest.raises(errors.UnknownKeywordError, match="did you mean 'model'"):
         trivet.open(tmp_path / "new", modell="x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,8 +47,12 @@ def require_consistent(index: trivet.Index) -> None:
     state = store.manifest.lexical
     bm25 = lexicon.bm25_for(state)
     assert store.manifest.spaces["sparse"] == bm25.space
-    counted = lexicon._counted(store, bm25)
-    assert store.journal.totals().terms == sum(counted.values())
+    counted: Counter[str] = Counter()
+    for page in store.pages():
+        for chunk in page:
+            (length,) = bm25.count_terms([bm25.render(chunk.title, chunk.text)])
+            counted[chunk.document] += length
+    assert store.journal.totals().terms == counted.total()
     assert {id: e.terms for id, e in store.journal.entries(list(counted)).items()} == counted
 
 
@@ -213,11 +218,14 @@ def test_a_death_between_lengths_and_weights_is_put_right(
     index = open_index(modes=["sparse"])
     index.add(ENGLISH, ids=list("abcd"))
 
-    def dying(*args: object) -> None:
+    recount = index._store.journal.recount
+
+    def dying(terms: dict[str, int]) -> None:
+        recount(terms)
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(index._store, "reweigh", dying)
+        patch.setattr(index._store.journal, "recount", dying)
         with pytest.raises(Killed):
             index.add(numbered(CHINESE, 20))
     assert language(index) == "english"

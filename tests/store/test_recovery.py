@@ -11,19 +11,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stub_server import StubServer
 
-from trivet.config import Lexical
+from trivet.config import Lexical, ServerSettings
 from trivet.errors import IndexDamagedError, InvalidDocumentError, SpaceMismatchError, StoreError
 from trivet.store import folder as folders
+from trivet.store.connecting import ServerIndex
 from trivet.store.journal import JournalEntry
 from trivet.store.manifest import LexicalState
 from trivet.store.points import Chunk, Point, make_point
 from trivet.store.redo import dump_points, load_points
-from trivet.store.store import DocumentWrite, Store
+from trivet.store.store import Store
+from trivet.store.writes import DocumentWrite
 from trivet.types import DenseVectors, Representations, Space, SparseVector, SparseVectors
 
 DENSE = Space("dense", "test", 4, {"weights": "x"})
-SPARSE = Space("sparse", "bm25", None, {"average_tokens": 3.0})
+SPARSE = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 3.0})
 STATE = LexicalState(3.0, 1, "en", Lexical())
 STEPS = ("upsert", "retrieve", "delete", "flush")
 
@@ -57,9 +60,19 @@ def write(store: Store, id: str, chunks: int, text: str) -> DocumentWrite:
     return DocumentWrite(JournalEntry(id, text, chunks, revision, 2 * chunks), existing, points)
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(
+    params=["folder", "memory", pytest.param("stub", marks=pytest.mark.loopback)],
+)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     manifest = folders.new_manifest("test", {}, {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
+    if request.param == "stub":
+        with StubServer() as server:
+            place = ServerIndex(server.url, None, ServerSettings())
+            assert place.create(manifest)
+            made = place.open()
+            yield made
+            made.close()
+        return
     if request.param == "memory":
         made = folders.create_in_memory(manifest)
     else:
@@ -149,11 +162,12 @@ def test_a_new_weighting_that_dies_leaves_one_whole_leg(
     store: Store, call: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.write([write(store, str(n), 2, "old") for n in range(3)])
-    space = Space("sparse", "bm25", None, {"average_tokens": 9.0})
+    space = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 9.0})
 
-    def weigh(chunks: list[Chunk]) -> list[SparseVector]:
+    def weigh(chunks: list[Chunk]) -> tuple[list[SparseVector], list[int]]:
         heavy = np.array([9.0], dtype=np.float32)
-        return [SparseVector(np.array([7], dtype=np.uint32), heavy) for _ in chunks]
+        rows = [SparseVector(np.array([7], dtype=np.uint32), heavy) for _ in chunks]
+        return rows, [10 + chunk.sequence for chunk in chunks]
 
     def reweigh() -> None:
         store.reweigh(space, LexicalState(9.0, 3, "de", Lexical()), weigh)
@@ -170,6 +184,8 @@ def test_a_new_weighting_that_dies_leaves_one_whole_leg(
     reweigh()
     assert store.manifest.spaces == {"dense": DENSE, "sparse": space}
     assert store.manifest.lexical == LexicalState(9.0, 3, "de", Lexical())
+    # Another language counts other terms.
+    assert {entry.terms for entry in store.journal.entries(["0", "1", "2"]).values()} == {21}
     assert [score for _, score in nearest(store, space.vector_name, [7])] == pytest.approx(
         [nearest(store, space.vector_name, [7])[0][1]] * 6
     )
@@ -187,7 +203,7 @@ def test_a_death_between_the_engines_two_files_is_survived(
     manifest = folders.new_manifest("test", {}, {"dense": DENSE, "sparse": SPARSE}, 64, STATE)
     store = folders.create_in_folder(folder, manifest)
     store.write([write(store, "a", 2, "text")])
-    other = Space("sparse", "bm25", None, {"average_tokens": 9.0})
+    other = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 9.0})
     config = folder / store.manifest.shard / "edge_config.json"
     if not in_config:
         store.engine.add_space(other)
@@ -201,7 +217,7 @@ def test_a_death_between_the_engines_two_files_is_survived(
         }
         store.engine.set_vectors(vectors)
     kept, scratch = (other, SPARSE) if serving == "new" else (SPARSE, other)
-    store._become(
+    store.become(
         replace(
             store.manifest, spaces={"dense": DENSE, "sparse": kept}, scratch=scratch.vector_name
         )

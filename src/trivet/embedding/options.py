@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -63,10 +63,10 @@ class LoadOptions:
         return {name: value for name, value in kept.items() if value is not None}
 
     @classmethod
-    def from_recipe(cls, recipe: Mapping[str, Any], modes: Sequence[str]) -> LoadOptions:
+    def from_recipe(cls, recipe: Mapping[str, Any]) -> LoadOptions:
         """The options that an index was made with.
 
         Raises:
             TypeError: the recipe holds what no option is.
         """
-        return cls(modes=checked_modes(modes), **recipe)
+        return cls(**recipe)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Sequence
 
-from trivet.errors import InvalidInputError, InvalidQueryError, UnknownModeError
+from trivet.errors import (
+    InvalidInputError,
+    InvalidPlanError,
+    InvalidQueryError,
+    UnknownModeError,
+)
+from trivet.plan import Plan, best_plan, checked_plan
 from trivet.query import Query, text_problem
 from trivet.store.manifest import Manifest
 from trivet.types import Mode, checked_modes
@@ -87,3 +93,50 @@ def held_modes(modes: Sequence[str] | None, manifest: Manifest) -> tuple[Mode, .
             f"expected modes that the index holds ({', '.join(held)}), got {missing[0]!r}"
         )
     return asked
+
+
+def chosen_plan(
+    plan: Plan | str | None,
+    modes: Sequence[str] | None,
+    manifest: Manifest,
+    k: int,
+    depth: int,
+) -> Plan:
+    """The plan of a search.
+
+    Args:
+        plan: a plan, or a preset's name; None = the best one for the modes.
+        modes: the legs to search; None = all that the index holds.
+        manifest: of the index.
+        k: hits wanted.
+        depth: candidates of each leg, where no plan says.
+
+    Raises:
+        InvalidPlanError: no such preset, a leg that the index lacks, or a depth below k.
+        UnknownModeError: a mode that does not exist, or that the index lacks.
+        InvalidInputError: both a plan and modes.
+    """
+    if plan is None:
+        return _default_plan(held_modes(modes, manifest), manifest, depth)
+    if modes is not None:
+        raise InvalidInputError(
+            f"expected a plan or modes, got both ({plan!r}, {modes!r}): a plan names its legs"
+        )
+    chosen = checked_plan(plan, tuple(manifest.spaces))
+    wanted = k + chosen.offset
+    shallow = [mode for mode, n in chosen.depths.items() if n < wanted]
+    if isinstance(plan, Plan) and shallow:
+        raise InvalidPlanError(
+            f"expected a depth of {wanted} or more for {wanted} hits, got "
+            f"{chosen.depths[shallow[0]]} of {shallow[0]}: go deeper, or ask for fewer"
+        )
+    return chosen
+
+
+def _default_plan(modes: Sequence[Mode], manifest: Manifest, depth: int) -> Plan:
+    if len(modes) > 1 and "sparse" in modes and not manifest.spaces["sparse"].is_lexical:
+        # The scores of a model's own sparse leg have no common scale: 0.2 of BGE-M3 is much, and
+        # little of SPLADE.
+        depths: dict[Mode, int] = {mode: depth for mode in modes if mode != "multi"}
+        return Plan(depths, dict.fromkeys(modes, 1.0), fuse="dbsf")
+    return best_plan(modes, depth)

@@ -14,13 +14,14 @@ from trivet.index.arguments import (
     checked_k,
     checked_on_error,
     checked_queries,
-    held_modes,
+    chosen_plan,
 )
 from trivet.index.documents import checked_documents
 from trivet.index.ingest import Ingest, Progress
 from trivet.index.keywords import checked_keywords
 from trivet.index.model import IndexModel
 from trivet.index.vectors import GivenVectors, ModelVectors, VectorSource
+from trivet.plan import Plan
 from trivet.query import Query
 from trivet.reports import IndexInfo, IngestReport
 from trivet.store.filters import payload_filter
@@ -159,7 +160,7 @@ class Index:
 
     def count(self) -> int:
         """Documents stored."""
-        return self._store.journal.totals().documents
+        return self._store.journal.count()
 
     @checked_keywords
     def search(
@@ -167,31 +168,34 @@ class Index:
         query: str | Query,
         *,
         k: int = 10,
+        plan: Plan | str | None = None,
         filter: models.Filter | Mapping[str, Any] | None = None,
         modes: Sequence[str] | None = None,
         chunks: bool = False,
     ) -> list[Hit]:
         """The k best documents for a query, best first.
 
-        With more than one leg, `hybrid2` fuses them: 0.6·max(cosine, 0.35) + 0.4·s/(s + 10), s the
-        BM25 score. With one leg, the score is that leg's own.
-
         Args:
             query: a text or a `Query`.
             k: documents wanted (chunks, if `chunks`).
+            plan: a `Plan`, or the name of a preset (`trivet.plan.PRESETS`); None = the one that
+                measured best for the legs that are searched.
             filter: a `qdrant_client.models.Filter` (keys as stored: `metadata.year`), or a
                 mapping of metadata fields, such as `{"year": {"gte": 1990}, "lang": "en"}`.
-            modes: the legs to search; None = all that the index has.
+            modes: the legs to search; None = all that the index has. Not together with a plan.
             chunks: return chunks, with id `"<document>#<sequence>"`, several of a document.
 
         Raises:
             InvalidQueryError: no text, or a blank one.
             TextTooLongError: more tokens than the model reads.
-            InvalidInputError: k below 1 or beyond 10,000.
+            InvalidInputError: k below 1 or beyond 10,000; both a plan and modes.
+            InvalidPlanError: no such preset, a leg that the index lacks, or a depth below k.
             UnknownModeError: a mode that does not exist or that the index lacks.
             InvalidFilterError: a filter that cannot be understood.
         """
-        return self.search_many([query], k=k, filter=filter, modes=modes, chunks=chunks)[0]
+        return self.search_many([query], k=k, plan=plan, filter=filter, modes=modes, chunks=chunks)[
+            0
+        ]
 
     @checked_keywords
     def search_many(
@@ -199,6 +203,7 @@ class Index:
         queries: Sequence[str | Query],
         *,
         k: int = 10,
+        plan: Plan | str | None = None,
         filter: models.Filter | Mapping[str, Any] | None = None,
         modes: Sequence[str] | None = None,
         chunks: bool = False,
@@ -208,14 +213,14 @@ class Index:
         from trivet.index.search import SearchOptions, search_many
 
         asked = checked_queries(queries)
+        hits = checked_k(k)
         options = SearchOptions(
-            k=checked_k(k),
-            modes=held_modes(modes, self._store.manifest),
+            k=hits,
+            plan=chosen_plan(plan, modes, self._store.manifest, hits, self._settings.depth),
             filter=payload_filter(filter),
             chunks=chunks,
-            depth=self._settings.depth,
         )
-        return search_many(self._store, self._model.proved, asked, options)
+        return search_many(self._store, self._model, asked, options)
 
     def describe(self) -> IndexInfo:
         """What the index is: engine, sizes, spaces, model."""

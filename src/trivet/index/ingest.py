@@ -8,14 +8,22 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import TypeAlias
 
-from trivet.errors import DocumentExistsError, InvalidDocumentError, TrivetError
+from trivet.errors import (
+    DocumentBusyError,
+    DocumentExistsError,
+    InvalidDocumentError,
+    ServerRefusedError,
+    ServerUnavailableError,
+    SpaceMismatchError,
+    TrivetError,
+)
 from trivet.index import lexicon
 from trivet.index.documents import CheckedDocument
-from trivet.index.vectors import CutDocument, EmbeddedDocument, VectorSource, with_bm25
+from trivet.index.vectors import CutDocument, EmbeddedDocument, VectorSource
+from trivet.index.writes import document_write
 from trivet.reports import FailedDocument, IngestReport
 from trivet.store.journal import JournalEntry
-from trivet.store.points import Chunk, make_point
-from trivet.store.store import DocumentWrite, Store
+from trivet.store.store import Store
 
 Progress: TypeAlias = Callable[[IngestReport], None]
 
@@ -53,6 +61,7 @@ class Ingest:
         self._progress = progress
         self._report = IngestReport()
         self._failed: list[FailedDocument] = []
+        self._batches_lost = 0
         # One after the other where the first failure stops the call.
         self._window = 1 if raise_errors else PLAN_BATCH
         self._started = time.monotonic()
@@ -63,7 +72,8 @@ class Ingest:
         Raises:
             TrivetError: of the first document that failed, if errors are raised; the documents
                 before it are stored.
-            StoreError: the engine failed; what was committed before stays.
+            StoreError: the engine failed; what was committed before stays. A server that does not
+                answer for a while costs the batch, which is reported, and not the call.
         """
         cut = self._cut(documents)
         if lexicon.is_unseen(self._store):
@@ -164,37 +174,84 @@ class Ingest:
                 embedded[cut.document.id] = result
             else:
                 self._fail(cut.document, result)
-        with self._store.writing:
-            # Another thread may have stored one of them since it was planned.
-            documents = [c.document for c in batch if c.document.id in embedded]
-            wanted = {document.id for document in self._wanted(documents)}
-            ready = [c for c in batch if c.document.id in wanted]
-            if not ready:
-                return
+        waiting: Sequence[CutDocument] = [c for c in batch if c.document.id in embedded]
+        while waiting:
+            chunks = self._report.chunks
+            with self._store.writing:
+                # Another thread or machine may have stored one of them since it was planned.
+                wanted = {d.id for d in self._wanted([c.document for c in waiting])}
+                ready = [c for c in waiting if c.document.id in wanted]
+                held = self._write_free(ready, embedded)
+                if self._report.chunks > chunks and lexicon.has_lexical_leg(self._store.manifest):
+                    lexicon.keep_up(self._store, at_end=False)
+            waiting = self._released(held)
+
+    def _write_free(
+        self, documents: Sequence[CutDocument], embedded: dict[str, EmbeddedDocument]
+    ) -> list[CutDocument]:
+        """Write the documents that no other writer holds; returns the others."""
+        held: list[CutDocument] = []
+        ready = list(documents)
+        while ready:
             try:
                 self._write(ready, embedded)
-            except InvalidDocumentError:
-                for cut in ready:
-                    if not self._stopped:
-                        self._write_alone(cut, embedded)
-            if lexicon.has_lexical_leg(self._store.manifest):
-                lexicon.keep_up(self._store, at_end=False)
+                break
+            except DocumentBusyError as error:
+                held += [c for c in ready if c.document.id in error.documents]
+                ready = [c for c in ready if c.document.id not in error.documents]
+            except (InvalidDocumentError, ServerRefusedError) as error:
+                if len(ready) > 1:
+                    for cut in ready:
+                        held += [] if self._stopped else self._write_free([cut], embedded)
+                else:
+                    self._fail(ready[0].document, error)
+                break
+            except ServerUnavailableError as error:
+                self._give_up(ready, error)
+                break
+        return held
 
-    def _write_alone(self, cut: CutDocument, embedded: dict[str, EmbeddedDocument]) -> None:
+    def _released(self, held: Sequence[CutDocument]) -> Sequence[CutDocument]:
+        """Wait for the other writers; those that are not worth waiting for have failed."""
         try:
-            self._write([cut], embedded)
-        except InvalidDocumentError as error:
+            if held:
+                self._store.journal.wait([cut.document.id for cut in held])
+        except DocumentBusyError as error:
+            for cut in held:
+                self._fail(cut.document, error)
+            return []
+        return held
+
+    def _give_up(self, batch: Sequence[CutDocument], error: ServerUnavailableError) -> None:
+        """Report a batch that a server did not take; go on, unless it is the second on end.
+
+        Raises:
+            ServerUnavailableError: it is.
+        """
+        for cut in batch:
             self._fail(cut.document, error)
+        self._batches_lost += 1
+        if self._batches_lost > 1:
+            self._tell()
+            raise error
 
     def _write(
         self, documents: Sequence[CutDocument], embedded: dict[str, EmbeddedDocument]
     ) -> None:
+        manifest = self._store.manifest
         entries = self._store.journal.entries([cut.document.id for cut in documents])
         writes = [
-            self._document_write(cut, entries.get(cut.document.id), embedded[cut.document.id])
+            document_write(manifest, cut, entries.get(cut.document.id), embedded[cut.document.id])
             for cut in documents
         ]
-        self._store.write(writes)
+        try:
+            self._store.write(writes)
+        except SpaceMismatchError as error:
+            if self._store.manifest is manifest:
+                raise
+            # Another machine has weighted the index anew since, and a search has found out.
+            raise DocumentBusyError(str(error), [w.entry.id for w in writes]) from error
+        self._batches_lost = 0
         replaced = sum(write.replaces is not None for write in writes)
         report = self._report
         self._report = replace(
@@ -203,36 +260,6 @@ class Ingest:
             replaced=report.replaced + replaced,
             chunks=report.chunks + sum(write.entry.chunks for write in writes),
         )
-
-    def _document_write(
-        self, cut: CutDocument, existing: JournalEntry | None, embedded: EmbeddedDocument
-    ) -> DocumentWrite:
-        manifest = self._store.manifest
-        document = cut.document
-        sparse = embedded.vectors.sparse
-        if sparse is not None and sparse.space != manifest.spaces["sparse"]:
-            # BM25 was weighted anew since it was embedded.
-            (embedded,) = with_bm25(manifest.lexical, [cut], [embedded.vectors])
-        revision = 1 if existing is None else existing.revision + 1
-        points = tuple(
-            make_point(
-                manifest.namespace,
-                Chunk(
-                    document=document.id,
-                    sequence=sequence,
-                    text=document.text[slice(*span)],
-                    span=span,
-                    title=document.title,
-                    metadata=document.metadata,
-                    digest=document.digest,
-                    revision=revision,
-                ),
-                embedded.vectors[sequence],
-            )
-            for sequence, span in enumerate(cut.pieces)
-        )
-        entry = JournalEntry(document.id, document.digest, len(points), revision, embedded.terms)
-        return DocumentWrite(entry, existing, points)
 
 
 def _exists(document: CheckedDocument) -> TrivetError:

@@ -13,7 +13,7 @@ from trivet.config import Lexical
 from trivet.embedding.language import detect_language
 from trivet.embedding.lexical import Bm25
 from trivet.embedding.terms import NATIVE_LANGUAGE
-from trivet.errors import StoreError
+from trivet.errors import DocumentBusyError, ServerUnavailableError, StoreError
 from trivet.languages import AUTO
 from trivet.store.manifest import LexicalState, Manifest
 from trivet.store.points import Chunk
@@ -55,7 +55,7 @@ def has_lexical_leg(manifest: Manifest) -> bool:
 
 def is_unseen(store: Store) -> bool:
     """Whether the index has a BM25 leg and no document yet."""
-    return has_lexical_leg(store.manifest) and store.journal.totals().documents == 0
+    return has_lexical_leg(store.manifest) and store.journal.count() == 0
 
 
 def estimate(store: Store, documents: Sequence[Sequence[tuple[str, str]]]) -> None:
@@ -80,27 +80,41 @@ def estimate(store: Store, documents: Sequence[Sequence[tuple[str, str]]]) -> No
 def keep_up(store: Store, *, at_end: bool) -> None:
     """Weigh the leg anew if the index has grown and its language or length is no longer true.
 
-    Corpora are often ordered, by date or by source: the first documents are no fair sample.
+    Corpora are often ordered, by date or by source: the first documents are no fair sample. Where
+    it cannot be done now, it is done at a later check: a search is right with either weighting.
     """
-    with store.writing:
-        state = _state(store)
-        totals = store.journal.totals()
-        growth = GROWTH_AT_END if at_end else GROWTH
-        if totals.documents < max(1.0, growth * state.documents):
-            return
-        if _is_open(state):
-            store.recover()
-            language = _language(state, _heads(store))
-            if language != state.language:
-                state = replace(state, language=language)
-                # Before the weights: should we die in between, the next check does it again.
-                store.journal.recount(_counted(store, bm25_for(state)))
-                totals = store.journal.totals()
-        average = totals.terms / totals.chunks
-        drifted = abs(average / state.average_tokens - 1) > TOLERANCE
-        if not drifted and totals.documents >= ALWAYS_BELOW:
-            average = state.average_tokens
-        _adopt(store, state, average, totals.documents)
+    try:
+        with store.writing:
+            _keep_up(store, at_end=at_end)
+    except (DocumentBusyError, ServerUnavailableError) as error:
+        logger.info("BM25 is not weighted anew now: %s", error)
+
+
+def _keep_up(store: Store, *, at_end: bool) -> None:
+    state = _state(store)
+    growth = GROWTH_AT_END if at_end else GROWTH
+    if store.journal.count() < max(1.0, growth * state.documents):
+        return
+    language = _language(state, _heads(store)) if _is_open(store) else state.language
+    totals = store.journal.totals()
+    if not totals.chunks:  # another machine deletes what was just written
+        return
+    average = totals.terms / totals.chunks
+    drifted = abs(average / state.average_tokens - 1) > TOLERANCE
+    if language != state.language:
+        state = replace(state, language=language)
+        average = _average_tokens(store, bm25_for(state))
+    elif not drifted and totals.documents >= ALWAYS_BELOW:
+        average = state.average_tokens
+    if not store.engine.adds_spaces:
+        if drifted:
+            logger.warning(
+                "BM25 goes on with an average length of %.0f words where it is %.0f: %s cannot "
+                "change it for stored documents; update the server to 1.18 or later",
+                state.average_tokens, average, store.engine.name,
+            )  # fmt: skip
+        average = state.average_tokens
+    _adopt(store, state, average, totals.documents)
 
 
 def _adopt(store: Store, state: LexicalState, average_tokens: float, documents: int) -> None:
@@ -109,15 +123,18 @@ def _adopt(store: Store, state: LexicalState, average_tokens: float, documents: 
     state = replace(state, average_tokens=average, documents=documents)
     bm25 = bm25_for(state)
 
-    def weigh(chunks: Sequence[Chunk]) -> Sequence[SparseVector]:
-        return bm25.embed_documents(_rendered(bm25, chunks)).values
+    def weigh(chunks: Sequence[Chunk]) -> tuple[Sequence[SparseVector], Sequence[int]]:
+        weighed = bm25.weigh(_rendered(bm25, chunks))
+        return weighed.vectors.values, weighed.lengths
 
     store.reweigh(bm25.space, state, weigh)
 
 
-def _is_open(state: LexicalState) -> bool:
+def _is_open(store: Store) -> bool:
     """Whether the language is to be decided again: no single short text may fix it for ever."""
-    return state.lexical.language == AUTO and state.documents < FIRST_SAMPLE
+    state = _state(store)
+    decides = state.lexical.language == AUTO and store.engine.adds_spaces
+    return decides and state.documents < FIRST_SAMPLE
 
 
 def _language(state: LexicalState, texts: Iterable[str]) -> str:
@@ -154,14 +171,12 @@ def _heads(store: Store) -> Iterable[str]:
                 yield f"{chunk.title} {chunk.text}"
 
 
-def _counted(store: Store, bm25: Bm25) -> dict[str, int]:
-    """The length of each stored document in BM25's terms."""
-    lengths: Counter[str] = Counter()
-    for page in store.pages():
-        counts = bm25.count_terms(_rendered(bm25, page))
-        for chunk, count in zip(page, counts, strict=True):
-            lengths[chunk.document] += count
-    return dict(lengths)
+def _average_tokens(store: Store, bm25: Bm25) -> float:
+    """The mean length of the stored chunks in BM25's terms."""
+    lengths = [
+        length for page in store.pages() for length in bm25.count_terms(_rendered(bm25, page))
+    ]
+    return sum(lengths) / max(1, len(lengths))
 
 
 def _rendered(bm25: Bm25, chunks: Sequence[Chunk]) -> list[str]:

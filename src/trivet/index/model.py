@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 
 from trivet.embedding import Embedder
 from trivet.index.canary import make_canaries, require_same_canaries
+from trivet.index.tokens import IndexTokens, stored_space
+from trivet.store.manifest import Manifest
 from trivet.store.store import Store
 from trivet.types import require_same_space
+
+_KEPT_AS = "canaries"
 
 
 class IndexModel:
     """The model of an index; thread-safe.
+
+    Attributes:
+        tokens: how its token vectors are stored.
 
     Args:
         store: of the index.
@@ -24,6 +32,7 @@ class IndexModel:
         self._load = load
         self._embedder: Embedder | None = None
         self._proved = False
+        self.tokens = IndexTokens(store, self.found)
         self._loading = threading.Lock()
 
     def found(self) -> Embedder:
@@ -35,12 +44,8 @@ class IndexModel:
         """
         with self._loading:
             if self._embedder is None:
-                embedder = self._load()
-                stored = self._store.manifest.spaces
-                for mode, space in embedder.spaces.items():
-                    if mode in stored:
-                        require_same_space(stored[mode], space)
-                self._embedder = embedder
+                manifest = self._store.manifest
+                self._embedder = matching(self._load(), manifest)
             return self._embedder
 
     def proved(self) -> Embedder:
@@ -56,7 +61,24 @@ class IndexModel:
         with self._loading:
             if not self._proved:
                 made = make_canaries(embedder)
-                require_same_canaries(self._store.manifest.canaries, made, embedder.name)
-                self._store.keep_canaries(made)
+                first = self._store.journal.keep(_KEPT_AS, json.dumps(made).encode())
+                require_same_canaries(json.loads(first), made, embedder.name)
                 self._proved = True
         return embedder
+
+
+def matching(embedder: Embedder, manifest: Manifest) -> Embedder:
+    """An embedder that makes the legs of an index that come from its model, and no other.
+
+    Raises:
+        MissingHeadError: it does not make one of them.
+        SpaceMismatchError: its vectors are not those that are stored.
+    """
+    modes = manifest.model_modes
+    if not modes:
+        return embedder
+    wanted = embedder.only(modes)
+    for mode in modes:
+        stored = manifest.spaces[mode]
+        require_same_space(stored, stored_space(wanted.spaces[mode], like=stored))
+    return wanted

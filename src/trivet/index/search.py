@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trivet.embedding import Embedder
-from trivet.errors import StoreError, TextTooLongError
+from trivet.errors import ServerRefusedError, StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
+from trivet.index.model import IndexModel
+from trivet.index.tokens import IndexTokens
+from trivet.plan import Plan
 from trivet.query import Query
 from trivet.store.manifest import Manifest
 from trivet.store.points import Chunk
-from trivet.store.request import LegQuery, RankedChunk, read_answers, search_requests
+from trivet.store.request import LegQuery, PlannedQuery, RankedChunk
 from trivet.store.store import Store
-from trivet.types import DenseVectors, Hit, Mode
+from trivet.types import Hit, Mode, Representations
 
 if TYPE_CHECKING:
     from qdrant_client import models
@@ -30,22 +32,25 @@ class SearchOptions:
 
     Attributes:
         k: hits wanted.
-        modes: the legs to search, out of those that the index holds.
+        plan: of legs that the index holds.
         filter: reaches every leg.
         chunks: hits are chunks, not documents.
-        depth: candidates of each leg, at least.
     """
 
     k: int
-    modes: tuple[Mode, ...]
+    plan: Plan
     filter: models.Filter | None
     chunks: bool
-    depth: int
+
+    @property
+    def hits(self) -> int:
+        """Hits to find, those that are left out at the head included."""
+        return self.k + self.plan.offset
 
 
 def search_many(
     store: Store,
-    find_embedder: Callable[[], Embedder],
+    model: IndexModel,
     queries: Sequence[Query],
     options: SearchOptions,
 ) -> list[list[Hit]]:
@@ -56,10 +61,11 @@ def search_many(
     """
     if not queries:
         return []
-    dense: DenseVectors | None = None
-    if "dense" in options.modes:
+    embedded: Representations | None = None
+    by_model = [mode for mode in options.plan.legs if mode in store.manifest.model_modes]
+    if by_model:
         try:
-            dense = find_embedder().embed_queries(queries).dense
+            embedded = model.tokens.small(model.proved().only(by_model).embed_queries(queries))
         except TextTooLongError as error:
             raise TextTooLongError(
                 f"{str(error).partition(':')[0]}: shorten the query, or search with "
@@ -67,56 +73,74 @@ def search_many(
             ) from error
     while True:
         manifest = store.manifest
-        legs = _legs(manifest, queries, options.modes, dense)
+        legs = _query_legs(manifest, queries, options.plan.legs, embedded, model.tokens)
         try:
             return _answer(store, legs, options)
-        except StoreError:
-            # A leg may have been weighted anew, under another name, while we asked.
-            if store.manifest is manifest:
+        except StoreError as error:
+            # A leg may have been weighted anew, under another name, while we asked: by another
+            # thread, or on another machine.
+            may_be_stale = isinstance(error, ServerRefusedError)
+            if store.manifest is manifest and not (may_be_stale and store.refresh()):
                 raise
 
 
-def _legs(
+def _query_legs(
     manifest: Manifest,
     queries: Sequence[Query],
     modes: Sequence[Mode],
-    dense: DenseVectors | None,
-) -> list[list[LegQuery]]:
+    embedded: Representations | None,
+    tokens: IndexTokens,
+) -> list[dict[Mode, LegQuery]]:
     """The legs of each query; a query without a term that BM25 knows has no sparse one."""
-    legs: list[list[LegQuery]] = [[] for _ in queries]
-    if dense is not None:
-        for row, vector in zip(legs, dense.values, strict=True):
-            row.append(LegQuery("dense", manifest.spaces["dense"].vector_name, vector))
+    legs: list[dict[Mode, LegQuery]] = [{} for _ in queries]
+    if embedded is not None and embedded.dense is not None:
+        name = manifest.spaces["dense"].vector_name
+        for row, vector in zip(legs, embedded.dense.values, strict=True):
+            row["dense"] = LegQuery("dense", name, vector)
+    if embedded is not None and embedded.multi is not None:
+        for row, vectors in zip(legs, embedded.multi.values, strict=True):
+            name = manifest.spaces["multi"].vector_name
+            row["multi"] = LegQuery("multi", name, vectors, *tokens.affine(len(vectors)))
+    sparse = None if embedded is None else embedded.sparse
     if "sparse" in modes and manifest.lexical is not None:
         sparse = bm25_for(manifest.lexical).embed_queries([query.text for query in queries])
+    if sparse is not None:
         for row, terms in zip(legs, sparse.values, strict=True):
             if len(terms.indices):
-                row.append(LegQuery("sparse", manifest.spaces["sparse"].vector_name, terms))
+                row["sparse"] = LegQuery("sparse", manifest.spaces["sparse"].vector_name, terms)
     return legs
 
 
 def _answer(
-    store: Store, legs: Sequence[Sequence[LegQuery]], options: SearchOptions
+    store: Store, legs: Sequence[Mapping[Mode, LegQuery]], options: SearchOptions
 ) -> list[list[Hit]]:
     hits: list[list[Hit]] = [[] for _ in legs]
-    asking = [position for position, row in enumerate(legs) if row]
-    limit = options.k if options.chunks else SPARE_CHUNKS * options.k
+    plans = [_plan_for(row, options.plan) for row in legs]
+    asking = [position for position, plan in enumerate(plans) if plan is not None]
+    limit = options.hits if options.chunks else SPARE_CHUNKS * options.hits
     while asking:
-        depth = max(options.depth, limit)
-        requests = [
-            search_requests(legs[i], limit=limit, depth=depth, filter=options.filter)
+        planned = [
+            PlannedQuery(plan, legs[i], limit, options.filter)
             for i in asking
+            if (plan := plans[i]) is not None
         ]
+        requests = [query.requests() for query in planned]
         answers = iter(store.query([request for row in requests for request in row]))
         still: list[int] = []
-        for i, row in zip(asking, requests, strict=True):
-            ranked = read_answers(legs[i], [next(answers) for _ in row])
+        for i, query, row in zip(asking, planned, requests, strict=True):
+            ranked = query.read([next(answers) for _ in row])
             hits[i] = _hits(ranked, options)
-            if len(hits[i]) < options.k and len(ranked) == limit:
+            if len(hits[i]) < options.hits and len(ranked) == limit:
                 still.append(i)
         asking = still
         limit *= GROWTH
-    return hits
+    return [found[options.plan.offset :] for found in hits]
+
+
+def _plan_for(legs: Mapping[Mode, LegQuery], plan: Plan) -> Plan | None:
+    """The plan without the legs that a query has no vector of; None if nothing can be found."""
+    missing = [mode for mode in plan.legs if mode not in legs]
+    return plan.without(missing) if missing else plan
 
 
 def _hits(ranked: Sequence[RankedChunk], options: SearchOptions) -> list[Hit]:
@@ -124,8 +148,10 @@ def _hits(ranked: Sequence[RankedChunk], options: SearchOptions) -> list[Hit]:
     best: dict[str, Hit] = {}
     for result in ranked:
         chunk = Chunk.from_payload(result.point.payload)
+        if options.plan.threshold is not None and result.point.score < options.plan.threshold:
+            break
         hit = chunk.hit(result.point.score, result.scores, as_chunk=options.chunks)
         best.setdefault(hit.id, hit)
-        if len(best) == options.k:
+        if len(best) == options.hits:
             break
     return list(best.values())

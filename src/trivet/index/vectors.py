@@ -122,13 +122,13 @@ class ModelVectors:
         """The legs of the index; without a dense leg the model's weights are never loaded."""
         manifest = self._store.manifest
         lexical = manifest.lexical
-        if lexical is not None and "dense" not in manifest.spaces:
+        if lexical is not None and not manifest.model_modes:
             return [
                 EmbeddedDocument(Representations(sparse=weighed.vectors), sum(weighed.lengths))
                 for weighed in weigh(lexical, documents)
             ]
         titled = [text for cut in documents for text in cut.titled_texts]
-        every = embed_titled(self._model.proved(), titled)
+        every = self._model.tokens.small(embed_titled(self._model.proved(), titled))
         return with_bm25(lexical, documents, [every[some] for some in _slices(documents)])
 
 

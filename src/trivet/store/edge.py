@@ -17,6 +17,7 @@ import qdrant_edge as edge
 from trivet.errors import IndexClosedError, IndexDamagedError, IndexLockedError, StoreError
 from trivet.store.bridge import query_request
 from trivet.store.engine import WRITE_BATCH
+from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import FoundPoint, Point, PointVector
 from trivet.types import Space, SparseVector
 
@@ -100,6 +101,11 @@ class EdgeEngine:
         """Engine and version."""
         return f"qdrant-edge {version('qdrant-edge-py')}"
 
+    @property
+    def adds_spaces(self) -> bool:
+        """A named vector can be added beside stored points."""
+        return True
+
     def upsert(self, points: Sequence[Point]) -> None:
         """Write whole points, at most `WRITE_BATCH` in one operation."""
         for batch in _batches(points):
@@ -145,11 +151,16 @@ class EdgeEngine:
         """Make a named vector for a space; nothing if it is there."""
         if space.mode == "sparse":
             operation = edge.UpdateOperation.create_sparse_vector(
-                space.vector_name, modifier=edge.Modifier.Idf
+                space.vector_name, modifier=_modifier(space)
             )
         else:
+            params = _params(space)
             operation = edge.UpdateOperation.create_dense_vector(
-                space.vector_name, _dims(space), edge.Distance.Cosine
+                space.vector_name,
+                params.size,
+                params.distance,
+                params.multivector_config,
+                params.datatype,
             )
         self._update(operation)
 
@@ -162,6 +173,10 @@ class EdgeEngine:
     def drop_vectors(self, name: str) -> None:
         """Drop a named vector from every point."""
         self._update(edge.UpdateOperation.delete_vector_name(name))
+
+    def create_index(self, path: str, kind: IndexKind) -> None:
+        """Index a payload field; an index of the same kind is left as it is."""
+        self._update(edge.UpdateOperation.create_field_index(path, _field_schema(kind)))
 
     def flush(self) -> None:
         """Bring everything written to the disk."""
@@ -235,24 +250,56 @@ def _dims(space: Space) -> int:
 
 def _config(spaces: Sequence[Space], sparse_names: Sequence[str]) -> edge.EdgeConfig:
     """The names of the spaces, and of sparse vectors beside them."""
-    names = [*sparse_names, *(s.vector_name for s in spaces if s.mode == "sparse")]
+    modifiers: dict[str, edge.Modifier | None] = dict.fromkeys(sparse_names, edge.Modifier.Idf)
+    modifiers |= {s.vector_name: _modifier(s) for s in spaces if s.mode == "sparse"}
     return edge.EdgeConfig(
-        vectors={
-            s.vector_name: edge.EdgeVectorParams(size=_dims(s), distance=edge.Distance.Cosine)
-            for s in spaces
-            if s.mode == "dense"
-        },
+        vectors={s.vector_name: _params(s) for s in spaces if s.mode != "sparse"},
         sparse_vectors={
-            name: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf) for name in names
+            name: edge.EdgeSparseVectorParams(modifier=modifier)
+            for name, modifier in modifiers.items()
         },
         wal_enabled=True,
     )
+
+
+def _params(space: Space) -> edge.EdgeVectorParams:
+    if space.mode == "dense":
+        return edge.EdgeVectorParams(size=_dims(space), distance=edge.Distance.Cosine)
+    # Token vectors are compared with the candidates of other legs only: a graph would never be
+    # walked. Their products are what they were made for: Cosine would scale bytes anew.
+    is_bytes = space.facts.get("datatype") == "uint8"
+    return edge.EdgeVectorParams(
+        size=_dims(space),
+        distance=edge.Distance.Dot,
+        multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim),
+        datatype=edge.VectorStorageDatatype.Uint8 if is_bytes else None,
+        hnsw_config=edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
+    )
+
+
+def _modifier(space: Space) -> edge.Modifier | None:
+    """BM25 leaves the rarity of words to the engine; a model's weights hold it already."""
+    return edge.Modifier.Idf if space.is_lexical else None
 
 
 def _vectors(vectors: Mapping[str, PointVector]) -> dict[str, Any]:
     return {
         name: edge.SparseVector(v.indices.tolist(), v.values.tolist())
         if isinstance(v, SparseVector)
-        else v
+        else (v.tolist() if v.ndim == 2 else v)
         for name, v in vectors.items()
     }
+
+
+def _field_schema(kind: IndexKind) -> edge.PayloadSchemaType | edge.KeywordIndexParams:
+    if kind == "tenant":
+        return edge.KeywordIndexParams(is_tenant=True)
+    schemas = {
+        "keyword": edge.PayloadSchemaType.Keyword,
+        "integer": edge.PayloadSchemaType.Integer,
+        "float": edge.PayloadSchemaType.Float,
+        "datetime": edge.PayloadSchemaType.Datetime,
+        "text": edge.PayloadSchemaType.Text,
+        "bool": edge.PayloadSchemaType.Bool,
+    }
+    return schemas[kind]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import FoundPoint, Point, PointVector
 from trivet.types import Space
 
@@ -24,6 +25,10 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """Engine and version, for people."""
+
+    @property
+    def adds_spaces(self) -> bool:
+        """Whether a named vector can be added beside stored points."""
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Write whole points; on return a reader sees them."""
@@ -54,11 +59,14 @@ class Engine(Protocol):
     def drop_vectors(self, name: str) -> None:
         """Drop a named vector from every point; nothing if it is not there."""
 
+    def create_index(self, path: str, kind: IndexKind) -> None:
+        """Index a payload field, so that filters by it are fast; nothing if it is indexed."""
+
     def flush(self) -> None:
         """Return when everything written would survive a loss of power."""
 
     def size_bytes(self) -> int:
-        """Bytes on disk; 0 for an engine in memory."""
+        """Bytes on disk; 0 for an engine in memory or on a server."""
 
     def close(self) -> None:
         """Release files and memory."""

@@ -64,7 +64,7 @@ def payload_filter(filter: models.Filter | Mapping[str, object] | None) -> model
         )
     clauses: dict[str, list[models.Condition]] = {"must": [], "must_not": []}
     for name, wanted in filter.items():
-        path = _payload_path(name)
+        path = payload_path(name)
         try:
             for clause, condition in _conditions(path, _operations(name, wanted)):
                 clauses[clause].append(condition)
@@ -167,8 +167,12 @@ def _is_time(value: object) -> bool:
     return isinstance(value, date) or (isinstance(value, str) and bool(ISO_DATE.match(value)))
 
 
-def _payload_path(name: object) -> str:
-    """Where the field is in a stored payload; names with other characters are quoted."""
+def payload_path(name: object) -> str:
+    """Where a metadata field is in a stored payload; names with other characters are quoted.
+
+    Raises:
+        InvalidFilterError: no text, or one with quotes or empty parts.
+    """
     parts = name.split(".") if isinstance(name, str) else [""]
     if "" in parts or any('"' in part for part in parts):
         raise InvalidFilterError(

@@ -16,7 +16,6 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from trivet.errors import IndexDamagedError, IndexLockedError, NotAnIndexError, StoreError
-from trivet.store.journal import Journal
 from trivet.store.manifest import (
     MANIFEST_FILE,
     LexicalState,
@@ -25,6 +24,7 @@ from trivet.store.manifest import (
     read_manifest,
     write_manifest,
 )
+from trivet.store.sqlite_journal import SqliteJournal
 from trivet.store.store import Store
 from trivet.types import Mode, Space
 
@@ -62,7 +62,7 @@ def create_in_memory(manifest: Manifest) -> Store:
     engine = MemoryEngine(list(manifest.spaces.values()))
     return Store(
         engine,
-        Journal(None, new=True),
+        SqliteJournal(None, new=True),
         manifest,
         save_manifest=lambda _: None,
         release=lambda: None,
@@ -110,7 +110,7 @@ def create_in_folder(folder: Path, manifest: Manifest) -> Store:
             raise IndexLockedError(
                 f"{folder} became an index while it was being made here: open it again"
             )
-        journal = Journal(folder / JOURNAL_FILE, new=True)
+        journal = SqliteJournal(folder / JOURNAL_FILE, new=True)
         stack.callback(journal.close)
         if journal.totals().documents:
             raise IndexDamagedError(
@@ -149,7 +149,7 @@ def open_folder(folder: Path) -> Store:
         spaces = list(manifest.spaces.values())
         engine = EdgeEngine.load(folder / manifest.shard, spaces, manifest.scratch)
         stack.callback(engine.close)
-        journal = Journal(folder / JOURNAL_FILE, new=False)
+        journal = SqliteJournal(folder / JOURNAL_FILE, new=False)
         stack.callback(journal.close)
         store = Store(
             engine,

@@ -6,30 +6,12 @@ what to finish or to take back, so that journal and engine agree again.
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, TypeAlias
-
-from trivet.errors import IndexClosedError, IndexDamagedError, StoreError
+from typing import Literal, Protocol, TypeAlias
 
 Operation: TypeAlias = Literal["insert", "replace", "delete"]
-
-FORMAT = 1
-SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS documents (
-    id TEXT PRIMARY KEY, digest TEXT NOT NULL, chunks INTEGER NOT NULL, revision INTEGER NOT NULL,
-    terms INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS pending (
-    id TEXT PRIMARY KEY, operation TEXT NOT NULL, digest TEXT NOT NULL, chunks INTEGER NOT NULL,
-    revision INTEGER NOT NULL, terms INTEGER NOT NULL, previous_chunks INTEGER NOT NULL, redo BLOB
-) WITHOUT ROWID;
-PRAGMA user_version = {FORMAT};
-"""
 
 
 @dataclass(frozen=True)
@@ -78,147 +60,80 @@ class PendingEntry:
     redo: bytes | None
 
 
-class Journal:
-    """The journal of one index, in SQLite. Thread-safe; every change is one durable transaction.
+class Journal(Protocol):
+    """The journal of one index. Thread-safe; what a verb has written survives a crash.
 
-    Args:
-        path: the file; None keeps it in memory.
-        new: make the file; else it must be there.
+    Where several machines write one index, an open entry is also a lock on its document: it
+    belongs to the writer that opened it until that writer closes it, or until the time that it
+    asked for (its lease) is over.
 
-    Raises:
-        IndexDamagedError: the file is no journal, or is damaged.
+    Every verb raises `StoreError` when the journal fails.
     """
-
-    def __init__(self, path: Path | None, *, new: bool) -> None:
-        self._path = path
-        self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
-        if path is not None and not new and not path.is_file():
-            raise self._damaged("it is missing")
-        try:
-            connection = sqlite3.connect(path or ":memory:", check_same_thread=False)
-        except sqlite3.Error as error:
-            raise self._damaged(error) from error
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            (format_version,) = connection.execute("PRAGMA user_version").fetchone()
-            if format_version != FORMAT and not new:
-                raise sqlite3.DatabaseError(f"expected format {FORMAT}, got {format_version}")
-            connection.executescript(SCHEMA)
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            raise self._damaged(error) from error
-        if verdict != "ok":
-            connection.close()
-            raise self._damaged(verdict)
-        self._connection = connection
 
     def entries(self, ids: Sequence[str]) -> dict[str, JournalEntry]:
         """The documents among `ids` that are stored whole."""
-        found: dict[str, JournalEntry] = {}
-        with self._using() as connection:
-            for start in range(0, len(ids), 500):  # SQLite's oldest limit is 999 variables
-                some = list(ids[start : start + 500])
-                marks = ",".join("?" * len(some))
-                rows = connection.execute(
-                    f"SELECT * FROM documents WHERE id IN ({marks})",
-                    some,
-                )
-                found.update({row[0]: JournalEntry(*row) for row in rows})
-        return found
+
+    def count(self) -> int:
+        """Documents that are stored whole."""
 
     def totals(self) -> JournalTotals:
-        """What all documents that are stored whole come to."""
-        with self._using() as connection:
-            row = connection.execute(
-                "SELECT count(*), coalesce(sum(chunks), 0), coalesce(sum(terms), 0) FROM documents"
-            ).fetchone()
-        return JournalTotals(*row)
+        """What all documents that are stored whole come to; dearer than `count`."""
 
     def pending(self) -> list[PendingEntry]:
-        """What is under way, or was when the last process died."""
-        with self._using() as connection:
-            rows = connection.execute(
-                "SELECT id, digest, chunks, revision, terms, operation, previous_chunks, redo"
-                " FROM pending"
-            ).fetchall()
-        return [PendingEntry(JournalEntry(*row[:5]), *row[5:]) for row in rows]
+        """What this writer has to finish or take back: its own, and what dead writers left."""
 
-    def begin(self, entries: Iterable[PendingEntry]) -> None:
-        """Open writes, before the engine is touched."""
-        rows = [
-            (p.entry.id, p.operation, p.entry.digest, p.entry.chunks, p.entry.revision,
-             p.entry.terms, p.previous_chunks, p.redo)
-            for p in entries
-        ]  # fmt: skip
-        with self._using() as connection:
-            connection.executemany("INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    def begin(self, entries: Sequence[PendingEntry]) -> None:
+        """Open writes, before the engine is touched.
+
+        Raises:
+            DocumentBusyError: another writer holds one of the documents, or has changed it since
+                its entry was read; nothing was opened.
+        """
 
     def commit(self, entries: Sequence[PendingEntry]) -> None:
         """Close writes that the engine holds whole: the documents are as these entries say."""
-        with self._using() as connection:
-            for pending in entries:
-                entry = pending.entry
-                if pending.operation == "delete":
-                    connection.execute("DELETE FROM documents WHERE id = ?", (entry.id,))
-                else:
-                    connection.execute(
-                        "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)",
-                        (entry.id, entry.digest, entry.chunks, entry.revision, entry.terms),
-                    )
-            connection.executemany(
-                "DELETE FROM pending WHERE id = ?", [(p.entry.id,) for p in entries]
-            )
 
     def abandon(self, entries: Sequence[PendingEntry]) -> None:
         """Close writes that were taken back: nothing of them is in the engine."""
-        with self._using() as connection:
-            connection.executemany(
-                "DELETE FROM pending WHERE id = ?", [(p.entry.id,) for p in entries]
-            )
+
+    def renew(self) -> None:
+        """Keep what this writer holds for another lease, where half of a lease is not left.
+
+        Raises:
+            StoreError: it was lost to another writer in the meantime.
+        """
+
+    def wait(self, ids: Iterable[str]) -> None:
+        """Return when no other writer holds any of the documents.
+
+        Raises:
+            DocumentBusyError: one is still held after as long as it is worth waiting.
+        """
+
+    def exclusive(self, patience_s: float) -> AbstractContextManager[None]:
+        """Keep every other writer out for a while, after those at work have finished.
+
+        Args:
+            patience_s: how long to wait for the others.
+
+        Raises:
+            DocumentBusyError: another writer was at work all that time.
+        """
+
+    def kept(self, name: str) -> bytes | None:
+        """What was kept under a name; None if nothing was."""
+
+    def keep(self, name: str, content: bytes) -> bytes:
+        """Keep bytes under a name for ever; returns those that were first."""
 
     def recount(self, terms: Mapping[str, int]) -> None:
-        """Change the lengths of documents, by id; those that are not there are passed over."""
-        with self._using() as connection:
-            connection.executemany(
-                "UPDATE documents SET terms = ? WHERE id = ?",
-                [(count, id) for id, count in terms.items()],
-            )
+        """Change the lengths of documents, by id, while every other writer is kept out.
+
+        Ids that are not there are passed over.
+        """
 
     def size_bytes(self) -> int:
-        """Bytes on disk, the side files of SQLite included."""
-        if self._path is None:
-            return 0
-        files = self._path.parent.glob(f"{self._path.name}*")
-        return sum(file.stat().st_size for file in files)
+        """Bytes on disk; 0 where a server keeps them."""
 
     def close(self) -> None:
-        """Release the file."""
-        with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
-
-    @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
-        """The connection, in one transaction: committed at the end, rolled back on an error."""
-        with self._lock:
-            if self._connection is None:
-                raise IndexClosedError(
-                    "expected an open index, got one that was closed: open it again"
-                )
-            try:
-                with self._connection:
-                    yield self._connection
-            except sqlite3.OperationalError as error:
-                raise StoreError(f"the journal {self._path or 'memory'} failed: {error}") from error
-            except sqlite3.DatabaseError as error:
-                raise self._damaged(error) from error
-
-    def _damaged(self, reason: object) -> IndexDamagedError:
-        return IndexDamagedError(
-            f"the journal {self._path or 'memory'} is unreadable ({reason}): restore the folder "
-            "from a backup, or delete it and index the documents anew"
-        )
+        """Release the journal."""

@@ -1,4 +1,4 @@
-"""The manifest: what an index is made of, kept in `store.json` of its folder."""
+"""The manifest: what an index is made of, kept in `store.json` or a collection's metadata."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from trivet.config import Lexical
 from trivet.errors import IndexDamagedError, NotAnIndexError
+from trivet.store.payload_indexes import IndexKind, checked_indexes
 from trivet.types import Mode, Space
 
 MANIFEST_FILE = "store.json"
@@ -52,10 +53,10 @@ class Manifest:
         spaces: the space of each leg; a leg that is not there is absent.
         chunk_tokens: the most tokens of a chunk.
         lexical: state of the BM25 leg, None without one.
-        shard: the engine's folder, relative to the index's.
+        shard: the engine's folder, relative to the index's; "" on a server.
         created: ISO 8601, UTC.
-        canaries: by mode, what the model made of a few fixed texts; empty until it made vectors.
         scratch: a vector name that is being filled or dropped; after a crash it is dropped.
+        indexes: the payload indexes that were declared, by metadata field.
     """
 
     namespace: uuid.UUID
@@ -66,8 +67,13 @@ class Manifest:
     lexical: LexicalState | None
     shard: str
     created: str
-    canaries: Mapping[str, str] = field(default_factory=dict)
     scratch: str | None = None
+    indexes: Mapping[str, IndexKind] = field(default_factory=dict)
+
+    @property
+    def model_modes(self) -> tuple[Mode, ...]:
+        """The legs that the model makes; BM25 is none of them."""
+        return tuple(mode for mode, space in self.spaces.items() if not space.is_lexical)
 
     @property
     def vector_spaces(self) -> dict[str, Space]:
@@ -86,8 +92,8 @@ class Manifest:
             "lexical": None if self.lexical is None else asdict(self.lexical),
             "shard": self.shard,
             "created": self.created,
-            "canaries": dict(self.canaries),
             "scratch": self.scratch,
+            "indexes": dict(self.indexes),
         }
 
     @classmethod
@@ -108,8 +114,8 @@ class Manifest:
             lexical=None if lexical is None else LexicalState.from_json(lexical),
             shard=shard,
             created=stored["created"],
-            canaries=dict(stored["canaries"]),
             scratch=stored["scratch"],
+            indexes=checked_indexes(stored.get("indexes", {})),
         )
 
 

@@ -11,9 +11,17 @@ from typing import Any
 from qdrant_client import QdrantClient, models
 
 from trivet.errors import IndexClosedError, StoreError
+from trivet.store.client_models import (
+    named_vectors,
+    point_struct,
+    sparse_vectors_config,
+    vector_name_config,
+    vectors_config,
+)
 from trivet.store.engine import WRITE_BATCH
+from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import FoundPoint, Point, PointVector
-from trivet.types import Space, SparseVector
+from trivet.types import Space
 
 COLLECTION = "trivet"
 
@@ -27,8 +35,8 @@ class MemoryEngine:
         self._client: QdrantClient | None = QdrantClient(":memory:")
         self._client.create_collection(
             COLLECTION,
-            vectors_config={s.vector_name: _dense(s) for s in spaces if s.mode == "dense"},
-            sparse_vectors_config={s.vector_name: _sparse() for s in spaces if s.mode == "sparse"},
+            vectors_config=vectors_config(spaces),
+            sparse_vectors_config=sparse_vectors_config(spaces),
         )
 
     @property
@@ -36,14 +44,14 @@ class MemoryEngine:
         """Engine and version."""
         return f"qdrant-client {version('qdrant-client')} in memory"
 
+    @property
+    def adds_spaces(self) -> bool:
+        """A named vector can be added beside stored points."""
+        return True
+
     def upsert(self, points: Sequence[Point]) -> None:
         """Write whole points."""
-        made = [
-            models.PointStruct.model_construct(
-                id=p.id, vector=_vectors(p.vectors), payload=dict(p.payload)
-            )
-            for p in points
-        ]
+        made = [point_struct(point) for point in points]
         if made:
             with self._using() as client:
                 client.upsert(COLLECTION, made, wait=True)
@@ -91,21 +99,12 @@ class MemoryEngine:
 
     def add_space(self, space: Space) -> None:
         """Make a named vector for a space; nothing if it is there."""
-        config: models.DenseVectorNameConfig | models.SparseVectorNameConfig
-        if space.mode == "sparse":
-            config = models.SparseVectorNameConfig(
-                sparse=models.SparseVectorConfig(modifier=models.Modifier.IDF)
-            )
-        else:
-            config = models.DenseVectorNameConfig(
-                dense=models.DenseVectorConfig(size=_dims(space), distance=models.Distance.COSINE)
-            )
         with self._using() as client:
-            client.create_vector_name(COLLECTION, space.vector_name, config)
+            client.create_vector_name(COLLECTION, space.vector_name, vector_name_config(space))
 
     def set_vectors(self, vectors: Mapping[str, Mapping[str, PointVector]]) -> None:
         """Set named vectors of stored points."""
-        made = [models.PointVectors(id=id, vector=_vectors(v)) for id, v in vectors.items()]
+        made = [models.PointVectors(id=id, vector=named_vectors(v)) for id, v in vectors.items()]
         if made:
             with self._using() as client:
                 client.update_vectors(COLLECTION, made, wait=True)
@@ -114,6 +113,9 @@ class MemoryEngine:
         """Drop a named vector from every point."""
         with self._using() as client:
             client.delete_vector_name(COLLECTION, name)
+
+    def create_index(self, path: str, kind: IndexKind) -> None:
+        """Nothing: every query reads every payload."""
 
     def flush(self) -> None:
         """Nothing to bring anywhere."""
@@ -140,26 +142,3 @@ class MemoryEngine:
                 yield self._client
             except Exception as error:
                 raise StoreError(f"the engine failed: {error}") from error
-
-
-def _dense(space: Space) -> models.VectorParams:
-    return models.VectorParams(size=_dims(space), distance=models.Distance.COSINE)
-
-
-def _dims(space: Space) -> int:
-    if space.dims is None:
-        raise StoreError(f"expected a space with dims, got {space!r}")
-    return space.dims
-
-
-def _sparse() -> models.SparseVectorParams:
-    return models.SparseVectorParams(modifier=models.Modifier.IDF)
-
-
-def _vectors(vectors: Mapping[str, PointVector]) -> dict[str, Any]:
-    return {
-        name: models.SparseVector(indices=v.indices.tolist(), values=v.values.tolist())
-        if isinstance(v, SparseVector)
-        else v.tolist()
-        for name, v in vectors.items()
-    }

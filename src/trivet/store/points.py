@@ -167,6 +167,8 @@ def _vector_problem(vector: PointVector, space: Space) -> str | None:
         return _sparse_problem(vector)
     if type(vector) is not np.ndarray:
         return f"expected a plain numpy array, got {type(vector).__name__}"
+    if space.mode == "multi":
+        return _tokens_problem(vector, space)
     if vector.dtype != np.float32 or vector.shape != (space.dims,):
         return f"expected float32 of {space.dims} dims, got {vector.dtype} {vector.shape}"
     # One pass: a NaN or an infinity anywhere makes the sum of squares not finite.
@@ -175,6 +177,21 @@ def _vector_problem(vector: PointVector, space: Space) -> str | None:
         return "expected finite numbers, got NaN, an infinity or numbers beyond float32"
     if norm == 0.0:
         return "expected a vector with a length, got all zeros: it has no direction to compare"
+    return None
+
+
+def _tokens_problem(vectors: Vectors, space: Space) -> str | None:
+    shape = vectors.shape
+    if vectors.dtype != np.float32 or len(shape) != 2 or shape[1] != space.dims or not shape[0]:
+        return (
+            f"expected float32 of one token or more and {space.dims} dims, got {vectors.dtype} "
+            f"{shape}"
+        )
+    if not np.all(np.isfinite(vectors)):
+        return "expected finite numbers, got NaN or an infinity"
+    is_bytes = space.facts.get("datatype") == "uint8"
+    if is_bytes and not np.array_equal(vectors, np.clip(np.rint(vectors), 0, 255)):
+        return "expected whole numbers from 0 to 255, got others"
     return None
 
 

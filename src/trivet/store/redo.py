@@ -19,12 +19,16 @@ def dump_points(points: Sequence[Point]) -> bytes:
     for name in points[0].vectors if points else ():
         column = [point.vectors[name] for point in points]
         sparse = [vector for vector in column if isinstance(vector, SparseVector)]
+        arrived = [vector for vector in column if not isinstance(vector, SparseVector)]
         if sparse:
             arrays[f"sizes/{name}"] = np.array([len(v.indices) for v in sparse])
             arrays[f"indices/{name}"] = np.concatenate([v.indices for v in sparse])
             arrays[f"values/{name}"] = np.concatenate([v.values for v in sparse])
+        elif arrived and arrived[0].ndim == 2:
+            arrays[f"counts/{name}"] = np.array([len(tokens) for tokens in arrived])
+            arrays[f"tokens/{name}"] = np.concatenate(arrived)
         else:
-            arrays[f"dense/{name}"] = np.stack([np.asarray(vector) for vector in column])
+            arrays[f"dense/{name}"] = np.stack(arrived)
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
@@ -40,10 +44,15 @@ def load_points(stored: bytes) -> list[Point]:
             if kind == "dense":
                 for row, vector in zip(vectors, arrays[key], strict=True):
                     row[name] = vector
+            elif kind == "counts":
+                ends = np.cumsum(arrays[key])[:-1]
+                tokens = np.split(arrays[f"tokens/{name}"], ends)
+                for row, some in zip(vectors, tokens, strict=True):
+                    row[name] = some
             elif kind == "sizes":
                 ends = np.cumsum(arrays[key])[:-1]
                 indices = np.split(arrays[f"indices/{name}"], ends)
                 values = np.split(arrays[f"values/{name}"], ends)
-                for row, some, weights in zip(vectors, indices, values, strict=True):
-                    row[name] = SparseVector(some, weights)
+                for row, found, weights in zip(vectors, indices, values, strict=True):
+                    row[name] = SparseVector(found, weights)
     return [Point(h["id"], v, h["payload"]) for h, v in zip(header, vectors, strict=True)]

@@ -7,30 +7,40 @@ from dataclasses import dataclass
 
 from qdrant_client import models
 
+from trivet.plan import Plan
 from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT, FoundPoint, PointVector
 from trivet.types import Mode, SparseVector
 
-# hybrid2: 0.6·max(cos, 0.35) + 0.4·s/(s + 10) with s the BM25 score. The floor stops a failing
-# dense leg from voting against lexical hits; s/(s + 10) needs no collection statistics.
-# Measured over fifteen collections; benchmarks/quality.py prints what it gives on four.
 # A hundredth of the cosine counts below the floor too, so that texts that no leg likes are still
-# told apart: the dense part is (0.6 - 0.01)·max(cos, 0.35) + 0.01·cos.
-DENSE_WEIGHT = 0.6
+# told apart: a dense weight w is (w - 0.01)·max(cos, floor) + 0.01·cos.
 DENSE_TIE_WEIGHT = 0.01
-DENSE_FLOOR = 0.35
-SPARSE_WEIGHT = 0.4
-SPARSE_HALF = 10.0
+# Candidates of maximal marginal relevance, of which it chooses.
+SPREAD_FACTOR = 4
 
 PAYLOAD_FIELDS = [PAYLOAD_TEXT, PAYLOAD_METADATA, PAYLOAD_OWN]
 
 
 @dataclass(frozen=True)
 class LegQuery:
-    """One leg's part of a query: its mode, the vector name it searches, the query's vector."""
+    """One leg's part of a query.
+
+    Attributes:
+        mode: of the leg.
+        vector_name: that it searches.
+        vector: of the query; of multi-vectors divided by their number, so that scores are means.
+        scale: what a score of the engine is multiplied with to be the leg's.
+        shift: what is added then.
+    """
 
     mode: Mode
     vector_name: str
     vector: PointVector
+    scale: float = 1.0
+    shift: float = 0.0
+
+    def score(self, engine_score: float) -> float:
+        """The leg's score."""
+        return engine_score * self.scale + self.shift
 
 
 @dataclass(frozen=True)
@@ -41,57 +51,192 @@ class RankedChunk:
     scores: dict[Mode, float]
 
 
-def search_requests(
-    legs: Sequence[LegQuery], *, limit: int, depth: int, filter: models.Filter | None
-) -> list[models.QueryRequest]:
-    """The requests of one query, to be sent together: the plan first, then each leg alone.
+@dataclass(frozen=True)
+class PlannedQuery:
+    """A plan with the vectors of one query.
 
-    One leg is ranked by its own score. Two are fused by the `hybrid2` formula over the union of
-    their candidates, with both scores computed for every candidate.
-
-    Args:
-        legs: one or two legs, of modes dense and sparse.
+    Attributes:
+        plan: of legs that all are there.
+        legs: one for each leg of the plan.
         limit: chunks wanted.
-        depth: candidates of each leg.
         filter: reaches every leg.
     """
-    if len(legs) == 1:
+
+    plan: Plan
+    legs: Mapping[Mode, LegQuery]
+    limit: int
+    filter: models.Filter | None
+
+    def requests(self) -> list[models.QueryRequest]:
+        """The requests of this query, to be sent together: the plan first, then single legs."""
+        wanted = _Wanted(self.limit, with_payload=True)
+        if len(self.plan.fused) == 1:
+            leg = self.legs[self.plan.fused[0]]
+            ranked = models.Prefetch.model_construct(
+                query=_vector(leg), using=leg.vector_name, filter=self.filter,
+                limit=self._pool(leg.mode),
+            )  # fmt: skip
+        else:
+            ranked = self._fused()
+        if self.plan.rescore is not None:
+            ranked = self._over([_limited(ranked, self.plan.rescore)], self.legs["multi"])
+        if self.plan.relevance is not None:
+            ranked = self._spread(_limited(ranked, SPREAD_FACTOR * self.limit))
+        return [wanted.of(ranked), *(self._alone_request(mode) for mode in self._told_apart)]
+
+    def read(self, answers: Sequence[Sequence[FoundPoint]]) -> list[RankedChunk]:
+        """What the engine answered to `requests`, best first."""
+        found: dict[Mode, dict[str, float]] = {
+            mode: {point.id: self.legs[mode].score(point.score) for point in answer}
+            for mode, answer in zip(self._told_apart, answers[1:], strict=True)
+        }
+        return [self._ranked(point, found) for point in answers[0]]
+
+    @property
+    def _told_apart(self) -> tuple[Mode, ...]:
+        """The legs whose scores another request tells."""
+        if len(self.legs) == 1 and self.plan.relevance is None:
+            return ()  # the plan's own score
+        return tuple(mode for mode in self.legs if mode != self._deduced)
+
+    @property
+    def _deduced(self) -> Mode | None:
+        """The leg whose score follows from the plan's and the others', and is dear to compute."""
+        summed = self.plan.fuse == "scores" and self.plan.rescore is None
+        plain = summed and self.plan.relevance is None and len(self.plan.fused) > 1
+        return "multi" if plain and self.plan.weights.get("multi") else None
+
+    def _ranked(self, point: FoundPoint, found: Mapping[Mode, Mapping[str, float]]) -> RankedChunk:
+        if len(self.legs) == 1 and self.plan.relevance is None:
+            [leg] = self.legs.values()
+            score = leg.score(point.score)
+            return RankedChunk(FoundPoint(point.id, score, point.payload), {leg.mode: score})
+        if self.plan.rescore is not None and self.plan.relevance is None:
+            point = FoundPoint(point.id, self.legs["multi"].score(point.score), point.payload)
+        scores = {mode: of[point.id] for mode, of in found.items() if point.id in of}
+        if self._deduced is not None:
+            rest = point.score - sum(self._part(mode, s) for mode, s in scores.items())
+            scores[self._deduced] = rest / self.plan.weights[self._deduced]
+        return RankedChunk(point, scores)
+
+    def _part(self, mode: Mode, score: float) -> float:
+        """What a leg's score adds to the plan's sum."""
+        weight = self.plan.weights[mode]
+        if mode == "dense":
+            tie = min(DENSE_TIE_WEIGHT, weight)
+            return (weight - tie) * max(score, self.plan.dense_floor) + tie * score
+        if mode == "sparse":
+            return weight * score / (score + self.plan.sparse_half)
+        return weight * score
+
+    def _pool(self, mode: Mode) -> int:
+        """Candidates of a leg: enough for what is wanted."""
+        return max(self.plan.depths[mode], self.limit)
+
+    def _candidates(self) -> list[models.Prefetch]:
         return [
-            models.QueryRequest.model_construct(
-                query=_vector(legs[0]), using=legs[0].vector_name, filter=filter, limit=limit,
-                with_payload=PAYLOAD_FIELDS, with_vector=False,
+            models.Prefetch.model_construct(
+                query=_vector(self.legs[mode]), using=self.legs[mode].vector_name,
+                filter=self.filter, limit=self._pool(mode),
             )
+            for mode in self.plan.depths
         ]  # fmt: skip
-    alone = [_leg_prefetch(leg, depth, filter) for leg in legs]
-    complete = [
-        models.Prefetch.model_construct(
-            prefetch=alone, query=_vector(leg), using=leg.vector_name, limit=len(legs) * depth
+
+    def _over(self, prefetches: list[models.Prefetch], leg: LegQuery) -> models.Prefetch:
+        """All that was prefetched, in the order of one leg."""
+        return models.Prefetch.model_construct(
+            prefetch=prefetches, query=_vector(leg), using=leg.vector_name,
+            limit=sum(prefetch.limit or 0 for prefetch in prefetches),
+        )  # fmt: skip
+
+    def _fused(self) -> models.Prefetch:
+        if self.plan.fuse == "scores":
+            fused = [self.legs[mode] for mode in self.plan.fused]
+            prefetches = [self._over(self._candidates(), leg) for leg in fused]
+            query: models.Query = self._formula()
+        else:
+            bringing = dict(zip(self.plan.depths, self._candidates(), strict=True))
+            prefetches = [
+                bringing[mode] if mode in bringing else self._over(self._candidates(), leg)
+                for mode, leg in self.legs.items()
+                if mode in self.plan.fused
+            ]
+            query = models.FusionQuery(fusion=models.Fusion.DBSF)
+            if self.plan.fuse == "rrf":
+                weights = [self.plan.weights.get(mode, 1.0) for mode in self.plan.fused]
+                # The paper's k; Qdrant counts ranks from 0.
+                query = models.RrfQuery(rrf=models.Rrf(k=self.plan.rrf_k + 1, weights=weights))
+        return models.Prefetch.model_construct(prefetch=prefetches, query=query, limit=self.limit)
+
+    def _formula(self) -> models.FormulaQuery:
+        """The weighted sum over the prefetches in the order of the legs; a missing score is 0."""
+        parts: list[models.Expression] = []
+        defaults: dict[str, float] = {}
+        for position, mode in enumerate(self.plan.fused):
+            leg = self.legs[mode]
+            score = f"$score[{position}]"
+            # The engine's score of nothing in common.
+            defaults[score] = -leg.shift / leg.scale
+            weight = self.plan.weights[mode]
+            if mode == "dense":
+                tie = min(DENSE_TIE_WEIGHT, weight)
+                floored = models.MaxExpression(max=[score, self.plan.dense_floor])
+                parts.append(models.MultExpression(mult=[weight - tie, floored]))
+                parts.append(models.MultExpression(mult=[tie, score]))
+            elif mode == "sparse":
+                parts.append(models.MultExpression(mult=[weight, self._saturated(score)]))
+            else:
+                parts.append(models.MultExpression(mult=[weight * leg.scale, score]))
+                if leg.shift:
+                    parts.append(weight * leg.shift)
+        return models.FormulaQuery(formula=models.SumExpression(sum=parts), defaults=defaults)
+
+    def _saturated(self, score: str) -> models.DivExpression:
+        return models.DivExpression(
+            div=models.DivParams(
+                left=score,
+                right=models.SumExpression(sum=[score, self.plan.sparse_half]),
+                by_zero_default=0.0,
+            )
         )
-        for leg in legs
-    ]
-    plan = models.QueryRequest.model_construct(
-        prefetch=complete, query=_formula([leg.mode for leg in legs]), limit=limit,
-        with_payload=PAYLOAD_FIELDS, with_vector=False,
-    )  # fmt: skip
-    return [plan, *(_leg_request(leg, depth, filter) for leg in legs)]
+
+    def _spread(self, ranked: models.Prefetch) -> models.Prefetch:
+        """The best of the plan, put in an order that repeats itself less."""
+        leg = self.legs["dense"]
+        relevance = self.plan.relevance or 0.0
+        mmr = models.Mmr(diversity=1.0 - relevance, candidates_limit=ranked.limit)
+        query = models.NearestQuery.model_construct(nearest=_vector(leg).nearest, mmr=mmr)
+        return models.Prefetch.model_construct(
+            prefetch=[ranked], query=query, using=leg.vector_name, limit=self.limit
+        )
+
+    def _alone_request(self, mode: Mode) -> models.QueryRequest:
+        """One leg's scores of all candidates."""
+        limit = sum(self._pool(each) for each in self.plan.depths)
+        return _Wanted(limit, with_payload=False).of(
+            self._over(self._candidates(), self.legs[mode])
+        )
 
 
-def read_answers(
-    legs: Sequence[LegQuery], answers: Sequence[Sequence[FoundPoint]]
-) -> list[RankedChunk]:
-    """What the engine answered to `search_requests` of the same legs, best first."""
-    if len(legs) == 1:
-        return [RankedChunk(point, {legs[0].mode: point.score}) for point in answers[0]]
-    found: Mapping[Mode, Mapping[str, float]] = {
-        leg.mode: {point.id: point.score for point in answer}
-        for leg, answer in zip(legs, answers[1:], strict=True)
-    }
-    return [
-        RankedChunk(
-            point, {mode: scores[point.id] for mode, scores in found.items() if point.id in scores}
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to come back of a request."""
+
+    limit: int
+    with_payload: bool
+
+    def of(self, stage: models.Prefetch) -> models.QueryRequest:
+        """A request of which the stage is the last."""
+        fields = {name: getattr(stage, name) for name in stage.model_fields_set}
+        return models.QueryRequest.model_construct(
+            **{**fields, "limit": self.limit},
+            with_payload=PAYLOAD_FIELDS if self.with_payload else False,
+            with_vector=False,
         )
-        for point in answers[0]
-    ]
+
+
+def _limited(stage: models.Prefetch, limit: int) -> models.Prefetch:
+    return stage.model_copy(update={"limit": limit})
 
 
 def _vector(leg: LegQuery) -> models.NearestQuery:
@@ -104,39 +249,3 @@ def _vector(leg: LegQuery) -> models.NearestQuery:
     else:
         nearest = vector.tolist()
     return models.NearestQuery.model_construct(nearest=nearest)
-
-
-def _leg_prefetch(leg: LegQuery, depth: int, filter: models.Filter | None) -> models.Prefetch:
-    return models.Prefetch.model_construct(
-        query=_vector(leg), using=leg.vector_name, filter=filter, limit=depth
-    )
-
-
-def _leg_request(leg: LegQuery, depth: int, filter: models.Filter | None) -> models.QueryRequest:
-    return models.QueryRequest.model_construct(
-        query=_vector(leg), using=leg.vector_name, filter=filter, limit=depth,
-        with_payload=False, with_vector=False,
-    )  # fmt: skip
-
-
-def _formula(modes: Sequence[Mode]) -> models.FormulaQuery:
-    """`hybrid2` over the prefetches in the order of `modes`; a missing score counts 0."""
-    score = {mode: f"$score[{position}]" for position, mode in enumerate(modes)}
-    saturated = models.DivExpression(
-        div=models.DivParams(
-            left=score["sparse"],
-            right=models.SumExpression(sum=[score["sparse"], SPARSE_HALF]),
-            by_zero_default=0.0,
-        )
-    )
-    floored = models.MaxExpression(max=[score["dense"], DENSE_FLOOR])
-    return models.FormulaQuery(
-        formula=models.SumExpression(
-            sum=[
-                models.MultExpression(mult=[DENSE_WEIGHT - DENSE_TIE_WEIGHT, floored]),
-                models.MultExpression(mult=[DENSE_TIE_WEIGHT, score["dense"]]),
-                models.MultExpression(mult=[SPARSE_WEIGHT, saturated]),
-            ]
-        ),
-        defaults=dict.fromkeys(score.values(), 0.0),
-    )

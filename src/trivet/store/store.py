@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from trivet.errors import StoreError
-from trivet.store.engine import Engine
+from trivet.errors import DocumentBusyError, StoreError
+from trivet.store.current import CurrentManifest
+from trivet.store.engine import WRITE_BATCH, Engine
 from trivet.store.journal import Journal, JournalEntry, PendingEntry
 from trivet.store.manifest import LexicalState, Manifest
-from trivet.store.points import (
-    PAYLOAD_OWN,
-    Chunk,
-    FoundPoint,
-    Point,
-    PointVector,
-    check_points,
-    point_ids,
-)
-from trivet.store.redo import dump_points, load_points
+from trivet.store.points import Chunk, FoundPoint, check_points, point_ids
+from trivet.store.redo import load_points
+from trivet.store.reweighing import Weigh, fill_space
+from trivet.store.writes import DocumentWrite, require_stored
 from trivet.types import Space
 
 if TYPE_CHECKING:
@@ -30,17 +25,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PAYLOAD_MARKS = (f"{PAYLOAD_OWN}.hash", f"{PAYLOAD_OWN}.revision")
-Weigh: TypeAlias = Callable[[Sequence[Chunk]], Sequence[PointVector]]
-
-
-@dataclass(frozen=True)
-class DocumentWrite:
-    """A document to be stored: its journal entry, the entry it replaces, its points."""
-
-    entry: JournalEntry
-    replaces: JournalEntry | None
-    points: tuple[Point, ...]
+# How often a document that another machine is writing is read again.
+TORN_READS = 5
+# How long to wait, without a sign of life, for other writers to let one change what all rely on.
+PATIENCE_S = 600.0
 
 
 class Store:
@@ -56,6 +44,7 @@ class Store:
         manifest: says what the index is made of.
         save_manifest: makes a manifest durable.
         release: called last by `close`.
+        load_manifest: reads it again, where other machines may change it.
     """
 
     def __init__(
@@ -66,35 +55,49 @@ class Store:
         *,
         save_manifest: Callable[[Manifest], None],
         release: Callable[[], None],
+        load_manifest: Callable[[], Manifest] | None = None,
     ) -> None:
         self.engine = engine
         self.journal = journal
         self.writing = threading.RLock()
-        self._manifest = manifest
-        self._save_manifest = save_manifest
+        self._current = CurrentManifest(manifest, save_manifest, load_manifest)
         self._release = release
 
     @property
     def manifest(self) -> Manifest:
         """What the index is made of, now."""
-        return self._manifest
+        return self._current.manifest
+
+    def become(self, manifest: Manifest) -> None:
+        """Change what the index is made of; for the only writer there is at that time."""
+        self._current.become(manifest)
+
+    def refresh(self) -> bool:
+        """Read the manifest again, where other machines may change it; whether it was changed."""
+        return self._current.refresh()
 
     def write(self, writes: Sequence[DocumentWrite]) -> None:
         """Store documents whole.
 
         Raises:
+            DocumentBusyError: another writer holds some of the documents, or has changed them, or
+                what the index is made of, since the writes were planned; nothing was written.
             InvalidDocumentError, SpaceMismatchError: a point that may not be written; nothing was.
             StoreError: the engine or the journal failed; the next write or opening tidies up.
         """
         with self.writing:
             self.recover()
             points = [point for write in writes for point in write.points]
-            check_points(points, self._manifest.vector_spaces)
-            pending = [_pending(write) for write in writes]
+            check_points(points, self.manifest.vector_spaces)
+            pending = [write.pending() for write in writes]
             with self._tidied():
                 self.journal.begin(pending)
-                self.engine.upsert(points)
-                self._read_back(points)
+                self._require_current(pending)
+                for start in range(0, len(points), WRITE_BATCH):
+                    self.journal.renew()
+                    self.engine.upsert(points[start : start + WRITE_BATCH])
+                require_stored(self.engine, points)
+                self.journal.renew()
                 self.engine.delete([id for entry in pending for id in self._stale_ids(entry)])
                 self.engine.flush()
                 self.journal.commit(pending)
@@ -104,25 +107,27 @@ class Store:
 
         Returns:
             How many documents were there and are gone.
+
+        Raises:
+            DocumentBusyError: another writer held one of them for too long.
         """
-        with self.writing:
-            self.recover()
-            entries = self.journal.entries(ids).values()
-            pending = [PendingEntry(entry, "delete", entry.chunks, None) for entry in entries]
-            with self._tidied():
-                self.journal.begin(pending)
-                self.engine.delete([id for p in pending for id in self._ids(p.entry.id, p.entry)])
-                self.engine.flush()
-                self.journal.commit(pending)
-            return len(pending)
+        while True:
+            try:
+                return self._delete(ids)
+            except DocumentBusyError as error:  # noqa: PERF203
+                self.journal.wait(error.documents)
 
     def chunks(self, ids: Sequence[str]) -> dict[str, list[Chunk]]:
         """The chunks of stored documents, in order; documents that are not there are left out."""
         found, torn = self._chunks(ids)
-        if torn:  # read while they were being written: wait for that
-            with self.writing:
+        for _ in range(TORN_READS):
+            if not torn:
+                break
+            with self.writing:  # read while they were being written: wait for that
                 self.recover()
-                found.update(self._chunks(torn)[0])
+            self.journal.wait(torn)
+            complete, torn = self._chunks(torn)
+            found.update(complete)
         return found
 
     def pages(self) -> Iterator[list[Chunk]]:
@@ -140,14 +145,12 @@ class Store:
             pending = self.journal.pending()
             if not pending:
                 return 0
-            undone = [p for p in pending if p.operation == "insert"]
-            finished = [p for p in pending if p.operation != "insert"]
+            self.refresh()
+            finished: list[PendingEntry] = []
+            undone: list[PendingEntry] = []
             for p in pending:
-                if p.redo is not None:
-                    self.engine.upsert(load_points(p.redo))
-                    self.engine.delete(self._stale_ids(p))
-                else:
-                    self.engine.delete(self._ids(p.entry.id, p.entry))
+                self.journal.renew()
+                (finished if self._finish(p) else undone).append(p)
             self.engine.flush()
             self.journal.commit(finished)
             self.journal.abandon(undone)
@@ -157,48 +160,48 @@ class Store:
     def drop_scratch(self) -> None:
         """Drop a vector name that was being filled or dropped when a process died."""
         with self.writing:
-            if self._manifest.scratch is not None:
-                self.engine.drop_vectors(self._manifest.scratch)
+            if self.manifest.scratch is not None:
+                self.engine.drop_vectors(self.manifest.scratch)
                 self.engine.flush()
-                self._become(replace(self._manifest, scratch=None))
+                self.become(replace(self.manifest, scratch=None))
 
     def reweigh(self, space: Space, lexical: LexicalState, weigh: Weigh) -> None:
         """Give the sparse leg another space, computed from the stored chunks.
 
         The new vectors are written beside the old ones; then the manifest changes over; then the
-        old ones go. Searches are answered throughout.
+        old ones go. Searches are answered throughout. Where another machine has just done the
+        like, its decision stands and nothing is done.
 
         Args:
             space: of the new vectors.
             lexical: how they are weighted.
-            weigh: chunks → their sparse vectors in `space`.
+            weigh: chunks → their sparse vectors in `space`, and their lengths in terms, which the
+                journal takes over where the language changes.
+
+        Raises:
+            DocumentBusyError: other writers were at work for too long.
         """
-        with self.writing:
+        with self.writing, self.journal.exclusive(PATIENCE_S):
+            if self.refresh():
+                return
             self.recover()
             self.drop_scratch()
-            old = self._manifest.spaces["sparse"]
+            old, before = self.manifest.spaces["sparse"], self.manifest.lexical
             if space == old:
-                self._become(replace(self._manifest, lexical=lexical))
+                self.become(replace(self.manifest, lexical=lexical))
                 return
-            self._become(replace(self._manifest, scratch=space.vector_name))
-            self.engine.add_space(space)
-            for page in self.engine.pages():
-                vectors = weigh([Chunk.from_payload(payload) for payload in page.values()])
-                named = ({space.vector_name: vector} for vector in vectors)
-                self.engine.set_vectors(dict(zip(page, named, strict=True)))
-            self.engine.flush()
-            spaces = {**self._manifest.spaces, "sparse": space}
-            self._become(
-                replace(self._manifest, spaces=spaces, lexical=lexical, scratch=old.vector_name)
+            self.become(replace(self.manifest, scratch=space.vector_name))
+            is_other = before is None or before.language != lexical.language
+            counts = fill_space(self.engine, self.journal, space, weigh, count=is_other)
+            self.journal.renew()
+            if counts:
+                # Before the change over: should we die in between, the language is decided again.
+                self.journal.recount(counts)
+            spaces = {**self.manifest.spaces, "sparse": space}
+            self.become(
+                replace(self.manifest, spaces=spaces, lexical=lexical, scratch=old.vector_name)
             )
             self.drop_scratch()
-
-    def keep_canaries(self, canaries: Mapping[str, str]) -> None:
-        """Keep the canaries of legs that have none yet."""
-        with self.writing:
-            every = {**canaries, **self._manifest.canaries}
-            if every != self._manifest.canaries:
-                self._become(replace(self._manifest, canaries=every))
 
     def size_bytes(self) -> int:
         """Bytes on disk: engine and journal."""
@@ -211,17 +214,57 @@ class Store:
             stack.callback(self.journal.close)
             self.engine.close()
 
-    def _become(self, manifest: Manifest) -> None:
-        self._save_manifest(manifest)
-        self._manifest = manifest
+    def _require_current(self, pending: Sequence[PendingEntry]) -> None:
+        """Take back writes that were planned for another manifest than there is now.
+
+        While they are open, no other machine changes it.
+
+        Raises:
+            DocumentBusyError: they were.
+        """
+        if self.refresh():
+            self.journal.abandon(pending)
+            raise DocumentBusyError(
+                "expected an index as it was when the documents were read, got one that another "
+                "machine has weighted anew: do the same again",
+                [p.entry.id for p in pending],
+            )
+
+    def _delete(self, ids: Sequence[str]) -> int:
+        with self.writing:
+            self.recover()
+            entries = self.journal.entries(ids).values()
+            pending = [PendingEntry(entry, "delete", entry.chunks, None) for entry in entries]
+            with self._tidied():
+                self.journal.begin(pending)
+                self.engine.delete([id for p in pending for id in self._ids(p.entry.id, p.entry)])
+                self.engine.flush()
+                self.journal.commit(pending)
+            return len(pending)
+
+    def _finish(self, pending: PendingEntry) -> bool:
+        """Finish a replacement or a deletion, or take an insert back; whether it was finished.
+
+        A writer that died before it saw that another machine had changed the manifest wrote
+        nothing but the journal: its points are of vectors that are no more.
+        """
+        if pending.redo is None:
+            self.engine.delete(self._ids(pending.entry.id, pending.entry))
+            return pending.operation != "insert"
+        points = load_points(pending.redo)
+        if any(point.vectors.keys() != self.manifest.vector_spaces.keys() for point in points):
+            return False
+        self.engine.upsert(points)
+        self.engine.delete(self._stale_ids(pending))
+        return True
 
     def _ids(self, document: str, entry: JournalEntry) -> list[str]:
-        return point_ids(self._manifest.namespace, document, range(entry.chunks))
+        return point_ids(self.manifest.namespace, document, range(entry.chunks))
 
     def _stale_ids(self, pending: PendingEntry) -> list[str]:
         """Points that a shorter document leaves behind."""
         beyond = range(pending.entry.chunks, pending.previous_chunks)
-        return point_ids(self._manifest.namespace, pending.entry.id, beyond)
+        return point_ids(self.manifest.namespace, pending.entry.id, beyond)
 
     @contextmanager
     def _tidied(self) -> Iterator[None]:
@@ -251,22 +294,3 @@ class Store:
             or any(chunk.revision != entries[id].revision for chunk in chunks)
         ]
         return {id: chunks for id, chunks in found.items() if id not in torn}, torn
-
-    def _read_back(self, points: Sequence[Point]) -> None:
-        """Refuse to call a batch written that the engine does not give back."""
-        stored = self.engine.retrieve([point.id for point in points], fields=PAYLOAD_MARKS)
-        for point in points:
-            expected: Mapping[str, Any] = point.payload[PAYLOAD_OWN]
-            came = stored.get(point.id, {}).get(PAYLOAD_OWN, {})
-            if any(came.get(name) != expected[name] for name in ("hash", "revision")):
-                raise StoreError(
-                    f"the engine took chunk {expected['id']!r} and does not give it back as "
-                    "written: add the same documents again"
-                )
-
-
-def _pending(write: DocumentWrite) -> PendingEntry:
-    if write.replaces is None:
-        return PendingEntry(write.entry, "insert", 0, None)
-    redo = dump_points(write.points)
-    return PendingEntry(write.entry, "replace", write.replaces.chunks, redo)

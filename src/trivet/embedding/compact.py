@@ -1,0 +1,150 @@
+"""Token vectors made small: 64 bytes each, in whole numbers whose products are the cosines'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from trivet.errors import EmbeddingError, InvalidInputError
+from trivet.types import MultiVectors, Space, Vectors
+
+CALIBRATION_FILE = Path(__file__).parent / "calibration.txt"
+# Of 384 dimensions, 63 cost .001 nDCG@10 on five collections (benchmarks/plans.py). One more is
+# spent on keeping every vector's sum at zero.
+COMPACT_DIMS = 64
+DATATYPE = "uint8"
+ZERO = 128
+# A component of a unit vector of d dimensions is about 1/√d. Beyond 4.5 times that it is cut, which
+# befell 3 of 100,000 components of MiniLM's.
+_REACH = 4.5
+_EPSILON = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class TokenCodec:
+    """Token vectors as bytes that an engine can compare.
+
+    A vector is projected on the first principal axes, scaled to length 1, rotated into the
+    hyperplane whose components sum to zero, and rounded to bytes around 128 such that the sum stays
+    128 for every dimension. The product of two such byte vectors is then scale² · cosine plus a
+    constant: an engine that multiplies bytes gives the order of the cosines, and an affine map
+    gives the cosines.
+
+    Attributes:
+        projection: (m, dims - 1) float32, orthonormal columns.
+    """
+
+    projection: Vectors
+
+    def __post_init__(self) -> None:
+        shape = self.projection.shape
+        if len(shape) != 2 or shape[0] < shape[1] or not np.all(np.isfinite(self.projection)):
+            raise InvalidInputError(
+                f"expected a projection of (m, d) finite numbers with m ≥ d, got shape {shape}"
+            )
+
+    @property
+    def dims(self) -> int:
+        """Bytes of a token vector."""
+        return int(self.projection.shape[1]) + 1
+
+    def space_of(self, full: Space) -> Space:
+        """The space of the vectors of another one, made small."""
+        return compact_space(full, self.dims)
+
+    def encode(self, vectors: MultiVectors) -> MultiVectors:
+        """Token vectors of documents or queries, made small.
+
+        Args:
+            vectors: n × (t, m) float32.
+
+        Returns:
+            n × (t, dims) float32 with whole numbers from 0 to 255.
+        """
+        if not vectors.values:
+            return MultiVectors(self.space_of(vectors.space), ())
+        rows = self._encoded(np.concatenate(vectors.values))
+        ends = np.cumsum([len(value) for value in vectors.values])[:-1]
+        return MultiVectors(self.space_of(vectors.space), tuple(np.split(rows, ends)))
+
+    def affine(self, query_tokens: int) -> tuple[float, float]:
+        """What turns the engine's sum over a query's tokens into the mean cosine.
+
+        Returns:
+            scale and shift: mean MaxSim = sum · scale + shift.
+        """
+        scale = 1.0 / (self._scale**2 * query_tokens)
+        return scale, -float(ZERO**2 * self.dims) * query_tokens * scale
+
+    def _encoded(self, rows: Vectors) -> Vectors:
+        small = rows @ self.projection
+        lengths = np.linalg.norm(small, axis=1, keepdims=True)
+        flat = (small / np.maximum(lengths, _EPSILON)) @ self._hyperplane
+        exact = flat * self._scale + ZERO
+        return _rounded_to_sum(np.clip(exact, 0, 255), ZERO * self.dims)
+
+    @property
+    def _scale(self) -> float:
+        return 127.0 * float(np.sqrt(self.dims)) / _REACH
+
+    @cached_property
+    def _hyperplane(self) -> Vectors:
+        return _zero_sum_basis(self.dims)
+
+
+def compact_space(full: Space, dims: int = COMPACT_DIMS) -> Space:
+    """The space of token vectors made small."""
+    facts = {**full.facts, "compact": f"principal axes, {CALIBRATION_FILE.stem} 1",
+             "datatype": DATATYPE}  # fmt: skip
+    return Space("multi", full.model, min(dims, (full.dims or 0) + 1), facts)
+
+
+def fit_codec(vectors: MultiVectors, dims: int = COMPACT_DIMS) -> TokenCodec:
+    """The principal axes of token vectors: of their second moments, which cosines are made of.
+
+    Raises:
+        EmbeddingError: the vectors hold no finite numbers.
+    """
+    rows = np.concatenate(vectors.values).astype(np.float64)
+    moments = rows.T @ rows
+    if not np.all(np.isfinite(moments)):
+        raise EmbeddingError("expected finite token vectors of the calibration text, got others")
+    axes = np.linalg.eigh(moments)[1][:, ::-1]
+    return TokenCodec(np.ascontiguousarray(axes[:, : dims - 1], dtype=np.float32))
+
+
+def calibration_texts() -> Sequence[str]:
+    """Sentences of many kinds, on which the principal axes are found."""
+    return CALIBRATION_FILE.read_text(encoding="utf-8").splitlines()
+
+
+def _rounded_to_sum(exact: Vectors, total: int) -> Vectors:
+    """Rows rounded to whole numbers that sum to `total`: those nearest to the middle give way."""
+    rounded = np.rint(exact)
+    missing = (total - rounded.sum(axis=1)).astype(np.int64)
+    direction = np.sign(missing)[:, None]
+    # Of the components that were rounded most in the wrong direction, as many as are missing; none
+    # that is at its end already.
+    wrong = (exact - rounded) * direction
+    at_end = np.where(direction > 0, rounded == 255, rounded == 0)
+    order = np.argsort(np.where(at_end, np.inf, -wrong), axis=1, kind="stable")
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(exact.shape[1])[None, :], axis=1)
+    changed: Vectors = (rounded + direction * (ranks < np.abs(missing)[:, None])).astype(np.float32)
+    return changed
+
+
+@lru_cache(maxsize=8)
+def _zero_sum_basis(dims: int) -> Vectors:
+    """(dims - 1, dims): orthonormal rows that each sum to zero, all cosines but the constant one.
+
+    A principal axis is spread evenly over all components so, and none of them grows large.
+    """
+    waves, places = np.arange(1, dims)[:, None], np.arange(dims)[None, :]
+    rows = np.sqrt(2.0 / dims) * np.cos(np.pi * waves * (2 * places + 1) / (2 * dims))
+    basis: Vectors = rows.astype(np.float32)
+    return basis

@@ -1,0 +1,72 @@
+"""A journal's entries as payloads of points, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trivet.errors import DocumentBusyError
+from trivet.store.journal import JournalEntry, PendingEntry
+from trivet.store.server_points import Payload
+from trivet.store.server_redo import Hold
+from trivet.store.server_writer import holders
+
+
+def fields_of(entry: JournalEntry) -> dict[str, Any]:
+    """A document's payload; `chunks` and `terms` are there on no other kind of point."""
+    fields = {name: value for name, value in vars(entry).items() if name != "id"}
+    return {"document": entry.id, **fields}
+
+
+def entry_of(payload: Payload) -> JournalEntry:
+    """A document, of its payload."""
+    return JournalEntry(
+        id=payload["document"],
+        digest=payload["digest"],
+        chunks=payload["chunks"],
+        revision=payload["revision"],
+        terms=payload["terms"],
+    )
+
+
+def payload_of(pending: PendingEntry, hold: Hold) -> dict[str, Any]:
+    """An open entry's payload; the document is nested, since it does not count yet."""
+    return {
+        "document": pending.entry.id,
+        "entry": fields_of(pending.entry),
+        "operation": pending.operation,
+        "previous_chunks": pending.previous_chunks,
+        "token": hold.token,
+        "pieces": hold.pieces,
+    }
+
+
+def pending_of(payload: Payload) -> PendingEntry:
+    """An open entry, without its redo."""
+    return PendingEntry(
+        entry_of(payload["entry"]), payload["operation"], payload["previous_chunks"], None
+    )
+
+
+def is_open(pending: PendingEntry, stored: JournalEntry | None) -> bool:
+    """Whether the document is still as it was when the write was planned.
+
+    If it is not, a replacement or an insert was closed in all but name, or another writer was
+    faster before this one had the lock; a deletion likewise.
+    """
+    if pending.operation == "delete":
+        return stored == pending.entry
+    if pending.operation == "insert" or stored is None:
+        return stored is None and pending.operation == "insert"
+    before = (pending.entry.revision - 1, pending.previous_chunks)
+    return (stored.revision, stored.chunks) == before
+
+
+def busy_error(busy: Mapping[str, Payload]) -> DocumentBusyError:
+    """What to raise where other writers are at work on documents, by what is there."""
+    names = [repr(id) for id in sorted(busy)]
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return DocumentBusyError(
+        f"expected to write {shown} alone, got {holders(list(busy.values()))}: do the same again",
+        busy,
+    )

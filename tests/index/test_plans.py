@@ -1,0 +1,207 @@
+"""Searches by plan, against the same arithmetic written out over every stored chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import trivet
+from trivet import Plan
+from trivet.errors import InvalidInputError, InvalidPlanError
+
+TEXTS = [
+    "a kedge is a light anchor", "the anchor holds the boat in the storm",
+    "sails drive the boat with the wind", "bread and milk are food",
+    "the wind is strong in winter", "a heavy anchor and a light anchor and a chain",
+    "the harbour is calm and the boats are old", "a horse eats grass and sugar",
+    "the tide moves the boat to the harbour", "stars show the way at night",
+]  # fmt: skip
+QUERIES = ["light anchor", "the strong wind of winter", "what do horses eat"]
+IDS = [f"d{position}" for position in range(len(TEXTS))]
+
+
+@pytest.fixture
+def filled(open_index: Callable[..., trivet.Index]) -> trivet.Index:
+    index = open_index()
+    index.add(TEXTS, ids=IDS)
+    return index
+
+
+@pytest.fixture
+def legs(
+    filled: trivet.Index, tiny_embedder: trivet.Embedder
+) -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
+    """Cosines and BM25 scores of all documents, the latter as the engine alone gives them."""
+    documents = tiny_embedder.embed_documents(TEXTS).dense.values
+
+    def of(query: str) -> tuple[np.ndarray, np.ndarray]:
+        cosines = documents @ tiny_embedder.embed_queries([query]).dense.values[0]
+        hits = filled.search(query, k=len(TEXTS), modes=["sparse"])
+        found = {hit.id: hit.score for hit in hits}
+        return cosines, np.array([found.get(id, 0.0) for id in IDS])
+
+    return of
+
+
+def ranked(scores: np.ndarray, k: int = len(TEXTS)) -> dict[str, float]:
+    order = np.argsort(-scores, kind="stable")[:k]
+    return {IDS[i]: float(scores[i]) for i in order}
+
+
+def got(hits: list[trivet.Hit]) -> dict[str, float]:
+    return {hit.id: hit.score for hit in hits}
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_scores_are_summed_as_written(filled, legs, query) -> None:
+    plan = Plan(weights={"dense": 0.7, "sparse": 0.3}, dense_floor=0.2, sparse_half=4.0)
+    cosines, bm25 = legs(query)
+    expected = 0.69 * np.maximum(cosines, 0.2) + 0.01 * cosines + 0.3 * bm25 / (bm25 + 4.0)
+    hits = filled.search(query, k=len(TEXTS), plan=plan)
+    assert got(hits) == pytest.approx(ranked(expected), abs=1e-5)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    for hit in hits:
+        at = IDS.index(hit.id)
+        assert hit.scores["dense"] == pytest.approx(cosines[at], abs=1e-5)
+        assert hit.scores.get("sparse", 0.0) == pytest.approx(bm25[at], abs=1e-5)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_reciprocal_ranks_are_summed_with_their_weights(filled, legs, query) -> None:
+    plan = Plan(weights={"dense": 2.0, "sparse": 1.0}, fuse="rrf", rrf_k=10)
+    cosines, bm25 = legs(query)
+    expected = np.zeros(len(TEXTS))
+    for weight, scores in ((2.0, cosines), (1.0, bm25)):
+        order = np.argsort(-scores, kind="stable")
+        for rank, at in enumerate((i for i in order if weight == 2.0 or scores[i] > 0), start=1):
+            expected[at] += 1 / (10 + rank / weight)
+    hits = filled.search(query, k=len(TEXTS), plan=plan)
+    assert got(hits) == pytest.approx(ranked(expected), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["hybrid2", "dbsf", "rrf"])
+def test_a_preset_is_the_plan_of_its_name(filled, name) -> None:
+    hits = filled.search("light anchor", k=5, plan=name)
+    assert got(hits) == got(filled.search("light anchor", k=5, plan=trivet.plan.PRESETS[name]))
+    assert len(hits) == 5
+    if name == "hybrid2":
+        assert got(hits) == got(filled.search("light anchor", k=5))
+
+
+def test_pages_follow_each_other(filled) -> None:
+    whole = filled.search("the wind", k=10)
+    pages = [
+        filled.search("the wind", k=4, plan=Plan({"dense": 100, "sparse": 100},
+                      {"dense": 0.6, "sparse": 0.4}, offset=offset))
+        for offset in (0, 4, 8)
+    ]  # fmt: skip
+    assert [hit.id for page in pages for hit in page] == [hit.id for hit in whole]
+    beyond = Plan({"dense": 100}, offset=50)
+    assert filled.search("the wind", k=4, plan=beyond) == []
+
+
+def test_a_threshold_leaves_out_what_scores_less(filled) -> None:
+    every = filled.search("light anchor", k=10, modes=["dense"])
+    bound = (every[3].score + every[4].score) / 2
+    kept = filled.search("light anchor", k=10, plan=Plan({"dense": 100}, threshold=bound))
+    assert [hit.id for hit in kept] == [hit.id for hit in every[:4]]
+
+
+def test_relevance_and_difference_are_the_right_way_round(filled, tiny_embedder) -> None:
+    relevant = filled.search("light anchor", k=4, modes=["dense"])
+    same = filled.search("light anchor", k=4, plan=Plan({"dense": 100}, relevance=1.0))
+    assert [hit.id for hit in same] == [hit.id for hit in relevant]
+    spread = filled.search("light anchor", k=4, plan=Plan({"dense": 100}, relevance=0.0))
+    vectors = dict(zip(IDS, tiny_embedder.embed_documents(TEXTS).dense.values, strict=True))
+
+    def likeness(hits: list[trivet.Hit]) -> float:
+        rows = np.stack([vectors[hit.id] for hit in hits])
+        return float((rows @ rows.T).sum())
+
+    assert likeness(spread) < likeness(relevant)
+    assert spread[0].id == relevant[0].id
+
+
+def test_a_plan_is_refused_that_the_call_cannot_answer(filled) -> None:
+    with pytest.raises(InvalidPlanError, match="needs multi"):
+        filled.search("anchor", plan="hybrid3")
+    with pytest.raises(InvalidInputError, match="got both"):
+        filled.search("anchor", plan="rrf", modes=["dense"])
+    with pytest.raises(InvalidPlanError, match="a depth of 10 or more for 10 hits, got 5 of dense"):
+        filled.search("anchor", plan=Plan({"dense": 5}))
+    with pytest.raises(InvalidPlanError, match="a depth of 12 or more"):
+        filled.search("anchor", plan=Plan({"dense": 10}, offset=2))
+
+
+def test_a_query_of_unknown_words_is_answered_by_the_other_legs(filled) -> None:
+    hits = filled.search("zzzz qqqq", k=3, plan="rrf")
+    assert len(hits) == 3
+    assert all("sparse" not in hit.scores for hit in hits)
+    assert filled.search("the of", k=3, plan=Plan({"sparse": 10})) == []
+
+
+def three_legs(tiny_embedder: trivet.Embedder, query: str) -> np.ndarray:
+    """The mean over the query's tokens of the best cosine among a document's, of every document."""
+    documents = tiny_embedder.embed_documents(TEXTS).multi.values
+    tokens = tiny_embedder.embed_queries([query]).multi.values[0]
+    return np.array([(tokens @ document.T).max(axis=1).mean() for document in documents])
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("tokens", ["full", "compact"])
+def test_token_vectors_are_a_leg_of_the_sum(open_index, tiny_embedder, query, tokens) -> None:
+    index = open_index(modes=["dense", "sparse", "multi"], settings=trivet.Settings(tokens=tokens))
+    index.add(TEXTS, ids=IDS)
+    hits = index.search(query, k=len(TEXTS))
+    cosines = (
+        tiny_embedder.embed_documents(TEXTS).dense.values
+        @ (tiny_embedder.embed_queries([query]).dense.values[0])
+    )
+    found = {hit.id: hit.score for hit in index.search(query, k=10, modes=["sparse"])}
+    bm25 = np.array([found.get(id, 0.0) for id in IDS])
+    maxsim = three_legs(tiny_embedder, query)
+    near = 1e-4 if tokens == "full" else 0.02
+    for hit in hits:
+        at = IDS.index(hit.id)
+        assert hit.scores["multi"] == pytest.approx(maxsim[at], abs=near)
+        assert hit.scores["dense"] == pytest.approx(cosines[at], abs=1e-5)
+        expected = 0.29 * max(cosines[at], 0.35) + 0.01 * cosines[at]
+        expected += 0.2 * bm25[at] / (bm25[at] + 10) + 0.5 * hit.scores["multi"]
+        assert hit.score == pytest.approx(expected, abs=1e-4)
+    alone = index.search(query, k=len(TEXTS), modes=["multi"])
+    assert {h.id: h.score for h in alone} == pytest.approx(
+        dict(zip(IDS, maxsim, strict=True)), abs=near
+    )
+    for name in ("token-heavy", "dense-heavy", "lexical", "dbsf", "rrf", "hybrid3"):
+        assert len(index.search(query, k=5, plan=name)) == 5
+
+
+def test_the_best_are_put_in_the_order_of_maxsim(open_index, tiny_embedder) -> None:
+    index = open_index(modes=["dense", "multi"], settings=trivet.Settings(tokens="full"))
+    index.add(TEXTS, ids=IDS)
+    maxsim = three_legs(tiny_embedder, "light anchor")
+    plan = Plan({"dense": 100}, rescore=10)
+    hits = index.search("light anchor", k=10, plan=plan)
+    assert got(hits) == pytest.approx(ranked(maxsim), abs=1e-4)
+    assert [hit.id for hit in hits] == list(ranked(maxsim))
+
+
+def test_how_token_vectors_are_stored_stays(tiny_model, tmp_path) -> None:
+    legs = ["dense", "multi"]
+    with trivet.open(tmp_path / "index", model=tiny_model, modes=legs) as index:
+        index.add(TEXTS, ids=IDS)
+        first = got(index.search("light anchor", k=10))
+    with trivet.open(tmp_path / "index") as index:  # the axes are kept, not found again
+        assert got(index.search("light anchor", k=10)) == pytest.approx(first, abs=1e-6)
+        index.upsert(TEXTS, ids=IDS)
+    full = trivet.Settings(tokens="full")
+    with pytest.raises(trivet.errors.SettingsMismatchError, match="made with tokens='compact'"):
+        trivet.open(tmp_path / "index", settings=full)
+
+
+def test_a_model_without_a_leg_makes_no_index_with_it(checkpoint) -> None:
+    dense = trivet.Embedder.load(checkpoint(), modes=["dense"])
+    with pytest.raises(trivet.errors.MissingHeadError, match="makes multi vectors"):
+        trivet.open(":memory:", model=dense, modes=["dense", "multi"])
