@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import embedding_speed, engine_speed, limit, modes, precision, quality
+from benchmarks import embedding_speed, engine_speed, languages, limit, modes, precision, quality
 
 ALL = {
     "engine_speed": engine_speed,
@@ -12,6 +12,7 @@ ALL = {
     "precision": precision,
     "modes": modes,
     "limit": limit,
+    "languages": languages,
     "quality": quality,
 }
 

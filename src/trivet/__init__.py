@@ -1,6 +1,6 @@
 """Trivet: dense, sparse and multi-vector retrieval from one embedder, on Qdrant."""
 
-from trivet.config import ServerSettings, Settings
+from trivet.config import Lexical, ServerSettings, Settings
 from trivet.embedding import Embedder
 from trivet.errors import TrivetError
 from trivet.index import Index, open
@@ -16,6 +16,7 @@ __all__ = [
     "Hit",
     "Index",
     "IngestReport",
+    "Lexical",
     "Plan",
     "Query",
     "Representations",

@@ -1,10 +1,15 @@
-"""The settings of an index, and of a connection to a server, checked by pydantic."""
+"""The settings of an index and of a connection to a server, and the choices for BM25."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from trivet.errors import InvalidInputError
+from trivet.languages import AUTO, LANGUAGES, NO_LANGUAGE
 
 
 class Settings(BaseModel):
@@ -65,3 +70,59 @@ class ServerSettings(BaseModel):
     consistency: int | Literal["majority", "quorum", "all"] | None = None
     retry_attempts: int = Field(default=10, ge=1)
     retry_s: float = Field(default=60.0, ge=0, le=3600)
+
+
+@dataclass(frozen=True)
+class Lexical:
+    """Choices for the BM25 leg of an index, fixed when it is made and stored with it.
+
+    Attributes:
+        language: ISO 639-1 code of the language that words are cut, stopped and stemmed in, such
+            as "de"; "auto" = that of the documents, decided on the first of them; "none" = no
+            stop words and no stems.
+        k: how slowly repeated words saturate, 0 to 1000.
+        b: how much long documents are held back, 0 to 1.
+        stop_words: words that do not count; None = the language's own. They are compared in
+            lower case, before words are stemmed.
+
+    Raises:
+        InvalidInputError: a value that BM25 cannot use; an unknown language.
+    """
+
+    language: str = AUTO
+    k: float = 1.2
+    b: float = 0.75
+    stop_words: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        known = (AUTO, NO_LANGUAGE, *LANGUAGES)
+        if self.language not in known:
+            raise InvalidInputError(
+                f"expected a language out of {', '.join(known)}, got {self.language!r}: for one "
+                f'that is not among them, use "{NO_LANGUAGE}"'
+            )
+        object.__setattr__(self, "k", _number("k", self.k, 1000.0))
+        object.__setattr__(self, "b", _number("b", self.b, 1.0))
+        if self.stop_words is not None:
+            object.__setattr__(self, "stop_words", _words(self.stop_words))
+
+
+def _number(name: str, value: object, most: float) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = float(value)
+        if 0 <= number <= most:
+            return number
+    raise InvalidInputError(f"expected {name} to be a number from 0 to {most:g}, got {value!r}")
+
+
+def _words(words: object) -> tuple[str, ...]:
+    """The words sorted, each once: equal sets of them are equal choices."""
+    listed = [] if isinstance(words, str) or not isinstance(words, Iterable) else list(words)
+    strange = [word for word in listed if not isinstance(word, str) or len(word.split()) != 1]
+    if strange or isinstance(words, str) or not isinstance(words, Iterable):
+        came = strange[0] if strange else words
+        raise InvalidInputError(
+            f'expected stop_words to be single words, such as ("der", "die"), got {came!r}: give '
+            "a tuple of them, or () for none"
+        )
+    return tuple(sorted({word.lower() for word in listed}))

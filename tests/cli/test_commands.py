@@ -158,6 +158,7 @@ def test_info_needs_no_model(trivet_run, indexed, tiny_model):
     assert shown.code == 0
     assert "documents  3" in shown.out
     assert "qdrant-edge" in shown.out
+    assert "bm25, english" in shown.out
     assert described["documents"] == 3
     assert [space["mode"] for space in described["spaces"]] == ["dense", "sparse"]
     assert described["size_bytes"] > 0

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from qdrant_client import QdrantClient
 
-from trivet.config import ServerSettings
+from trivet.config import Lexical, ServerSettings
 from trivet.store.connecting import ServerIndex
 from trivet.store.folder import new_manifest
 from trivet.store.journal import JournalEntry
@@ -23,7 +23,7 @@ from trivet.types import DenseVectors, Representations, Space, SparseVector, Spa
 
 DENSE = Space("dense", "test", 4, {"weights": "x"})
 SPARSE = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 3.0})
-STATE = LexicalState(3.0, 1)
+STATE = LexicalState(3.0, 1, "en", Lexical())
 
 
 class FakeTime:

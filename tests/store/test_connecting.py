@@ -12,6 +12,7 @@ from stored import DENSE, SPARSE, FakeTime, contents, machine, manifest, write
 from stub_server import StubServer, drop
 
 from trivet import ServerSettings, errors
+from trivet.config import Lexical
 from trivet.store import folder as folders
 from trivet.store.connecting import ServerIndex
 from trivet.store.indexing import index_fields
@@ -259,7 +260,7 @@ def test_a_server_of_1_17_makes_an_empty_collection_anew() -> None:
     with StubServer("1.17.1") as server, machine(server.url, shards=2) as store:
         index_fields(store, {"year": "integer"})
         assert not store.engine.adds_spaces
-        store.reweigh(heavier, LexicalState(9.0, 1), weigh)
+        store.reweigh(heavier, LexicalState(9.0, 1, "en", Lexical()), weigh)
         assert store.manifest.spaces["sparse"] == heavier
         assert server.params["trivet"]["shard_number"] == 2
         assert declared(server) == {"metadata.year": "integer"}

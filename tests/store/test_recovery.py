@@ -16,6 +16,7 @@ import pytest
 from stored import DENSE, SPARSE, collection_of_its_own, contents, machine, manifest, write
 from stub_server import StubServer
 
+from trivet.config import Lexical
 from trivet.errors import IndexDamagedError, InvalidDocumentError, SpaceMismatchError, StoreError
 from trivet.store import folder as folders
 from trivet.store.manifest import LexicalState
@@ -123,12 +124,13 @@ def test_a_new_weighting_that_dies_leaves_one_whole_leg(
     store.write([write(store, str(n), 2, "old") for n in range(3)])
     space = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 9.0})
 
-    def weigh(chunks: list[Chunk]) -> list[SparseVector]:
+    def weigh(chunks: list[Chunk]) -> tuple[list[SparseVector], list[int]]:
         heavy = np.array([9.0], dtype=np.float32)
-        return [SparseVector(np.array([7], dtype=np.uint32), heavy) for _ in chunks]
+        rows = [SparseVector(np.array([7], dtype=np.uint32), heavy) for _ in chunks]
+        return rows, [10 + chunk.sequence for chunk in chunks]
 
     def reweigh() -> None:
-        store.reweigh(space, LexicalState(9.0, 3), weigh)
+        store.reweigh(space, LexicalState(9.0, 3, "de", Lexical()), weigh)
 
     verb = ("add_space", "pages", "set_vectors", "flush", "drop_vectors")[call]
     with monkeypatch.context() as patch:
@@ -141,7 +143,9 @@ def test_a_new_weighting_that_dies_leaves_one_whole_leg(
     assert store.manifest.spaces["sparse"] == (space if verb == "drop_vectors" else SPARSE)
     reweigh()
     assert store.manifest.spaces == {"dense": DENSE, "sparse": space}
-    assert store.manifest.lexical == LexicalState(9.0, 3)
+    assert store.manifest.lexical == LexicalState(9.0, 3, "de", Lexical())
+    # Another language counts other terms.
+    assert {entry.terms for entry in store.journal.entries(["0", "1", "2"]).values()} == {21}
     assert [score for _, score in nearest(store, space.vector_name, [7])] == pytest.approx(
         [nearest(store, space.vector_name, [7])[0][1]] * 6
     )

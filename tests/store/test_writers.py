@@ -10,6 +10,7 @@ import pytest
 from stored import DENSE, SPARSE, FakeTime, contents, machine, write
 from stub_server import StubServer, drop
 
+from trivet.config import Lexical
 from trivet.errors import DocumentBusyError, StoreError
 from trivet.store.manifest import LexicalState
 from trivet.store.points import Chunk
@@ -227,7 +228,7 @@ def weigh(chunks: list[Chunk]) -> list[SparseVector]:
 
 
 def reweigh(store: Store, space: Space = HEAVIER) -> None:
-    store.reweigh(space, LexicalState(9.0, 3), weigh)
+    store.reweigh(space, LexicalState(9.0, 3, "en", Lexical()), weigh)
 
 
 def test_a_weighting_waits_for_other_writers_and_keeps_them_out(
@@ -244,7 +245,7 @@ def test_a_weighting_waits_for_other_writers_and_keeps_them_out(
             busy.extend(caught.value.documents)
             return weigh(chunks)
 
-        one.reweigh(HEAVIER, LexicalState(9.0, 3), weigh_while_two_tries)
+        one.reweigh(HEAVIER, LexicalState(9.0, 3, "en", Lexical()), weigh_while_two_tries)
         assert busy == ["b"]
         # What was planned for the old weighting is not written into the new one.
         with pytest.raises(DocumentBusyError, match="weighted anew"):

@@ -75,8 +75,10 @@ def show_index(location: Path, *, as_json: bool) -> None:
 
 
 def _space_line(space: trivet.Space) -> str:
-    dims = f", {space.dims} dims" if space.dims else ""
-    return f"{space.vector_name}  {space.model}{dims}"
+    about = f", {space.dims} dims" if space.dims else ""
+    if "language" in space.facts:
+        about += f", {space.facts['language']}"
+    return f"{space.vector_name}  {space.model}{about}"
 
 
 def _require_index(location: Path) -> None:

@@ -1,24 +1,37 @@
-"""The BM25 leg: texts become weights of stemmed words, by Qdrant's own analyser, offline."""
+"""The BM25 leg: texts become saturated and length-normalised weights of their terms."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import pairwise
 
 import numpy as np
 
+from trivet.config import Lexical
+from trivet.embedding.terms import NATIVE_LANGUAGE, Analyser
 from trivet.embedding.texts import require_texts
 from trivet.errors import InvalidInputError
-from trivet.types import Space, SparseVector, SparseVectors
+from trivet.languages import AUTO
+from trivet.types import Fact, Space, SparseVector, SparseVectors
 
-if TYPE_CHECKING:
-    import qdrant_edge
 
-# With b = 0 a weight is tf·(k+1)/(tf+k), which gives back tf = w·k/(k+1−w). A large k keeps that
-# exact: float32 weights of k = 1e6 are told apart up to some 500,000 occurrences of one word.
-_COUNTING_K = 1e6
+@dataclass(frozen=True, eq=False)
+class WeighedTexts:
+    """The BM25 vectors of n texts, and their lengths in terms: what one analysis gives.
+
+    Attributes:
+        vectors: saturated term frequencies.
+        lengths: terms of each text, repetitions included.
+    """
+
+    vectors: SparseVectors
+    lengths: tuple[int, ...]
+
+    def __getitem__(self, some: slice) -> WeighedTexts:
+        vectors = SparseVectors(self.vectors.space, self.vectors.values[some])
+        return WeighedTexts(vectors, self.lengths[some])
 
 
 @dataclass(frozen=True)
@@ -28,10 +41,8 @@ class Bm25:
     The inverse document frequency is left to the store.
 
     Attributes:
-        average_tokens: analysed words of an average document, kept to 6 significant digits.
-        language: whose stop words and stemmer are used, such as "english".
-        k: how slowly repeated words saturate.
-        b: how much long documents are held back, 0 to 1.
+        average_tokens: terms of an average document, kept to 6 significant digits.
+        lexical: analyser, k and b; its language must be decided.
         title_weight: how many times the words of a title count. Two is worth .028 nDCG@10 on
             CACM, .007 on Cranfield and nothing or more on two other collections with titles.
 
@@ -40,9 +51,7 @@ class Bm25:
     """
 
     average_tokens: float
-    language: str = "english"
-    k: float = 1.2
-    b: float = 0.75
+    lexical: Lexical = field(default_factory=lambda: Lexical(NATIVE_LANGUAGE))
     title_weight: int = 2
 
     def __post_init__(self) -> None:
@@ -53,45 +62,61 @@ class Bm25:
                 f"expected a number of average tokens, got {self.average_tokens!r}: "
                 "take the mean of count_terms"
             ) from error
+        if not 0 < rounded < float("inf"):
+            raise InvalidInputError(
+                f"expected average tokens above zero, got {rounded}: take the mean of count_terms"
+            )
+        if self.lexical.language == AUTO:
+            raise InvalidInputError(f'expected a language that is decided, got "{AUTO}"')
         object.__setattr__(self, "average_tokens", rounded)
-        _ = self._engine  # the analyser checks the values
 
     @cached_property
     def space(self) -> Space:
         """The space of its vectors."""
-        return Space(
-            "sparse",
-            "bm25",
-            None,
-            {
-                "analyser": "qdrant-bm25",
-                "language": self.language,
-                "k": float(self.k),
-                "b": float(self.b),
-                "average_tokens": self.average_tokens,
-                "title_weight": self.title_weight,
-            },
-        )
+        chosen = self.lexical
+        native = chosen.language == NATIVE_LANGUAGE
+        facts: dict[str, Fact] = {
+            "analyser": "qdrant-bm25" if native else "trivet-words-1",
+            "language": "english" if native else chosen.language,
+            "k": chosen.k,
+            "b": chosen.b,
+            "average_tokens": self.average_tokens,
+            "title_weight": self.title_weight,
+        }
+        if chosen.stop_words is not None:
+            facts["stop_words"] = " ".join(chosen.stop_words)
+        return Space("sparse", "bm25", None, facts)
 
     def render(self, title: str, text: str) -> str:
         """The text to weigh for a titled text: the title `title_weight` times, then the text."""
         return " ".join([*([title] * self.title_weight if title else []), text])
 
-    def embed_documents(self, texts: Sequence[str]) -> SparseVectors:
-        """Weigh the words of n documents.
+    def weigh(self, texts: Sequence[str]) -> WeighedTexts:
+        """Weigh the words of n documents and count them.
 
         Args:
             texts: none of them blank; one of stop words only gives an empty vector.
-
-        Returns:
-            n vectors of saturated term frequencies.
 
         Raises:
             InvalidInputError: not a list of texts; names the position.
         """
         require_texts(texts)
-        rows = [_row(self._engine.embed_document(text)) for text in texts]
-        return SparseVectors(self.space, tuple(rows))
+        found = self._analyser.count(texts)
+        k, b = self.lexical.k, self.lexical.b
+        norms = k * (1 - b + b * found.lengths / self.average_tokens)
+        # As Qdrant computes them: in double precision, rounded once.
+        weights = found.counts * (k + 1) / (found.counts + norms[found.texts])
+        values = weights.astype(np.float32)
+        ends = np.searchsorted(found.texts, np.arange(len(texts) + 1)).tolist()
+        rows = tuple(
+            SparseVector(found.terms[start:end], values[start:end]) for start, end in pairwise(ends)
+        )
+        lengths = tuple(found.lengths.astype(int).tolist())
+        return WeighedTexts(SparseVectors(self.space, rows), lengths)
+
+    def embed_documents(self, texts: Sequence[str]) -> SparseVectors:
+        """Weigh the words of n documents: the vectors of `weigh`."""
+        return self.weigh(texts).vectors
 
     def embed_queries(self, texts: Sequence[str]) -> SparseVectors:
         """Give every different word of a query the weight 1.
@@ -103,8 +128,9 @@ class Bm25:
             InvalidInputError: not a list of texts; names the position.
         """
         require_texts(texts)
-        rows = [_row(self._engine.embed_query(text)) for text in texts]
-        return SparseVectors(self.space, tuple(rows))
+        rows = [self._analyser.distinct(text) for text in texts]
+        ones = [SparseVector(terms, np.ones(len(terms), np.float32)) for terms in rows]
+        return SparseVectors(self.space, tuple(ones))
 
     def count_terms(self, texts: Sequence[str]) -> list[int]:
         """Words of each text that the analyser keeps: the length that BM25 divides by.
@@ -113,38 +139,9 @@ class Bm25:
             InvalidInputError: not a list of texts; names the position.
         """
         require_texts(texts, blank=True)
-        counts = []
-        for text in texts:
-            weights = np.asarray(self._counter.embed_document(text).values, dtype=np.float64)
-            counts.append(int(np.rint(weights * _COUNTING_K / (_COUNTING_K + 1 - weights)).sum()))
-        return counts
+        lengths: list[int] = self._analyser.count(texts).lengths.astype(int).tolist()
+        return lengths
 
     @cached_property
-    def _engine(self) -> qdrant_edge.Bm25:
-        return self._analyser(self.k, self.b, self.average_tokens)
-
-    @cached_property
-    def _counter(self) -> qdrant_edge.Bm25:
-        return self._analyser(_COUNTING_K, 0.0, 1.0)
-
-    def _analyser(self, k: float, b: float, average_tokens: float) -> qdrant_edge.Bm25:
-        # A native library of 30 MB: only where BM25 is used.
-        import qdrant_edge
-
-        try:
-            config = qdrant_edge.Bm25Config(
-                k=k, b=b, avg_len=average_tokens, language=self.language
-            )
-            return qdrant_edge.Bm25(config)
-        except (TypeError, ValueError) as error:
-            raise InvalidInputError(
-                f"expected values that BM25 can use, got {self}: {error}"
-            ) from error
-
-
-def _row(vector: qdrant_edge.SparseVector) -> SparseVector:
-    """One row with ascending indices."""
-    indices = np.asarray(vector.indices, dtype=np.uint32)
-    values = np.asarray(vector.values, dtype=np.float32)
-    order = np.argsort(indices)
-    return SparseVector(indices[order], values[order])
+    def _analyser(self) -> Analyser:
+        return Analyser(self.lexical.language, self.lexical.stop_words)

@@ -133,7 +133,7 @@ class Index:
                 self._model_vectors, texts_or_documents, ids, metadatas, on_error, progress, True
             )
         documents = list(texts_or_documents)
-        given = GivenVectors(representations, len(documents), self._store.manifest)
+        given = GivenVectors(representations, len(documents), self._store)
         return self._ingest(lambda: given, documents, ids, metadatas, on_error, progress, True)
 
     @checked_keywords

@@ -19,12 +19,11 @@ from trivet.errors import (
 )
 from trivet.index import lexicon
 from trivet.index.documents import CheckedDocument
-from trivet.index.vectors import CutDocument, VectorSource
+from trivet.index.vectors import CutDocument, EmbeddedDocument, VectorSource
 from trivet.index.writes import document_write
 from trivet.reports import FailedDocument, IngestReport
 from trivet.store.journal import JournalEntry
 from trivet.store.store import Store
-from trivet.types import Representations
 
 Progress: TypeAlias = Callable[[IngestReport], None]
 
@@ -80,8 +79,7 @@ class Ingest:
         if lexicon.is_unseen(self._store):
             head = list(islice(cut, lexicon.FIRST_SAMPLE))
             if head:
-                titled = [text for c in head for text in c.titled_texts]
-                lexicon.estimate(self._store, titled, len(head))
+                lexicon.estimate(self._store, [cut.titled_texts for cut in head])
             cut = chain(head, cut)
         for batch in self._batches(cut):
             self._take_in(batch)
@@ -170,9 +168,9 @@ class Ingest:
             yield list(batch.values())
 
     def _take_in(self, batch: Sequence[CutDocument]) -> None:
-        embedded: dict[str, Representations] = {}
+        embedded: dict[str, EmbeddedDocument] = {}
         for cut, result in zip(batch, self._source.embed(batch), strict=True):
-            if isinstance(result, Representations):
+            if isinstance(result, EmbeddedDocument):
                 embedded[cut.document.id] = result
             else:
                 self._fail(cut.document, result)
@@ -189,7 +187,7 @@ class Ingest:
             waiting = self._released(held)
 
     def _write_free(
-        self, documents: Sequence[CutDocument], embedded: dict[str, Representations]
+        self, documents: Sequence[CutDocument], embedded: dict[str, EmbeddedDocument]
     ) -> list[CutDocument]:
         """Write the documents that no other writer holds; returns the others."""
         held: list[CutDocument] = []
@@ -238,7 +236,7 @@ class Ingest:
             raise error
 
     def _write(
-        self, documents: Sequence[CutDocument], embedded: dict[str, Representations]
+        self, documents: Sequence[CutDocument], embedded: dict[str, EmbeddedDocument]
     ) -> None:
         manifest = self._store.manifest
         entries = self._store.journal.entries([cut.document.id for cut in documents])

@@ -1,13 +1,20 @@
-"""The BM25 leg of an index: its weighting, estimated from the index's own chunks."""
+"""The BM25 leg of an index: its language and weighting, found in the index's own chunks."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 
+from trivet.config import Lexical
+from trivet.embedding.language import detect_language
 from trivet.embedding.lexical import Bm25
+from trivet.embedding.terms import NATIVE_LANGUAGE
 from trivet.errors import DocumentBusyError, ServerUnavailableError, StoreError
+from trivet.languages import AUTO
 from trivet.store.manifest import LexicalState, Manifest
 from trivet.store.points import Chunk
 from trivet.store.store import Store
@@ -15,23 +22,30 @@ from trivet.types import SparseVector
 
 logger = logging.getLogger(__name__)
 
-# Documents that the average length of a new index is first estimated on.
+# Documents that the language and the average length of a new index are first estimated on; a
+# language that was decided on as many stays.
 FIRST_SAMPLE = 1000
-# It is checked again whenever the index has grown by this factor, and at the end of a call.
+# Both are checked again whenever the index has grown by this factor, and at the end of a call.
 GROWTH = 2.0
 GROWTH_AT_END = 1.25
 # A stored average so far from the true one costs nothing that can be measured (below .002
 # nDCG@10); beyond it, all vectors are weighted anew. Small indexes always are: it is cheap.
 TOLERANCE = 0.1
 ALWAYS_BELOW = 1000
-# Nothing seen yet: the engine's own default length.
-INITIAL_STATE = LexicalState(average_tokens=256.0, documents=0)
+# Below this share of the documents, the language that most of them are in is worth a warning.
+CLEAR_SHARE = 0.8
+
+
+def initial_state(lexical: Lexical) -> LexicalState:
+    """Of an index that has no document: the engine's own default length."""
+    language = NATIVE_LANGUAGE if lexical.language == AUTO else lexical.language
+    return LexicalState(average_tokens=256.0, documents=0, language=language, lexical=lexical)
 
 
 @lru_cache(maxsize=16)
 def bm25_for(state: LexicalState) -> Bm25:
     """The BM25 that weighs as the state says."""
-    return Bm25(average_tokens=state.average_tokens)
+    return Bm25(state.average_tokens, replace(state.lexical, language=state.language))
 
 
 def has_lexical_leg(manifest: Manifest) -> bool:
@@ -44,27 +58,34 @@ def is_unseen(store: Store) -> bool:
     return has_lexical_leg(store.manifest) and store.journal.count() == 0
 
 
-def estimate(store: Store, texts: Sequence[tuple[str, str]], documents: int) -> None:
-    """Estimate the average length for an index that is still empty.
+def estimate(store: Store, documents: Sequence[Sequence[tuple[str, str]]]) -> None:
+    """Find language and average length for an index that is still empty.
 
     Args:
         store: of the index.
-        texts: title and text of the first chunks.
-        documents: how many documents these are of.
+        documents: title and text of each chunk of the first documents.
     """
-    bm25 = bm25_for(_state(store))
-    lengths = bm25.count_terms([bm25.render(title, text) for title, text in texts])
-    _adopt(store, sum(lengths) / len(lengths), documents)
+    with store.writing:
+        if not is_unseen(store):  # another thread was faster
+            return
+        state = _state(store)
+        heads = (f"{title} {text}" for (title, text), *_ in documents)
+        state = replace(state, language=_language(state, heads))
+        bm25 = bm25_for(state)
+        rendered = [bm25.render(title, text) for chunks in documents for title, text in chunks]
+        lengths = bm25.count_terms(rendered)
+        _adopt(store, state, sum(lengths) / len(lengths), len(documents))
 
 
 def keep_up(store: Store, *, at_end: bool) -> None:
-    """Weigh the leg anew if the index has grown and its average length is no longer true.
+    """Weigh the leg anew if the index has grown and its language or length is no longer true.
 
     Corpora are often ordered, by date or by source: the first documents are no fair sample. Where
     it cannot be done now, it is done at a later check: a search is right with either weighting.
     """
     try:
-        _keep_up(store, at_end=at_end)
+        with store.writing:
+            _keep_up(store, at_end=at_end)
     except (DocumentBusyError, ServerUnavailableError) as error:
         logger.info("BM25 is not weighted anew now: %s", error)
 
@@ -74,12 +95,16 @@ def _keep_up(store: Store, *, at_end: bool) -> None:
     growth = GROWTH_AT_END if at_end else GROWTH
     if store.journal.count() < max(1.0, growth * state.documents):
         return
+    language = _language(state, _heads(store)) if _is_open(store) else state.language
     totals = store.journal.totals()
     if not totals.chunks:  # another machine deletes what was just written
         return
     average = totals.terms / totals.chunks
     drifted = abs(average / state.average_tokens - 1) > TOLERANCE
-    if not drifted and totals.documents >= ALWAYS_BELOW:
+    if language != state.language:
+        state = replace(state, language=language)
+        average = _average_tokens(store, bm25_for(state))
+    elif not drifted and totals.documents >= ALWAYS_BELOW:
         average = state.average_tokens
     if not store.engine.adds_spaces:
         if drifted:
@@ -89,19 +114,73 @@ def _keep_up(store: Store, *, at_end: bool) -> None:
                 state.average_tokens, average, store.engine.name,
             )  # fmt: skip
         average = state.average_tokens
-    _adopt(store, average, totals.documents)
+    _adopt(store, state, average, totals.documents)
 
 
-def _adopt(store: Store, average_tokens: float, documents: int) -> None:
+def _adopt(store: Store, state: LexicalState, average_tokens: float, documents: int) -> None:
     # A text of stop words alone has no terms; BM25 needs a length above zero.
-    state = LexicalState(max(1.0, round(average_tokens, 2)), documents)
+    average = max(1.0, round(average_tokens, 2))
+    state = replace(state, average_tokens=average, documents=documents)
     bm25 = bm25_for(state)
 
-    def weigh(chunks: Sequence[Chunk]) -> Sequence[SparseVector]:
-        rendered = [bm25.render(chunk.title, chunk.text) for chunk in chunks]
-        return bm25.embed_documents(rendered).values
+    def weigh(chunks: Sequence[Chunk]) -> tuple[Sequence[SparseVector], Sequence[int]]:
+        weighed = bm25.weigh(_rendered(bm25, chunks))
+        return weighed.vectors.values, weighed.lengths
 
     store.reweigh(bm25.space, state, weigh)
+
+
+def _is_open(store: Store) -> bool:
+    """Whether the language is to be decided again: no single short text may fix it for ever."""
+    state = _state(store)
+    decides = state.lexical.language == AUTO and store.engine.adds_spaces
+    return decides and state.documents < FIRST_SAMPLE
+
+
+def _language(state: LexicalState, texts: Iterable[str]) -> str:
+    """The language of most texts; where none can be told, or two are as frequent, as it was."""
+    if state.lexical.language != AUTO:
+        return state.language
+    detected = (detect_language(text) for text in islice(texts, FIRST_SAMPLE))
+    votes = Counter(language for language in detected if language is not None)
+    if not votes:
+        logger.info("BM25 stays in %r: no document tells its language", state.language)
+        return state.language
+    language, most = votes.most_common(1)[0]
+    if state.documents and votes[state.language] == most:
+        return state.language
+    told = votes.total()
+    if most >= CLEAR_SHARE * told:
+        logger.info("BM25 is in %r, like %d of the %d documents that tell", language, most, told)
+    else:
+        logger.warning(
+            "BM25 is in %r, like only %d of the %d documents that tell: it stems the others too. "
+            'A new index can name a language, or lexical=trivet.Lexical("none")',
+            language, most, told,
+        )  # fmt: skip
+    return language
+
+
+def _heads(store: Store) -> Iterable[str]:
+    """Title and text of one chunk of each stored document."""
+    seen: set[str] = set()
+    for page in store.pages():
+        for chunk in page:
+            if chunk.document not in seen:
+                seen.add(chunk.document)
+                yield f"{chunk.title} {chunk.text}"
+
+
+def _average_tokens(store: Store, bm25: Bm25) -> float:
+    """The mean length of the stored chunks in BM25's terms."""
+    lengths = [
+        length for page in store.pages() for length in bm25.count_terms(_rendered(bm25, page))
+    ]
+    return sum(lengths) / max(1, len(lengths))
+
+
+def _rendered(bm25: Bm25, chunks: Sequence[Chunk]) -> list[str]:
+    return [bm25.render(chunk.title, chunk.text) for chunk in chunks]
 
 
 def _state(store: Store) -> LexicalState:

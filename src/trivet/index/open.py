@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from trivet.config import ServerSettings, Settings
+from trivet.config import Lexical, ServerSettings, Settings
 from trivet.embedding import Embedder
 from trivet.embedding.checkpoint import load_checkpoint
 from trivet.embedding.compact import compact_space
@@ -44,6 +44,7 @@ def open(
     settings: Settings | None = None,
     server: ServerSettings | None = None,
     indexes: Mapping[str, str] | None = None,
+    lexical: Lexical | None = None,
 ) -> Index:
     """Open an index; one that is not there is made.
 
@@ -62,6 +63,8 @@ def open(
         indexes: metadata fields that filters should be fast by, each with its kind: keyword,
             integer, float, datetime, text, bool, or tenant (a keyword that most searches filter
             by). The missing ones are made, none is dropped.
+        lexical: language and weighting of the BM25 leg of a new index. None = as stored; for a
+            new index, the language of its first documents.
 
     Raises:
         NotAnIndexError: a file, or a folder or collection that holds other things.
@@ -71,7 +74,7 @@ def open(
         ServerTooOldError: a Qdrant server before version 1.17.
         InsecureConnectionError: an API key would travel in the clear.
         SpaceMismatchError: the model's vectors, or the modes, are not those that are stored.
-        SettingsMismatchError: other settings than the index was made with.
+        SettingsMismatchError: other settings, or another `lexical`, than the index was made with.
         ModelNotFoundError, CheckpointError: the model cannot be found or read.
         InvalidInputError: an argument that cannot mean anything.
     """
@@ -79,9 +82,11 @@ def open(
     chosen = settings if settings is not None else Settings()
     if not isinstance(chosen, Settings):
         raise InvalidInputError(f"expected trivet.Settings, got {type(chosen).__name__}")
+    if lexical is not None and not isinstance(lexical, Lexical):
+        raise InvalidInputError(f"expected trivet.Lexical, got {type(lexical).__name__}")
     asked_modes = None if modes is None else checked_modes(modes)
     declared = checked_indexes({} if indexes is None else indexes)
-    wanted = _Wanted(model, asked_modes, chosen, declared)
+    wanted = _Wanted(model, asked_modes, chosen, declared, lexical)
     if place == MEMORY:
         return _in_memory(wanted)
     if is_url(place):
@@ -102,6 +107,7 @@ class _Wanted:
     modes: tuple[Mode, ...] | None
     settings: Settings
     indexes: Mapping[str, IndexKind]
+    lexical: Lexical | None
 
     def embedder(self) -> Embedder:
         """The model of a new index."""
@@ -160,6 +166,8 @@ def _open_existing(location: str, open_store: Callable[[], Store], wanted: _Want
         manifest = store.manifest
         given = wanted.given(manifest)
         _require_as_stored(manifest, given, wanted.modes, wanted.settings)
+        if wanted.lexical is not None:
+            _require_lexical(manifest, wanted.lexical)
     except BaseException:
         store.close()
         raise
@@ -196,6 +204,30 @@ def _require_as_stored(
             )
 
 
+def _require_lexical(manifest: Manifest, asked: Lexical) -> None:
+    if manifest.lexical is None:
+        raise _no_bm25(manifest.spaces)
+    stored, came = asdict(manifest.lexical.lexical), asdict(asked)
+    differing = [name for name in stored if stored[name] != came[name]]
+    if differing:
+        made, wanted = (
+            ", ".join(f"{name}={choices[name]!r}" for name in differing)
+            for choices in (stored, came)
+        )
+        raise SettingsMismatchError(
+            f"the BM25 leg of the index was made with {made} and is in "
+            f"{manifest.lexical.language!r}, got {wanted}: leave lexical out, or index the "
+            "documents anew elsewhere"
+        )
+
+
+def _no_bm25(modes: Iterable[Mode]) -> InvalidInputError:
+    return InvalidInputError(
+        f"expected no lexical for an index with modes {', '.join(modes)}, got one: it is for "
+        'BM25, which is the mode "sparse" of a model that has none of its own'
+    )
+
+
 def _manifest(embedder: Embedder, wanted: _Wanted) -> Manifest:
     """The manifest of a new index."""
     chosen = DEFAULT_MODES if wanted.modes is None else wanted.modes
@@ -205,11 +237,13 @@ def _manifest(embedder: Embedder, wanted: _Wanted) -> Manifest:
             f"expected chunk_tokens of at most {embedder.max_tokens}, which is what "
             f"{embedder.name!r} reads, got {chunk_tokens}"
         )
-    lexical = None
+    state = None
     spaces: dict[Mode, Space] = dict(embedder.spaces)
-    if "sparse" not in spaces:
-        lexical = lexicon.INITIAL_STATE if "sparse" in chosen else None
-        spaces["sparse"] = lexicon.bm25_for(lexicon.INITIAL_STATE).space
+    if "sparse" in chosen and "sparse" not in spaces:
+        state = lexicon.initial_state(wanted.lexical or Lexical())
+        spaces["sparse"] = lexicon.bm25_for(state).space
+    elif wanted.lexical is not None:
+        raise _no_bm25(chosen)
     if "multi" in chosen:
         embedder.only(["multi"])  # which it must make
         if wanted.settings.tokens != "full":
@@ -218,7 +252,7 @@ def _manifest(embedder: Embedder, wanted: _Wanted) -> Manifest:
         embedder.only(["dense"])
     spaces = {mode: spaces[mode] for mode in chosen}
     recipe = embedder.recipe
-    return folders.new_manifest(embedder.source, recipe, spaces, chunk_tokens, lexical)
+    return folders.new_manifest(embedder.source, recipe, spaces, chunk_tokens, state)
 
 
 def _embedder(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Protocol
 
+from trivet.embedding.lexical import WeighedTexts
 from trivet.errors import InvalidInputError, TrivetError
 from trivet.index.chunking import Chunker, Span
 from trivet.index.documents import CheckedDocument
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.titles import embed_titled
-from trivet.store.manifest import LexicalState, Manifest
+from trivet.store.manifest import LexicalState
 from trivet.store.store import Store
 from trivet.types import Representations, require_same_space
 
@@ -31,10 +33,47 @@ class CutDocument:
         return [(title, text[slice(*piece)]) for piece in self.pieces]
 
 
-def rendered(state: LexicalState, cut: CutDocument) -> list[str]:
-    """The text of each piece as BM25 weighs it."""
+@dataclass(frozen=True, eq=False)
+class EmbeddedDocument:
+    """The vectors of a document's pieces, and how long they are.
+
+    Attributes:
+        vectors: one of every leg for each piece.
+        terms: length of all pieces in BM25's terms; 0 without a BM25 leg.
+    """
+
+    vectors: Representations
+    terms: int
+
+
+def with_bm25(
+    state: LexicalState | None,
+    documents: Sequence[CutDocument],
+    vectors: Sequence[Representations],
+) -> list[EmbeddedDocument]:
+    """Add the BM25 leg, if the index has one, to vectors without it or with one of another space.
+
+    Args:
+        state: how the index weighs; None without a BM25 leg.
+        documents: all are analysed at once, which gives weights and lengths.
+        vectors: of each document.
+    """
+    if state is None:
+        return [EmbeddedDocument(one, 0) for one in vectors]
+    embedded = []
+    for one, weighed in zip(vectors, weigh(state, documents), strict=True):
+        fits = one.sparse is not None and one.sparse.space == weighed.vectors.space
+        every = one if fits else one.with_sparse(weighed.vectors)
+        embedded.append(EmbeddedDocument(every, sum(weighed.lengths)))
+    return embedded
+
+
+def weigh(state: LexicalState, documents: Sequence[CutDocument]) -> list[WeighedTexts]:
+    """Weigh the pieces of each document as the state says."""
     bm25 = bm25_for(state)
-    return [bm25.render(title, text) for title, text in cut.titled_texts]
+    titled = [piece for cut in documents for piece in cut.titled_texts]
+    every = bm25.weigh([bm25.render(title, text) for title, text in titled])
+    return [every[some] for some in _slices(documents)]
 
 
 class VectorSource(Protocol):
@@ -49,8 +88,8 @@ class VectorSource(Protocol):
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         """The pieces of each document, or why it cannot be cut."""
 
-    def embed(self, documents: Sequence[CutDocument]) -> list[Representations | TrivetError]:
-        """The representations of each document's pieces, or why it cannot be embedded."""
+    def embed(self, documents: Sequence[CutDocument]) -> list[EmbeddedDocument | TrivetError]:
+        """The vectors of each document's pieces, or why it cannot be embedded."""
 
 
 class ModelVectors:
@@ -70,32 +109,27 @@ class ModelVectors:
             for document, pieces in zip(documents, self._chunker.cut(documents), strict=True)
         ]
 
-    def embed(self, documents: Sequence[CutDocument]) -> list[Representations | TrivetError]:
+    def embed(self, documents: Sequence[CutDocument]) -> list[EmbeddedDocument | TrivetError]:
         """One forward pass for all pieces; if it is refused, one for each document."""
         try:
-            every = self._represent(documents)
+            return [*self._represent(documents)]
         except InvalidInputError as error:
             if len(documents) == 1:
                 return [error]
             return [self.embed([cut])[0] for cut in documents]
-        ends: list[int] = []
-        for cut in documents:
-            ends.append((ends[-1] if ends else 0) + len(cut.pieces))
-        return [every[end - len(c.pieces) : end] for c, end in zip(documents, ends, strict=True)]
 
-    def _represent(self, documents: Sequence[CutDocument]) -> Representations:
+    def _represent(self, documents: Sequence[CutDocument]) -> list[EmbeddedDocument]:
         """The legs of the index; without a dense leg the model's weights are never loaded."""
         manifest = self._store.manifest
-        sparse = None
-        if manifest.lexical is not None:
-            sparse = bm25_for(manifest.lexical).embed_documents(
-                [text for cut in documents for text in rendered(manifest.lexical, cut)]
-            )
-        if not manifest.model_modes:
-            return Representations(sparse=sparse)
+        lexical = manifest.lexical
+        if lexical is not None and not manifest.model_modes:
+            return [
+                EmbeddedDocument(Representations(sparse=weighed.vectors), sum(weighed.lengths))
+                for weighed in weigh(lexical, documents)
+            ]
         titled = [text for cut in documents for text in cut.titled_texts]
-        made = self._model.tokens.small(embed_titled(self._model.proved(), titled))
-        return made if sparse is None else replace(made, sparse=sparse)
+        every = self._model.tokens.small(embed_titled(self._model.proved(), titled))
+        return with_bm25(lexical, documents, [every[some] for some in _slices(documents)])
 
 
 class GivenVectors:
@@ -104,7 +138,7 @@ class GivenVectors:
     Args:
         representations: in the order of the documents.
         documents: how many there are.
-        manifest: every leg that is given must live in the index's space of its mode.
+        store: every leg that is given must live in the index's space of its mode.
 
     Raises:
         SpaceMismatchError: a leg of another space.
@@ -114,9 +148,7 @@ class GivenVectors:
 
     are_given = True
 
-    def __init__(
-        self, representations: Representations, documents: int, manifest: Manifest
-    ) -> None:
+    def __init__(self, representations: Representations, documents: int, store: Store) -> None:
         if not isinstance(representations, Representations):
             raise InvalidInputError(
                 f"expected Representations, got {type(representations).__name__}"
@@ -126,7 +158,7 @@ class GivenVectors:
                 f"expected as many representations as documents ({documents}), "
                 f"got {len(representations)}"
             )
-        spaces = manifest.spaces
+        spaces = store.manifest.spaces
         for mode, leg in representations.legs.items():
             if mode not in spaces:
                 raise InvalidInputError(
@@ -139,11 +171,19 @@ class GivenVectors:
                 "expected representations with a dense leg, got none: this index has one"
             )
         self._representations = representations
+        self._store = store
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         """Each document is one piece."""
         return [CutDocument(d, ((0, len(d.text)),)) for d in documents]
 
-    def embed(self, documents: Sequence[CutDocument]) -> list[Representations | TrivetError]:
+    def embed(self, documents: Sequence[CutDocument]) -> list[EmbeddedDocument | TrivetError]:
         """The document's own vectors."""
-        return [self._representations[cut.document.position] for cut in documents]
+        own = [self._representations[cut.document.position] for cut in documents]
+        return [*with_bm25(self._store.manifest.lexical, documents, own)]
+
+
+def _slices(documents: Sequence[CutDocument]) -> list[slice]:
+    """Where each document's pieces are among those of all."""
+    ends = list(accumulate((len(cut.pieces) for cut in documents), initial=0))
+    return [slice(start, end) for start, end in pairwise(ends)]

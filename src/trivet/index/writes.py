@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from trivet.index import lexicon
-from trivet.index.vectors import CutDocument, rendered
+from trivet.index.vectors import CutDocument, EmbeddedDocument, with_bm25
 from trivet.store.journal import JournalEntry
 from trivet.store.manifest import Manifest
 from trivet.store.points import Chunk, make_point
 from trivet.store.writes import DocumentWrite
-from trivet.types import Representations
 
 
 def document_write(
-    manifest: Manifest, cut: CutDocument, existing: JournalEntry | None, vectors: Representations
+    manifest: Manifest,
+    cut: CutDocument,
+    existing: JournalEntry | None,
+    embedded: EmbeddedDocument,
 ) -> DocumentWrite:
     """The points and the journal entry of a document.
 
@@ -20,16 +21,12 @@ def document_write(
         manifest: of the index.
         cut: the document in pieces.
         existing: what is stored under its id.
-        vectors: of each piece. A BM25 leg that is missing, or of another weighting, is computed.
+        embedded: its vectors. If BM25 was weighted anew since, they get the new weights.
     """
     document = cut.document
-    terms = 0
-    if manifest.lexical is not None:
-        bm25 = lexicon.bm25_for(manifest.lexical)
-        texts = rendered(manifest.lexical, cut)
-        terms = sum(bm25.count_terms(texts))
-        if vectors.sparse is None or vectors.sparse.space != bm25.space:
-            vectors = vectors.with_sparse(bm25.embed_documents(texts))
+    sparse = embedded.vectors.sparse
+    if sparse is not None and sparse.space != manifest.spaces["sparse"]:
+        (embedded,) = with_bm25(manifest.lexical, [cut], [embedded.vectors])
     revision = 1 if existing is None else existing.revision + 1
     points = tuple(
         make_point(
@@ -44,9 +41,9 @@ def document_write(
                 digest=document.digest,
                 revision=revision,
             ),
-            vectors[sequence],
+            embedded.vectors[sequence],
         )
         for sequence, span in enumerate(cut.pieces)
     )
-    entry = JournalEntry(document.id, document.digest, len(points), revision, terms)
+    entry = JournalEntry(document.id, document.digest, len(points), revision, embedded.terms)
     return DocumentWrite(entry, existing, points)

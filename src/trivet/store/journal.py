@@ -6,7 +6,7 @@ what to finish or to take back, so that journal and engine agree again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -125,6 +125,12 @@ class Journal(Protocol):
 
     def keep(self, name: str, content: bytes) -> bytes:
         """Keep bytes under a name for ever; returns those that were first."""
+
+    def recount(self, terms: Mapping[str, int]) -> None:
+        """Change the lengths of documents, by id, while every other writer is kept out.
+
+        Ids that are not there are passed over.
+        """
 
     def size_bytes(self) -> int:
         """Bytes on disk; 0 where a server keeps them."""

@@ -7,16 +7,17 @@ import json
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trivet.config import Lexical
 from trivet.errors import IndexDamagedError, NotAnIndexError
 from trivet.store.payload_indexes import IndexKind, checked_indexes
 from trivet.types import Mode, Space
 
 MANIFEST_FILE = "store.json"
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,19 @@ class LexicalState:
     Attributes:
         average_tokens: mean length of a chunk in the analyser's terms.
         documents: documents that were there when it was last checked; 0 = none seen yet.
+        language: of the analyser; where `lexical` says "auto", what was decided.
+        lexical: what the index was made with.
     """
 
     average_tokens: float
     documents: int
+    language: str
+    lexical: Lexical
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> LexicalState:
+        """Read what `dataclasses.asdict` made of a state."""
+        return cls(**{**stored, "lexical": Lexical(**stored["lexical"])})
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ class Manifest:
             "recipe": dict(self.recipe),
             "spaces": {mode: space.to_json() for mode, space in self.spaces.items()},
             "chunk_tokens": self.chunk_tokens,
-            "lexical": None if self.lexical is None else vars(self.lexical),
+            "lexical": None if self.lexical is None else asdict(self.lexical),
             "shard": self.shard,
             "created": self.created,
             "scratch": self.scratch,
@@ -101,7 +111,7 @@ class Manifest:
             recipe=dict(stored["recipe"]),
             spaces={mode: Space.from_json(space) for mode, space in stored["spaces"].items()},
             chunk_tokens=stored["chunk_tokens"],
-            lexical=None if lexical is None else LexicalState(**lexical),
+            lexical=None if lexical is None else LexicalState.from_json(lexical),
             shard=shard,
             created=stored["created"],
             scratch=stored["scratch"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -157,6 +157,14 @@ class SqliteJournal:
             connection.execute("INSERT OR IGNORE INTO kept VALUES (?, ?)", (name, content))
             row = connection.execute("SELECT content FROM kept WHERE name = ?", (name,)).fetchone()
         return bytes(row[0])
+
+    def recount(self, terms: Mapping[str, int]) -> None:
+        """Change the lengths of documents, by id; ids that are not there are passed over."""
+        with self._using() as connection:
+            connection.executemany(
+                "UPDATE documents SET terms = ? WHERE id = ?",
+                [(count, id) for id, count in terms.items()],
+            )
 
     def size_bytes(self) -> int:
         """Bytes on disk, the side files of SQLite included."""

@@ -7,15 +7,16 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from trivet.errors import DocumentBusyError, StoreError
 from trivet.store.current import CurrentManifest
 from trivet.store.engine import WRITE_BATCH, Engine
 from trivet.store.journal import Journal, JournalEntry, PendingEntry
 from trivet.store.manifest import LexicalState, Manifest
-from trivet.store.points import Chunk, FoundPoint, PointVector, check_points, point_ids
+from trivet.store.points import Chunk, FoundPoint, check_points, point_ids
 from trivet.store.redo import load_points
+from trivet.store.reweighing import Weigh, fill_space
 from trivet.store.writes import DocumentWrite, require_stored
 from trivet.types import Space
 
@@ -28,7 +29,6 @@ logger = logging.getLogger(__name__)
 TORN_READS = 5
 # How long to wait, without a sign of life, for other writers to let one change what all rely on.
 PATIENCE_S = 600.0
-Weigh: TypeAlias = Callable[[Sequence[Chunk]], Sequence[PointVector]]
 
 
 class Store:
@@ -175,7 +175,8 @@ class Store:
         Args:
             space: of the new vectors.
             lexical: how they are weighted.
-            weigh: chunks → their sparse vectors in `space`.
+            weigh: chunks → their sparse vectors in `space`, and their lengths in terms, which the
+                journal takes over where the language changes.
 
         Raises:
             DocumentBusyError: other writers were at work for too long.
@@ -185,19 +186,17 @@ class Store:
                 return
             self.recover()
             self.drop_scratch()
-            old = self.manifest.spaces["sparse"]
+            old, before = self.manifest.spaces["sparse"], self.manifest.lexical
             if space == old:
                 self.become(replace(self.manifest, lexical=lexical))
                 return
             self.become(replace(self.manifest, scratch=space.vector_name))
-            self.engine.add_space(space)
-            for page in self.engine.pages():
-                vectors = weigh([Chunk.from_payload(payload) for payload in page.values()])
-                named = ({space.vector_name: vector} for vector in vectors)
-                self.journal.renew()
-                self.engine.set_vectors(dict(zip(page, named, strict=True)))
-            self.engine.flush()
+            is_other = before is None or before.language != lexical.language
+            counts = fill_space(self.engine, self.journal, space, weigh, count=is_other)
             self.journal.renew()
+            if counts:
+                # Before the change over: should we die in between, the language is decided again.
+                self.journal.recount(counts)
             spaces = {**self.manifest.spaces, "sparse": space}
             self.become(
                 replace(self.manifest, spaces=spaces, lexical=lexical, scratch=old.vector_name)
