@@ -251,8 +251,9 @@ def test_indexes_that_cannot_be_are_refused(indexes: object, words: str) -> None
         checked_indexes(indexes)
 
 
-def weigh(chunks: list) -> list[SparseVector]:
-    return [SparseVector(np.array([7], np.uint32), np.array([1.0], np.float32)) for _ in chunks]
+def weigh(chunks: list) -> tuple[list[SparseVector], list[int]]:
+    rows = [SparseVector(np.array([7], np.uint32), np.array([1.0], np.float32)) for _ in chunks]
+    return rows, [2 for _ in chunks]
 
 
 def test_a_server_of_1_17_makes_an_empty_collection_anew() -> None:

@@ -223,8 +223,9 @@ def test_pieces_that_belong_to_nothing_are_swept_away(server: StubServer) -> Non
         assert server.local.count("trivet__journal").count == 1
 
 
-def weigh(chunks: list[Chunk]) -> list[SparseVector]:
-    return [SparseVector(np.array([7], np.uint32), np.array([9.0], np.float32)) for _ in chunks]
+def weigh(chunks: list[Chunk]) -> tuple[list[SparseVector], list[int]]:
+    rows = [SparseVector(np.array([7], np.uint32), np.array([9.0], np.float32)) for _ in chunks]
+    return rows, [2 for _ in chunks]
 
 
 def reweigh(store: Store, space: Space = HEAVIER) -> None:
@@ -239,7 +240,7 @@ def test_a_weighting_waits_for_other_writers_and_keeps_them_out(
         planned = [write(two, "b", 1, "text")]
         busy: list[str] = []
 
-        def weigh_while_two_tries(chunks: list[Chunk]) -> list[SparseVector]:
+        def weigh_while_two_tries(chunks: list[Chunk]) -> tuple[list[SparseVector], list[int]]:
             with pytest.raises(DocumentBusyError, match="held by writer") as caught:
                 two.write(planned)
             busy.extend(caught.value.documents)
