@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trivet.embedding import Embedder
-from trivet.errors import ServerRefusedError, StoreError, TextTooLongError
+from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
 from trivet.query import Query
 from trivet.store.manifest import Manifest
@@ -73,8 +73,8 @@ def search_many(
         except StoreError as error:
             # A leg may have been weighted anew, under another name, while we asked: by another
             # thread, or on another machine.
-            may_be_stale = isinstance(error, ServerRefusedError)
-            if store.manifest is manifest and not (may_be_stale and store.refresh()):
+            is_away = isinstance(error, ServerUnavailableError)
+            if store.manifest is manifest and (is_away or not store.refresh()):
                 raise
 
 
