@@ -46,15 +46,17 @@ class ServerSettings(BaseModel):
         api_key: sent with every request; never shown. It is refused over plain http to another
             host than this one.
         allow_insecure: send the key over plain http all the same.
-        timeout_s: how long one request may take.
+        timeout_s: how long one request may take, in whole seconds (rounded up).
         grpc: speak gRPC, which is faster for large batches.
         grpc_port: where gRPC listens.
         shards: parts that the index is split into.
         replication: copies of each part.
-        write_consistency: copies that must hold a write before it counts.
+        write_consistency: copies that must hold a write before it counts; None = more than half
+            of them, where `replication` is given.
         consistency: copies that must agree on what a search reads.
         retry_attempts: times that a request is sent before it has failed for good.
-        retry_s: how long that may go on for one request.
+        retry_s: how long that may go on for one request. Other machines leave the documents that
+            a dead one was writing alone for four times this and `timeout_s`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

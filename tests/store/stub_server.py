@@ -50,7 +50,10 @@ class Request:
         except StubError as error:
             return error.status, {"status": {"error": str(error)}, "time": 0.0}
         except (KeyError, ValueError) as error:
-            status = 404 if isinstance(error, KeyError) or "not found" in str(error) else 400
+            is_missing = isinstance(error, KeyError) or re.search(
+                "Collection .* not found", str(error)
+            )
+            status = 404 if is_missing else 400
             return status, {"status": {"error": f"Wrong input: {error}"}, "time": 0.0}
 
     def reply(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:

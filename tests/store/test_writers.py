@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -299,6 +300,24 @@ def test_of_two_weightings_at_once_the_second_stands_back(server: StubServer) ->
         assert two.manifest.spaces["sparse"] == HEAVIER
 
 
+def test_a_weighting_that_sleeps_too_long_stands_back(server: StubServer) -> None:
+    time = FakeTime()
+    with machine(server.url, time=time) as slow, machine(server.url, time=time) as other:
+        slow.write([write(slow, "a", 1, "text")])
+
+        def sleeping(chunks: list[Chunk]) -> list[SparseVector]:
+            time.now += 3600
+            reweigh(other, Space("sparse", "bm25", None, {"average_tokens": 5.0}))
+            # A lock of the other's own, as if it were at work again.
+            slept.enter_context(other.journal.exclusive(0.0))
+            return weigh(chunks)
+
+        with ExitStack() as slept, pytest.raises(StoreError, match="only writer"):
+            slow.reweigh(HEAVIER, LexicalState(9.0, 3), sleeping)
+        assert other.refresh() is False
+        assert other.manifest.spaces["sparse"].facts == {"average_tokens": 5.0}
+
+
 @pytest.mark.parametrize("verb", ["add_space", "set_vectors", "drop_vectors"])
 def test_a_weighting_that_died_is_cleaned_up_by_the_next_to_open(
     server: StubServer, verb: str, monkeypatch: pytest.MonkeyPatch
@@ -345,7 +364,7 @@ def test_a_writer_that_died_before_it_saw_the_new_weighting_wrote_nothing(
 
 
 def test_waiting_for_a_writer_whose_clock_is_wrong_ends(
-    server: StubServer, monkeypatch: pytest.MonkeyPatch
+    server: StubServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ahead, time = FakeTime(1e9 + 1e6), FakeTime()
     with machine(server.url, time=ahead) as dead, machine(server.url, time=time) as other:
@@ -356,6 +375,8 @@ def test_waiting_for_a_writer_whose_clock_is_wrong_ends(
         with pytest.raises(DocumentBusyError, match="until 2001-09-20"):
             other.delete(["a"])
         assert time.now - 1e9 < 3 * other.journal._writer.lease_s
+        # A wait of more than a moment is told, once.
+        assert caplog.text.count(f"held by writer {dead.journal._writer.name}") == 1
 
 
 def test_a_deletion_waits_for_the_other_writer(server: StubServer) -> None:

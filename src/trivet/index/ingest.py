@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TypeAlias
 
@@ -29,6 +29,19 @@ Progress: TypeAlias = Callable[[IngestReport], None]
 
 # Documents that are looked up in the journal and cut together.
 PLAN_BATCH = 256
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A document that can be written: its pieces, what is stored under its id, its vectors."""
+
+    cut: CutDocument
+    existing: JournalEntry | None
+    vectors: EmbeddedDocument
+
+    @property
+    def id(self) -> str:
+        return self.cut.document.id
 
 
 class Ingest:
@@ -124,7 +137,7 @@ class Ingest:
                         break
                 else:
                     checked.append(document)
-            wanted = self._wanted(checked)
+            wanted = [document for document, _ in self._wanted(checked)]
             for document, result in zip(wanted, self._source.cut(wanted), strict=True):
                 if isinstance(result, CutDocument):
                     yield result
@@ -133,14 +146,16 @@ class Ingest:
             if self._stopped:
                 return
 
-    def _wanted(self, documents: Sequence[CheckedDocument]) -> list[CheckedDocument]:
-        """The documents that have to be written, by what the journal says now."""
+    def _wanted(
+        self, documents: Sequence[CheckedDocument]
+    ) -> list[tuple[CheckedDocument, JournalEntry | None]]:
+        """The documents that have to be written, by what the journal says now, and what it says."""
         entries = self._store.journal.entries([document.id for document in documents])
         wanted = []
         for document in documents:
             entry = entries.get(document.id)
             if entry is None or (self._replace_existing and self._differs(document, entry)):
-                wanted.append(document)
+                wanted.append((document, entry))
             elif entry.digest == document.digest:
                 self._report = replace(self._report, skipped=self._report.skipped + 1)
             else:
@@ -179,32 +194,34 @@ class Ingest:
             chunks = self._report.chunks
             with self._store.writing:
                 # Another thread or machine may have stored one of them since it was planned.
-                wanted = {d.id for d in self._wanted([c.document for c in waiting])}
-                ready = [c for c in waiting if c.document.id in wanted]
-                held = self._write_free(ready, embedded)
+                wanted = {d.id: entry for d, entry in self._wanted([c.document for c in waiting])}
+                ready = [
+                    _Ready(c, wanted[c.document.id], embedded[c.document.id])
+                    for c in waiting
+                    if c.document.id in wanted
+                ]
+                held = [one.cut for one in self._write_free(ready)]
                 if self._report.chunks > chunks and lexicon.has_lexical_leg(self._store.manifest):
                     lexicon.keep_up(self._store, at_end=False)
             waiting = self._released(held)
 
-    def _write_free(
-        self, documents: Sequence[CutDocument], embedded: dict[str, EmbeddedDocument]
-    ) -> list[CutDocument]:
+    def _write_free(self, documents: Sequence[_Ready]) -> list[_Ready]:
         """Write the documents that no other writer holds; returns the others."""
-        held: list[CutDocument] = []
+        held: list[_Ready] = []
         ready = list(documents)
         while ready:
             try:
-                self._write(ready, embedded)
+                self._write(ready)
                 break
             except DocumentBusyError as error:
-                held += [c for c in ready if c.document.id in error.documents]
-                ready = [c for c in ready if c.document.id not in error.documents]
+                held += [r for r in ready if r.id in error.documents]
+                ready = [r for r in ready if r.id not in error.documents]
             except (InvalidDocumentError, ServerRefusedError) as error:
                 if len(ready) > 1:
-                    for cut in ready:
-                        held += [] if self._stopped else self._write_free([cut], embedded)
+                    for one in ready:
+                        held += [] if self._stopped else self._write_free([one])
                 else:
-                    self._fail(ready[0].document, error)
+                    self._fail(ready[0].cut.document, error)
                 break
             except ServerUnavailableError as error:
                 self._give_up(ready, error)
@@ -222,28 +239,22 @@ class Ingest:
             return []
         return held
 
-    def _give_up(self, batch: Sequence[CutDocument], error: ServerUnavailableError) -> None:
+    def _give_up(self, batch: Sequence[_Ready], error: ServerUnavailableError) -> None:
         """Report a batch that a server did not take; go on, unless it is the second on end.
 
         Raises:
             ServerUnavailableError: it is.
         """
-        for cut in batch:
-            self._fail(cut.document, error)
+        for ready in batch:
+            self._fail(ready.cut.document, error)
         self._batches_lost += 1
         if self._batches_lost > 1:
             self._tell()
             raise error
 
-    def _write(
-        self, documents: Sequence[CutDocument], embedded: dict[str, EmbeddedDocument]
-    ) -> None:
+    def _write(self, documents: Sequence[_Ready]) -> None:
         manifest = self._store.manifest
-        entries = self._store.journal.entries([cut.document.id for cut in documents])
-        writes = [
-            document_write(manifest, cut, entries.get(cut.document.id), embedded[cut.document.id])
-            for cut in documents
-        ]
+        writes = [document_write(manifest, r.cut, r.existing, r.vectors) for r in documents]
         try:
             self._store.write(writes)
         except SpaceMismatchError as error:

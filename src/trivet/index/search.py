@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from trivet.errors import ServerRefusedError, StoreError, TextTooLongError
+from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.tokens import IndexTokens
@@ -84,8 +84,8 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
         except StoreError as error:
             # A leg may have been weighted anew, under another name, while we asked: by another
             # thread, or on another machine.
-            may_be_stale = isinstance(error, ServerRefusedError)
-            if store.manifest is manifest and not (may_be_stale and store.refresh()):
+            is_away = isinstance(error, ServerUnavailableError)
+            if store.manifest is manifest and (is_away or not store.refresh()):
                 raise
 
 

@@ -67,6 +67,7 @@ def busy_error(busy: Mapping[str, Payload]) -> DocumentBusyError:
     names = [repr(id) for id in sorted(busy)]
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return DocumentBusyError(
-        f"expected to write {shown} alone, got {holders(list(busy.values()))}: do the same again",
+        f"expected to write {shown} alone, got it {holders(list(busy.values()))}: do the same "
+        "again",
         busy,
     )

@@ -162,8 +162,14 @@ class ServerJournal:
         Raises:
             StoreError: another writer has taken it over meanwhile.
         """
-        if (self._held or self._is_exclusive) and self._writer.renew():
-            self._require_held(list(self._held))
+        if not (self._held or self._is_exclusive) or not self._writer.renew():
+            return
+        self._require_held(list(self._held))
+        if self._is_exclusive and self._points.count(self._writer.owned([self._lock_id])) == 0:
+            raise StoreError(
+                "expected to be the only writer, got another that took over, since this one said "
+                f"nothing for {self._writer.lease_s:.0f} s: do the same again"
+            )
 
     def wait(self, ids: Iterable[str]) -> None:
         """Return when no other writer holds any of the documents, or all of them."""

@@ -6,6 +6,7 @@ writers must agree within a quarter of a lease.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import uuid
@@ -19,8 +20,12 @@ from trivet.errors import DocumentBusyError
 from trivet.store.retrying import Timing
 from trivet.store.server_points import Payload, ServerPoints
 
+logger = logging.getLogger(__name__)
+
 LOCK_FIELDS = ("writer", "expires", "token")
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+# A writer at work is done sooner; beyond that, whoever waits should know what for.
+QUIET_S = 5.0
 
 
 class Writer:
@@ -104,15 +109,20 @@ class Writer:
         Raises:
             DocumentBusyError: something was in the way all that time.
         """
-        deadline_s = self._timing.wall() + patience_s
+        started_s = self._timing.wall()
+        deadline_s = started_s + patience_s
         pause_s = FIRST_PAUSE_S
+        is_told = False
         last: Collection[Payload] = ()
         while found := blocking():
             if last and found != last:
                 deadline_s = self._timing.wall() + patience_s
             last = found
+            if not is_told and self._timing.wall() - started_s > QUIET_S:
+                is_told = True
+                logger.warning("waiting for documents that are %s", holders(found))
             if self._timing.wall() >= deadline_s:
-                raise DocumentBusyError(f"expected the index to be free, got {holders(found)}")
+                raise DocumentBusyError(f"expected the index to be free, got it {holders(found)}")
             self._timing.sleep(pause_s)
             pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 
@@ -130,10 +140,10 @@ def holders(payloads: Collection[Payload]) -> str:
     """Who holds something, and until when, for a message."""
     until = {str(p["writer"]): float(p["expires"]) for p in payloads if "expires" in p}
     named = [
-        f"it held by writer {writer} until {_time(expires)} UTC at the latest"
+        f"held by writer {writer} until {_time(expires)} UTC at the latest"
         for writer, expires in sorted(until.items())
     ]
-    return "; ".join(named) or "it changed by another writer"
+    return "; ".join(named) or "changed by another writer"
 
 
 def _time(seconds: float) -> str:

@@ -182,7 +182,9 @@ class Store:
             DocumentBusyError: other writers were at work for too long.
         """
         with self.writing, self.journal.exclusive(PATIENCE_S):
-            if self.refresh():
+            planned = self.manifest
+            self.refresh()
+            if (self.manifest.spaces, self.manifest.lexical) != (planned.spaces, planned.lexical):
                 return
             self.recover()
             self.drop_scratch()
