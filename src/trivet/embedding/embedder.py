@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from trivet.embedding.interface import EmbedderInterface
 from trivet.embedding.options import LoadOptions, ProfileSource
+from trivet.embedding.policy import CallPolicy
+from trivet.embedding.replies import EmbedCall
 from trivet.errors import MissingHeadError
 from trivet.types import Mode, Space, checked_modes
 
 
 class Embedder(EmbedderInterface):
-    """What turns texts into representations; made by `load`, which reads a checkpoint."""
+    """What turns texts into representations.
+
+    `load` reads a checkpoint, `wrap` takes a foreign model by its calls.
+    """
 
     @staticmethod
     def load(
@@ -71,6 +76,69 @@ class Embedder(EmbedderInterface):
             trust_remote_code=trust_remote_code,
         )
         return load_checkpoint(model, options)
+
+    @staticmethod
+    def wrap(
+        *,
+        name: str,
+        dims: int,
+        documents: EmbedCall,
+        queries: EmbedCall | None = None,
+        revision: str = "",
+        max_tokens: int = 512,
+        count_tokens: Callable[[str], int] | None = None,
+        prompts: Mapping[str, str] | None = None,
+        policy: CallPolicy | None = None,
+    ) -> Embedder:
+        """Make an embedder, of a dense leg, of a model that somebody else runs.
+
+        A service is wrapped by a function that sends it a list of texts; a LangChain `Embeddings`
+        by its own methods:
+
+            Embedder.wrap(
+                name="vendor/model",
+                dims=1536,
+                documents=model.embed_documents,
+                queries=lambda texts: [model.embed_query(text) for text in texts],
+            )
+
+        and a LlamaIndex `BaseEmbedding` by `get_text_embedding_batch` and `get_query_embedding`.
+        Its vectors are scaled to length 1. Nobody can see a foreign model's weights: its space is
+        its name, revision, dims and document wording, and an index keeps canary vectors of it.
+
+        Args:
+            name: of the service and its model: one name, one model.
+            dims: of its vectors.
+            documents: a list of texts to be found → one vector for each, in order.
+            queries: the same for texts that ask. None = `documents` makes both, the model being
+                blind to their roles; its space says so.
+            revision: of the model; each is a space of its own.
+            max_tokens: the most tokens of a text that the model reads; give its own number, so
+                that nothing is cut unseen.
+            count_tokens: the tokens of a text as the model counts them, special ones included.
+                None = a generous estimate, half its bytes in UTF-8, by which chunks of a document
+                are less than half as long as they could be.
+            prompts: wordings of "query" and "document", as in `load`.
+            policy: batch size, rate limit and retries; None = `CallPolicy()`.
+
+        Raises:
+            InstructionError: a wording without its "{text}".
+            InvalidInputError: an argument that cannot mean anything.
+        """
+        # A door as in `load`.
+        from trivet.embedding.hosted import wrap_calls
+
+        return wrap_calls(
+            name=name,
+            dims=dims,
+            documents=documents,
+            queries=queries,
+            revision=revision,
+            max_tokens=max_tokens,
+            count_tokens=count_tokens,
+            prompts=prompts,
+            policy=CallPolicy() if policy is None else policy,
+        )
 
     def only(self, modes: Sequence[str]) -> Embedder:
         """The same model, which makes fewer legs; both share their weights.
