@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from trivet.embedding.interface import EmbedderInterface
 from trivet.embedding.options import LoadOptions, ProfileSource
@@ -13,11 +14,13 @@ from trivet.embedding.replies import EmbedCall
 from trivet.errors import MissingHeadError
 from trivet.types import Mode, Space, checked_modes
 
+Part: TypeAlias = "str | os.PathLike[str] | Embedder"
+
 
 class Embedder(EmbedderInterface):
     """What turns texts into representations.
 
-    `load` reads a checkpoint, `wrap` takes a foreign model by its calls.
+    `load` reads a checkpoint, `wrap` takes a foreign model by its calls, `compose` joins several.
     """
 
     @staticmethod
@@ -139,6 +142,32 @@ class Embedder(EmbedderInterface):
             prompts=prompts,
             policy=CallPolicy() if policy is None else policy,
         )
+
+    @staticmethod
+    def compose(
+        *, dense: Part | None = None, sparse: Part | None = None, multi: Part | None = None
+    ) -> Embedder:
+        """Join several models into one embedder, each for the leg that it is named for.
+
+        Legs of one checkpoint are made in one forward pass over weights that are loaded once.
+        A query's task, instruction and examples go to every part that has a place for them, a
+        document's title too: the other parts read it before the text.
+
+        Args:
+            dense: makes the dense leg: an embedder, or a model's name or folder; None = no such
+                leg.
+            sparse: makes the sparse leg.
+            multi: makes the multi-vector leg.
+
+        Raises:
+            UnknownModeError: no part at all.
+            MissingHeadError: a part that does not make its leg.
+            ModelNotFoundError, CheckpointError, InvalidInputError: as in `load`.
+        """
+        # A door as in `load`.
+        from trivet.embedding.composed import compose_parts
+
+        return compose_parts({"dense": dense, "sparse": sparse, "multi": multi})
 
     def only(self, modes: Sequence[str]) -> Embedder:
         """The same model, which makes fewer legs; both share their weights.

@@ -11,7 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from trivet.embedding import heads
-from trivet.embedding.batching import TOKEN_BUDGET, pad, plan_batches, restore_order
+from trivet.embedding.batching import (
+    TOKEN_BUDGET,
+    pad,
+    plan_batches,
+    restore_order,
+)
 from trivet.embedding.kernels.hardware import is_out_of_memory
 from trivet.embedding.kernels.onednn import load_fastest
 from trivet.embedding.kernels.torch import Backbone
@@ -170,13 +175,19 @@ class Runner:
         return split_rows(_array(rows), kept.sum(axis=1))
 
 
-def load_runner(spec: EncoderSpec, modes: Sequence[Mode], precision: str = "float32") -> Runner:
+def load_runner(
+    spec: EncoderSpec,
+    modes: Sequence[Mode],
+    precision: str = "float32",
+    backbone: Backbone | None = None,
+) -> Runner:
     """Load a checkpoint's weights.
 
     Args:
         spec: the checkpoint.
         modes: the legs whose heads are loaded.
         precision: of the backbone; heads compute in float32.
+        backbone: the same checkpoint's, where it is loaded already.
 
     Raises:
         CheckpointError: weights are missing, damaged or of an unknown architecture.
@@ -186,7 +197,7 @@ def load_runner(spec: EncoderSpec, modes: Sequence[Mode], precision: str = "floa
     weigher = load_linear(sparse.projection) if isinstance(sparse, TokenWeights) else None
     projections = load_layers(spec.projections if "dense" in modes else ())
     token_layers = load_layers(() if multi is None else multi.projections)
-    backbone = load_fastest(spec, precision)
+    backbone = load_fastest(spec, precision) if backbone is None else backbone
     return Runner(
         spec,
         backbone,

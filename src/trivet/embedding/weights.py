@@ -23,12 +23,20 @@ class Weights:
         spec: the checkpoint.
         modes: the legs whose heads are loaded.
         precision: of the backbone.
+        backbone_of: weights of the same checkpoint whose backbone is taken; None = its own.
     """
 
-    def __init__(self, spec: EncoderSpec, modes: Sequence[Mode], precision: str) -> None:
+    def __init__(
+        self,
+        spec: EncoderSpec,
+        modes: Sequence[Mode],
+        precision: str,
+        backbone_of: Weights | None = None,
+    ) -> None:
+        self.precision = precision
         self._spec = spec
-        self._precision = precision
         self._modes = tuple(modes)
+        self._backbone_of = backbone_of
         self._runner: Runner | None = None
         self._static: StaticQueries | None = None
         self._lock = threading.Lock()
@@ -49,8 +57,14 @@ class Weights:
                 # The door to torch and transformers: seconds and hundreds of megabytes.
                 from trivet.embedding.runner import load_runner
 
-                self._runner = load_runner(self._spec, self._modes, self._precision)
+                of = self._backbone_of
+                shared = None if of is None else of.runner().backbone
+                self._runner = load_runner(self._spec, self._modes, self.precision, shared)
             return self._runner
+
+    def with_heads(self, spec: EncoderSpec, modes: Sequence[Mode]) -> Weights:
+        """Other heads over the same backbone, which is loaded once for both."""
+        return Weights(spec, modes, self.precision, self)
 
     def static_queries(self) -> StaticQueries | None:
         """What makes queries without the model; None where they go the way of documents.
