@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trivet.embedding import heads
 from trivet.embedding.batching import (
+    PASS_TOKENS,
     TOKEN_BUDGET,
     pad,
     plan_batches,
@@ -91,7 +92,10 @@ class Runner:
         Raises:
             EmbeddingError: the model failed on a batch.
         """
-        batches = plan_batches([len(text.ids) for text in texts], budget=self._budget)
+        # Elsewhere than on a processor a batch costs about the same, however many tokens it has.
+        worth = PASS_TOKENS if self.backbone.device.type == "cpu" else self._budget
+        lengths = [len(text.ids) for text in texts]
+        batches = plan_batches(lengths, budget=self._budget, pass_tokens=worth)
         parts = [made for batch in batches for made in self._batch([texts[i] for i in batch], job)]
         dense = [part.dense for part in parts if part.dense is not None]
         sparse = [part.sparse for part in parts if part.sparse is not None]
