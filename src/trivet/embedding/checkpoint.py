@@ -107,7 +107,7 @@ class CheckpointEmbedder(PromptedEmbedder):
             return in_spaces(Made(sparse=static.embed([text.whole for text in texts])), self.spaces)
         prepared = prepare(self.spec, self.text_tokenizer, texts, role, truncate=truncate)
         job = Job(self.modes, role, self.text_tokenizer.special_ends)
-        return in_spaces(self.weights.runner().represent(prepared, job), self.spaces)
+        return in_spaces(self.weights.represent(prepared, job), self.spaces)
 
 
 def load_checkpoint(model: str | os.PathLike[str], options: LoadOptions) -> CheckpointEmbedder:

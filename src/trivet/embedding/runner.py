@@ -61,6 +61,14 @@ class Made:
     sparse: Sequence[SparseVector] | None = None
     multi: Sequence[Vectors] | None = None
 
+    def part(self, start: int, end: int) -> Made:
+        """The legs of the texts from one position to another."""
+        return Made(
+            dense=None if self.dense is None else self.dense[start:end],
+            sparse=None if self.sparse is None else self.sparse[start:end],
+            multi=None if self.multi is None else self.multi[start:end],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Runner:

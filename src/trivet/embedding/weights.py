@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trivet.embedding.batching import TOKEN_BUDGET
+from trivet.embedding.coalescing import Coalescer
 from trivet.embedding.spec import EncoderSpec, VocabularyWeights
+from trivet.embedding.tokenizing import TokenisedText
 from trivet.types import DenseVectors, Mode, MultiVectors, Representations, Space, SparseVectors
 
 if TYPE_CHECKING:
-    from trivet.embedding.runner import Made, Runner
+    from trivet.embedding.runner import Job, Made, Runner
     from trivet.embedding.static import StaticQueries
 
 
@@ -40,6 +43,7 @@ class Weights:
         self._runner: Runner | None = None
         self._static: StaticQueries | None = None
         self._lock = threading.Lock()
+        self._coalescer = Coalescer(self._run, limit=TOKEN_BUDGET)
 
     @property
     def are_loaded(self) -> bool:
@@ -62,6 +66,16 @@ class Weights:
                 self._runner = load_runner(self._spec, self._modes, self.precision, shared)
             return self._runner
 
+    def represent(self, texts: Sequence[TokenisedText], job: Job) -> Made:
+        """The legs of n ≥ 1 texts, together with other calls where that is of use (`Coalescer`).
+
+        Raises:
+            CheckpointError: weights are missing, damaged or of an unknown architecture.
+            EmbeddingError: the model failed on a batch.
+        """
+        alone = self.precision == "float32" or self.runner().backbone.device.type == "cpu"
+        return (self._run if alone else self._coalescer.represent)(texts, job)
+
     def with_heads(self, spec: EncoderSpec, modes: Sequence[Mode]) -> Weights:
         """Other heads over the same backbone, which is loaded once for both."""
         return Weights(spec, modes, self.precision, self)
@@ -82,6 +96,9 @@ class Weights:
 
                 self._static = StaticQueries.read(head.query_folder)
             return self._static
+
+    def _run(self, texts: Sequence[TokenisedText], job: Job) -> Made:
+        return self.runner().represent(texts, job)
 
 
 def in_spaces(made: Made | None, spaces: Mapping[Mode, Space]) -> Representations:
