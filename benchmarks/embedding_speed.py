@@ -6,7 +6,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ import trivet
 from benchmarks import beir, results
 from benchmarks.figures import Bar, Figure
 from benchmarks.intervals import bootstrap, median
-from trivet.embedding.batching import plan_batches
+from trivet.embedding import runner
+from trivet.embedding.batching import PASS_TOKENS, TOKEN_BUDGET, plan_batches
 from trivet.embedding.locate import DEFAULT_MODEL, locate
 
 TITLE = "Embedding speed, all-MiniLM-L6-v2, float32"
@@ -26,13 +27,18 @@ METHOD = (
     "and process; sentence-transformers' `encode` with its defaults on the processor and "
     "`Embedder.embed_documents` take turns, the first place changing hands every round. CPU "
     "seconds of the process, with one thread for torch: on a busy machine a second one counts its "
-    "waiting as work. Medians over rounds, intervals by bootstrap over rounds."
+    "waiting as work. Medians over rounds, intervals by bootstrap over rounds. Full batches: not "
+    "cut where their padding costs more than another pass."
 )
+# Texts that a framework hands over at a time.
+SMALL_CALL = 10
+SMALL_CALL_DOCUMENTS = 100
 # Documents of each collection, so that each takes about the same time.
 SAMPLES = {"cranfield": 80, "npl": 400, "medquad-dev": 80}
 PADDING_BAR = Bar(high=1.05)
 SPEED_BAR = Bar(low=1.4)
 
+T = TypeVar("T")
 Encode: TypeAlias = Callable[[list[str]], NDArray[np.float32]]
 
 
@@ -46,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures = measure_padding(embedder)
     with one_torch_thread():
         reference = SentenceTransformer(str(locate(DEFAULT_MODEL).folder), device="cpu")
+        figures += compare_small_calls(embedder, rounds)
         for name in SAMPLES:
             figures += compare(name, embedder, reference, rounds)
     results.report("embedding_speed", TITLE, METHOD, figures)
@@ -63,25 +70,70 @@ def one_torch_thread() -> Iterator[None]:
 
 
 def measure_padding(embedder: trivet.Embedder) -> list[Figure]:
-    """The whole of Cranfield in one call, and as `Index.add` hands it over."""
+    """The whole of Cranfield in one call, as `Index.add` hands it over, and in small calls."""
     counts = embedder.count_tokens(beir.load("cranfield").texts)
     lengths = [min(count, embedder.max_tokens) for count in counts]
     step = trivet.Settings().batch_chunks
-    parts = [lengths[start : start + step] for start in range(0, len(lengths), step)]
+    small = in_calls(lengths, SMALL_CALL)
+    what = f"cranfield: padding, {SMALL_CALL} texts a call"
     return [
         Figure("cranfield: padding, one call", padding([lengths]), PADDING_BAR, digits=3),
-        Figure(f"cranfield: padding, {step} texts a call", padding(parts), digits=3),
+        Figure(
+            f"cranfield: padding, {step} texts a call", padding(in_calls(lengths, step)), digits=3
+        ),
+        Figure(what, padding(small), digits=3),
+        Figure(f"{what}, full batches", padding(small, pass_tokens=TOKEN_BUDGET), digits=3),
     ]
 
 
-def padding(calls: Sequence[Sequence[int]]) -> float:
+def in_calls(values: Sequence[T], step: int) -> list[Sequence[T]]:
+    """So many at a time."""
+    return [values[start : start + step] for start in range(0, len(values), step)]
+
+
+def padding(calls: Sequence[Sequence[int]], pass_tokens: int = PASS_TOKENS) -> float:
     """Padded tokens over real tokens of texts of these lengths, embedded call by call."""
     padded = sum(
         len(batch) * max(lengths[position] for position in batch)
         for lengths in calls
-        for batch in plan_batches(lengths)
+        for batch in plan_batches(lengths, pass_tokens=pass_tokens)
     )
     return padded / sum(map(sum, calls))
+
+
+def compare_small_calls(embedder: trivet.Embedder, rounds: int) -> list[Figure]:
+    """CPU seconds of calls of a few texts over those of one call, batches cut or full."""
+    texts = beir.load("cranfield").texts[:SMALL_CALL_DOCUMENTS]
+    small = in_calls(texts, SMALL_CALL)
+    contenders = [([texts], PASS_TOKENS), (small, PASS_TOKENS), (small, TOKEN_BUDGET)]
+    seconds = np.zeros((len(contenders), rounds))
+    embedder.embed_documents(texts, truncate=True)
+    for round in range(rounds):
+        for which in np.roll(range(len(contenders)), round):
+            calls, pass_tokens = contenders[which]
+            with batches_cut_at(pass_tokens):
+                start = time.process_time()
+                for call in calls:
+                    embedder.embed_documents(call, truncate=True)
+                seconds[which, round] = time.process_time() - start
+    what = f"cranfield: CPU time, {SMALL_CALL} texts a call, times one call"
+    figures = []
+    for name, row in zip((what, f"{what}, full batches"), seconds[1:], strict=True):
+        ratios = row / seconds[0]
+        value, interval = float(np.median(ratios)), bootstrap(ratios, median)
+        figures.append(Figure(name, value, interval=interval, digits=3))
+    return figures
+
+
+@contextmanager
+def batches_cut_at(pass_tokens: int) -> Iterator[None]:
+    """Batches with so much padding at most."""
+    usual = runner.PASS_TOKENS
+    runner.PASS_TOKENS = pass_tokens
+    try:
+        yield
+    finally:
+        runner.PASS_TOKENS = usual
 
 
 def compare(

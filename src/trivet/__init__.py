@@ -1,7 +1,7 @@
 """Trivet: dense, sparse and multi-vector retrieval from one embedder, on Qdrant."""
 
 from trivet.config import Lexical, ServerSettings, Settings
-from trivet.embedding import Embedder
+from trivet.embedding import CallPolicy, Embedder
 from trivet.errors import TrivetError
 from trivet.index import Index, open
 from trivet.plan import Plan
@@ -10,6 +10,7 @@ from trivet.reports import IngestReport
 from trivet.types import Document, Hit, Representations, Space
 
 __all__ = [
+    "CallPolicy",
     "Document",
     "Embedder",
     "Example",

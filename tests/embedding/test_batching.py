@@ -27,6 +27,21 @@ def test_no_text_is_shorter_than_one_of_a_later_batch(lengths):
     assert ordered == sorted(lengths, reverse=True)
 
 
+@given(LENGTHS, st.integers(0, 200))
+def test_no_batch_holds_more_padding_than_another_pass_costs(lengths, pass_tokens):
+    for batch in plan_batches(lengths, budget=2048, pass_tokens=pass_tokens):
+        widest = max(lengths[position] for position in batch)
+        assert sum(widest - lengths[position] for position in batch) <= pass_tokens
+
+
+def test_a_batch_ends_where_its_padding_would_cost_more_than_another_pass():
+    lengths = [100, 98, 60, 20, 19, 18]
+    assert plan_batches(lengths, budget=600, pass_tokens=42) == [[0, 1, 2], [3, 4, 5]]
+    assert plan_batches(lengths, budget=600, pass_tokens=41) == [[0, 1], [2, 3], [4, 5]]
+    assert plan_batches(lengths, budget=600, pass_tokens=600) == [[0, 1, 2, 3, 4, 5]]
+    assert plan_batches(lengths, budget=199, pass_tokens=600) == [[0], [1, 2], [3, 4, 5]]
+
+
 def test_batches_are_filled_before_a_new_one_begins():
     assert plan_batches([10] * 9, budget=40) == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
     assert plan_batches([3, 100, 2], budget=6) == [[1], [0, 2]]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
 from trivet.embedding.elastic import resized
@@ -15,17 +16,16 @@ from trivet.embedding.locate import locate
 from trivet.embedding.options import LoadOptions
 from trivet.embedding.preparing import marker_ids, prepare
 from trivet.embedding.profile import find_profile
+from trivet.embedding.prompted import PromptedEmbedder
 from trivet.embedding.prompts import Prompts, Rendered, Role
 from trivet.embedding.readers.decoders import with_decoder_facts
 from trivet.embedding.readers.families import read_checkpoint
 from trivet.embedding.resolving import require_effect, resolve_prompts
 from trivet.embedding.spaces import checked_weights, space_of
 from trivet.embedding.spec import EncoderSpec
-from trivet.embedding.texts import require_texts
 from trivet.embedding.tokenizing import TextTokenizer
 from trivet.embedding.weights import Weights, in_spaces
 from trivet.errors import MissingHeadError
-from trivet.query import Query
 from trivet.types import Mode, Representations, Space
 
 # What a checkpoint would hold if it made a leg.
@@ -37,7 +37,7 @@ _HEADS: dict[Mode, str] = {
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class CheckpointEmbedder(Embedder):
+class CheckpointEmbedder(PromptedEmbedder):
     """A checkpoint whose weights are loaded when the first text is embedded.
 
     Attributes:
@@ -72,47 +72,18 @@ class CheckpointEmbedder(Embedder):
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """A copy of the tokenizer."""
+        """A copy of the tokenizer, without truncation or padding."""
         return self.text_tokenizer.copy()
-
-    @property
-    def task(self) -> str:
-        """What the documents are to be found for."""
-        return self.prompts.task
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """What the model has its own wording for."""
-        return tuple(sorted(self.prompts.tasks))
-
-    @property
-    def takes_titles(self) -> bool:
-        """Whether the wording of documents has a place for a title."""
-        return self.prompts.documents().takes_title
 
     def load_weights(self) -> None:
         """Load the weights now."""
         self.weights.runner()
 
-    def render(self, query: str | Query) -> str:
-        """The exact text of a query."""
-        require_texts([query.text if isinstance(query, Query) else query])
-        return self.prompts.query(query).whole
-
-    def render_document(self, text: str, *, title: str = "") -> str:
-        """The exact text of a document."""
-        require_texts([text])
-        return self.prompts.document(text, title).whole
-
-    def count_tokens(
-        self, texts: Sequence[str], *, titles: Sequence[str] | None = None
-    ) -> list[int]:
-        """Tokens of each text as a document."""
-        require_texts(texts, blank=True)
-        added = len(marker_ids(self.spec, "document"))
-        pairs = zip(texts, titles or [""] * len(texts), strict=True)
-        rendered = [self.prompts.document(text, title).whole for text, title in pairs]
-        return [added + n for n in self.text_tokenizer.count(rendered)]
+    def text_splitter(self, tokens: int) -> TextSplitter:
+        """What cuts a long text, by the tokenizer itself."""
+        return TextSplitter.from_huggingface_tokenizer(
+            self.text_tokenizer.tokenizer, tokens, trim=False
+        )
 
     def __repr__(self) -> str:
         state = "loaded" if self.is_loaded else "not loaded"
@@ -121,15 +92,9 @@ class CheckpointEmbedder(Embedder):
     def _with_spaces(self, spaces: Mapping[Mode, Space]) -> Embedder:
         return replace(self, spaces=spaces)
 
-    def _embed_documents(
-        self, texts: Sequence[str], titles: Sequence[str], truncate: bool
-    ) -> Representations:
-        pairs = zip(texts, titles, strict=True)
-        rendered = [self.prompts.document(text, title) for text, title in pairs]
-        return self._embed(rendered, "document", truncate)
-
-    def _embed_queries(self, queries: Sequence[Query], truncate: bool) -> Representations:
-        return self._embed([self.prompts.query(query) for query in queries], "query", truncate)
+    def _count(self, texts: Sequence[str]) -> list[int]:
+        added = len(marker_ids(self.spec, "document"))
+        return [added + count for count in self.text_tokenizer.count(texts)]
 
     def _embed(self, texts: Sequence[Rendered], role: Role, truncate: bool) -> Representations:
         if not texts:
@@ -142,7 +107,7 @@ class CheckpointEmbedder(Embedder):
             return in_spaces(Made(sparse=static.embed([text.whole for text in texts])), self.spaces)
         prepared = prepare(self.spec, self.text_tokenizer, texts, role, truncate=truncate)
         job = Job(self.modes, role, self.text_tokenizer.special_ends)
-        return in_spaces(self.weights.runner().represent(prepared, job), self.spaces)
+        return in_spaces(self.weights.represent(prepared, job), self.spaces)
 
 
 def load_checkpoint(model: str | os.PathLike[str], options: LoadOptions) -> CheckpointEmbedder:

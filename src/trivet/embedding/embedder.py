@@ -1,39 +1,27 @@
-"""The facade of the room: a model in, representations of texts out."""
+"""The facade of the room: how an embedder is made."""
 
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
-from tokenizers import Tokenizer
-
+from trivet.embedding.interface import EmbedderInterface
 from trivet.embedding.options import LoadOptions, ProfileSource
-from trivet.embedding.texts import require_texts
-from trivet.errors import InvalidInputError, MissingHeadError
-from trivet.query import Query
-from trivet.types import Mode, Representations, Space, checked_modes
+from trivet.embedding.policy import CallPolicy
+from trivet.embedding.replies import EmbedCall
+from trivet.errors import MissingHeadError
+from trivet.types import Mode, Space, checked_modes
+
+Part: TypeAlias = "str | os.PathLike[str] | Embedder"
 
 
-class Embedder(ABC):
-    """What turns texts into representations; made by `load`, which reads a checkpoint.
+class Embedder(EmbedderInterface):
+    """What turns texts into representations.
 
-    All its methods may be called by several threads at once.
-
-    Attributes:
-        name: the model as the caller named it.
-        source: what loads the same model again: a name, or the path of a folder.
-        recipe: the options that load it alike from there (JSON).
-        spaces: the space of each leg.
-        max_tokens: the most tokens of a text that the model reads, special tokens included.
+    `load` reads a checkpoint, `wrap` takes a foreign model by its calls, `compose` joins several.
     """
-
-    name: str
-    source: str
-    recipe: Mapping[str, Any]
-    spaces: Mapping[Mode, Space]
-    max_tokens: int
 
     @staticmethod
     def load(
@@ -92,10 +80,94 @@ class Embedder(ABC):
         )
         return load_checkpoint(model, options)
 
-    @property
-    def modes(self) -> tuple[Mode, ...]:
-        """The legs that it makes."""
-        return tuple(self.spaces)
+    @staticmethod
+    def wrap(
+        *,
+        name: str,
+        dims: int,
+        documents: EmbedCall,
+        queries: EmbedCall | None = None,
+        revision: str = "",
+        max_tokens: int = 512,
+        count_tokens: Callable[[str], int] | None = None,
+        prompts: Mapping[str, str] | None = None,
+        policy: CallPolicy | None = None,
+    ) -> Embedder:
+        """Make an embedder, of a dense leg, of a model that somebody else runs.
+
+        A service is wrapped by a function that sends it a list of texts; a LangChain `Embeddings`
+        by its own methods:
+
+            Embedder.wrap(
+                name="vendor/model",
+                dims=1536,
+                documents=model.embed_documents,
+                queries=lambda texts: [model.embed_query(text) for text in texts],
+            )
+
+        and a LlamaIndex `BaseEmbedding` by `get_text_embedding_batch` and `get_query_embedding`.
+        Its vectors are scaled to length 1. Nobody can see a foreign model's weights: its space is
+        its name, revision, dims and document wording, and an index keeps canary vectors of it.
+
+        Args:
+            name: of the service and its model: one name, one model.
+            dims: of its vectors.
+            documents: a list of texts to be found → one vector for each, in order.
+            queries: the same for texts that ask. None = `documents` makes both, the model being
+                blind to their roles; its space says so.
+            revision: of the model; each is a space of its own.
+            max_tokens: the most tokens of a text that the model reads; give its own number, so
+                that nothing is cut unseen.
+            count_tokens: the tokens of a text as the model counts them, special ones included.
+                None = a generous estimate, half its bytes in UTF-8, by which chunks of a document
+                are less than half as long as they could be.
+            prompts: wordings of "query" and "document", as in `load`.
+            policy: batch size, rate limit and retries; None = `CallPolicy()`.
+
+        Raises:
+            InstructionError: a wording without its "{text}".
+            InvalidInputError: an argument that cannot mean anything.
+        """
+        # A door as in `load`.
+        from trivet.embedding.hosted import wrap_calls
+
+        return wrap_calls(
+            name=name,
+            dims=dims,
+            documents=documents,
+            queries=queries,
+            revision=revision,
+            max_tokens=max_tokens,
+            count_tokens=count_tokens,
+            prompts=prompts,
+            policy=CallPolicy() if policy is None else policy,
+        )
+
+    @staticmethod
+    def compose(
+        *, dense: Part | None = None, sparse: Part | None = None, multi: Part | None = None
+    ) -> Embedder:
+        """Join several models into one embedder, each for the leg that it is named for.
+
+        Legs of one checkpoint are made in one forward pass over weights that are loaded once.
+        A query's task, instruction and examples go to every part that has a place for them, a
+        document's title too: the other parts read it before the text.
+
+        Args:
+            dense: makes the dense leg: an embedder, or a model's name or folder; None = no such
+                leg.
+            sparse: makes the sparse leg.
+            multi: makes the multi-vector leg.
+
+        Raises:
+            UnknownModeError: no part at all.
+            MissingHeadError: a part that does not make its leg.
+            ModelNotFoundError, CheckpointError, InvalidInputError: as in `load`.
+        """
+        # A door as in `load`.
+        from trivet.embedding.composed import compose_parts
+
+        return compose_parts({"dense": dense, "sparse": sparse, "multi": multi})
 
     def only(self, modes: Sequence[str]) -> Embedder:
         """The same model, which makes fewer legs; both share their weights.
@@ -116,127 +188,6 @@ class Embedder(ABC):
             )
         return self._with_spaces({mode: self.spaces[mode] for mode in wanted})
 
-    def embed_documents(
-        self, texts: Sequence[str], *, titles: Sequence[str] | None = None, truncate: bool = False
-    ) -> Representations:
-        """Embed texts that are to be found.
-
-        Args:
-            texts: n texts, none of them blank.
-            titles: one for each text, "" for none, of a model that has a place for titles.
-            truncate: whether a text that is longer than `max_tokens` is cut at its end.
-
-        Returns:
-            n representations with a leg for each of `modes`.
-
-        Raises:
-            InvalidInputError: not a list of texts; names the position.
-            TextTooLongError: a text is longer than the model reads and `truncate` is False.
-            InstructionError: titles that the model has no place or no room for.
-            CheckpointError: the weights cannot be loaded.
-            EmbeddingError: the model failed.
-        """
-        require_texts(texts)
-        if titles is not None and len(titles) != len(texts):
-            raise InvalidInputError(f"expected {len(texts)} titles, got {len(titles)}")
-        return self._embed_documents(texts, titles or [""] * len(texts), truncate)
-
-    def embed_queries(
-        self, texts: Sequence[str | Query], *, task: str | None = None, truncate: bool = False
-    ) -> Representations:
-        """Embed texts that ask.
-
-        Args:
-            texts: n texts, or queries with a task, an instruction or examples.
-            task: of the texts that are no `Query`; None = the one that the model was loaded for.
-            truncate: as in `embed_documents`.
-
-        Returns:
-            n representations with a leg for each of `modes`.
-
-        Raises:
-            UnknownTaskError: the model has no wording for a query's task.
-            SpaceMismatchError: that task's documents are written otherwise than `task`'s.
-            InstructionError: an instruction or examples that there is no place or no room for.
-            InvalidInputError, TextTooLongError, CheckpointError, EmbeddingError: as in
-                `embed_documents`.
-        """
-        asked = isinstance(texts, Sequence) and not isinstance(texts, str)
-        plain = [t.text if isinstance(t, Query) else t for t in texts] if asked else texts
-        require_texts(plain)  # type: ignore[arg-type]
-        queries = [t if isinstance(t, Query) else Query(t, task=task) for t in texts]
-        return self._embed_queries(queries, truncate)
-
-    @property
-    @abstractmethod
-    def is_loaded(self) -> bool:
-        """Whether the weights are in memory."""
-
-    @abstractmethod
-    def load_weights(self) -> None:
-        """Load the weights now instead of at the first text; once only, whoever comes first.
-
-        Raises:
-            CheckpointError: weights are missing, damaged or of an unknown architecture.
-        """
-
-    @property
-    @abstractmethod
-    def tokenizer(self) -> Tokenizer:
-        """A copy of the model's tokenizer, without truncation or padding."""
-
-    @property
-    @abstractmethod
-    def task(self) -> str:
-        """What the documents are to be found for."""
-
-    @property
-    @abstractmethod
-    def tasks(self) -> tuple[str, ...]:
-        """What the model has its own wording for."""
-
-    @property
-    @abstractmethod
-    def takes_titles(self) -> bool:
-        """Whether the model has a place for a document's title."""
-
-    @abstractmethod
-    def render(self, query: str | Query) -> str:
-        """The exact text of a query that the model reads; errors as in `embed_queries`."""
-
-    @abstractmethod
-    def render_document(self, text: str, *, title: str = "") -> str:
-        """The exact text of a document that the model reads.
-
-        Raises:
-            InstructionError: a title, for a model that has no place for one.
-        """
-
-    @abstractmethod
-    def count_tokens(
-        self, texts: Sequence[str], *, titles: Sequence[str] | None = None
-    ) -> list[int]:
-        """Tokens of each text as a document: special tokens and the document prompt included.
-
-        Args:
-            texts: n texts; here they may be blank.
-            titles: as in `embed_documents`.
-
-        Raises:
-            InvalidInputError: not a list of texts; names the position.
-            InstructionError: a title, for a model that has no place for one.
-        """
-
     @abstractmethod
     def _with_spaces(self, spaces: Mapping[Mode, Space]) -> Embedder:
         """The same model, which makes only the legs of these spaces."""
-
-    @abstractmethod
-    def _embed_documents(
-        self, texts: Sequence[str], titles: Sequence[str], truncate: bool
-    ) -> Representations:
-        """As `embed_documents`, of checked texts."""
-
-    @abstractmethod
-    def _embed_queries(self, queries: Sequence[Query], truncate: bool) -> Representations:
-        """As `embed_queries`, of checked queries."""

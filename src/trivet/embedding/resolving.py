@@ -44,9 +44,23 @@ def resolve_prompts(
     tasks = _declared_tasks(spec) | dict(profile.tasks if profile else {})
     chosen = SEARCH if task is None else task
     prompts = Prompts(model, tasks, chosen, profile.few_shot if profile else None)
+    return overridden(prompts, override)
+
+
+def overridden(prompts: Prompts, override: Mapping[str, str] | None) -> Prompts:
+    """The wordings of a model with the caller's own for the task of its documents.
+
+    Args:
+        prompts: of the model.
+        override: wordings of query and document; None = as they are.
+
+    Raises:
+        InstructionError: an override that is no wording.
+        InvalidInputError: an override of something else than query or document.
+    """
     if override is None:
         return prompts
-    changed = tasks[chosen]
+    changed = prompts.tasks[prompts.task]
     for side, wording in override.items():
         if side not in _NAMES or not isinstance(wording, str):
             raise InvalidInputError(
@@ -59,7 +73,7 @@ def resolve_prompts(
             if side == "query"
             else replace(changed, document=template)
         )
-    return replace(prompts, tasks={**tasks, chosen: changed})
+    return replace(prompts, tasks={**prompts.tasks, prompts.task: changed})
 
 
 def prompt_for(spec: EncoderSpec, role: Role) -> str:

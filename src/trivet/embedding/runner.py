@@ -11,7 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from trivet.embedding import heads
-from trivet.embedding.batching import TOKEN_BUDGET, pad, plan_batches, restore_order
+from trivet.embedding.batching import (
+    PASS_TOKENS,
+    TOKEN_BUDGET,
+    pad,
+    plan_batches,
+    restore_order,
+)
 from trivet.embedding.kernels.hardware import is_out_of_memory
 from trivet.embedding.kernels.onednn import load_fastest
 from trivet.embedding.kernels.torch import Backbone
@@ -55,6 +61,14 @@ class Made:
     sparse: Sequence[SparseVector] | None = None
     multi: Sequence[Vectors] | None = None
 
+    def part(self, start: int, end: int) -> Made:
+        """The legs of the texts from one position to another."""
+        return Made(
+            dense=None if self.dense is None else self.dense[start:end],
+            sparse=None if self.sparse is None else self.sparse[start:end],
+            multi=None if self.multi is None else self.multi[start:end],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Runner:
@@ -86,7 +100,10 @@ class Runner:
         Raises:
             EmbeddingError: the model failed on a batch.
         """
-        batches = plan_batches([len(text.ids) for text in texts], budget=self._budget)
+        # Elsewhere than on a processor a batch costs about the same, however many tokens it has.
+        worth = PASS_TOKENS if self.backbone.device.type == "cpu" else self._budget
+        lengths = [len(text.ids) for text in texts]
+        batches = plan_batches(lengths, budget=self._budget, pass_tokens=worth)
         parts = [made for batch in batches for made in self._batch([texts[i] for i in batch], job)]
         dense = [part.dense for part in parts if part.dense is not None]
         sparse = [part.sparse for part in parts if part.sparse is not None]
@@ -170,13 +187,19 @@ class Runner:
         return split_rows(_array(rows), kept.sum(axis=1))
 
 
-def load_runner(spec: EncoderSpec, modes: Sequence[Mode], precision: str = "float32") -> Runner:
+def load_runner(
+    spec: EncoderSpec,
+    modes: Sequence[Mode],
+    precision: str = "float32",
+    backbone: Backbone | None = None,
+) -> Runner:
     """Load a checkpoint's weights.
 
     Args:
         spec: the checkpoint.
         modes: the legs whose heads are loaded.
         precision: of the backbone; heads compute in float32.
+        backbone: the same checkpoint's, where it is loaded already.
 
     Raises:
         CheckpointError: weights are missing, damaged or of an unknown architecture.
@@ -186,7 +209,7 @@ def load_runner(spec: EncoderSpec, modes: Sequence[Mode], precision: str = "floa
     weigher = load_linear(sparse.projection) if isinstance(sparse, TokenWeights) else None
     projections = load_layers(spec.projections if "dense" in modes else ())
     token_layers = load_layers(() if multi is None else multi.projections)
-    backbone = load_fastest(spec, precision)
+    backbone = load_fastest(spec, precision) if backbone is None else backbone
     return Runner(
         spec,
         backbone,

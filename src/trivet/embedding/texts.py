@@ -8,6 +8,20 @@ from trivet.errors import InvalidInputError
 from trivet.query import text_problem
 
 
+def checked_titles(texts: Sequence[str], titles: Sequence[str] | None) -> Sequence[str]:
+    """One title for each text, "" for none.
+
+    Raises:
+        InvalidInputError: fewer or more titles than texts, or one that is no text.
+    """
+    if titles is None:
+        return [""] * len(texts)
+    require_texts(titles, blank=True)
+    if len(titles) != len(texts):
+        raise InvalidInputError(f"expected {len(texts)} titles, got {len(titles)}")
+    return titles
+
+
 def require_texts(texts: Sequence[str], *, blank: bool = False) -> None:
     """Refuse anything but a list of texts that can be embedded.
 

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trivet.embedding.batching import TOKEN_BUDGET
+from trivet.embedding.coalescing import Coalescer
 from trivet.embedding.spec import EncoderSpec, VocabularyWeights
+from trivet.embedding.tokenizing import TokenisedText
 from trivet.types import DenseVectors, Mode, MultiVectors, Representations, Space, SparseVectors
 
 if TYPE_CHECKING:
-    from trivet.embedding.runner import Made, Runner
+    from trivet.embedding.runner import Job, Made, Runner
     from trivet.embedding.static import StaticQueries
 
 
@@ -23,15 +26,24 @@ class Weights:
         spec: the checkpoint.
         modes: the legs whose heads are loaded.
         precision: of the backbone.
+        backbone_of: weights of the same checkpoint whose backbone is taken; None = its own.
     """
 
-    def __init__(self, spec: EncoderSpec, modes: Sequence[Mode], precision: str) -> None:
+    def __init__(
+        self,
+        spec: EncoderSpec,
+        modes: Sequence[Mode],
+        precision: str,
+        backbone_of: Weights | None = None,
+    ) -> None:
+        self.precision = precision
         self._spec = spec
-        self._precision = precision
         self._modes = tuple(modes)
+        self._backbone_of = backbone_of
         self._runner: Runner | None = None
         self._static: StaticQueries | None = None
         self._lock = threading.Lock()
+        self._coalescer = Coalescer(self._run, limit=TOKEN_BUDGET)
 
     @property
     def are_loaded(self) -> bool:
@@ -49,8 +61,24 @@ class Weights:
                 # The door to torch and transformers: seconds and hundreds of megabytes.
                 from trivet.embedding.runner import load_runner
 
-                self._runner = load_runner(self._spec, self._modes, self._precision)
+                of = self._backbone_of
+                shared = None if of is None else of.runner().backbone
+                self._runner = load_runner(self._spec, self._modes, self.precision, shared)
             return self._runner
+
+    def represent(self, texts: Sequence[TokenisedText], job: Job) -> Made:
+        """The legs of n ≥ 1 texts, together with other calls where that is of use (`Coalescer`).
+
+        Raises:
+            CheckpointError: weights are missing, damaged or of an unknown architecture.
+            EmbeddingError: the model failed on a batch.
+        """
+        alone = self.precision == "float32" or self.runner().backbone.device.type == "cpu"
+        return (self._run if alone else self._coalescer.represent)(texts, job)
+
+    def with_heads(self, spec: EncoderSpec, modes: Sequence[Mode]) -> Weights:
+        """Other heads over the same backbone, which is loaded once for both."""
+        return Weights(spec, modes, self.precision, self)
 
     def static_queries(self) -> StaticQueries | None:
         """What makes queries without the model; None where they go the way of documents.
@@ -68,6 +96,9 @@ class Weights:
 
                 self._static = StaticQueries.read(head.query_folder)
             return self._static
+
+    def _run(self, texts: Sequence[TokenisedText], job: Job) -> Made:
+        return self.runner().represent(texts, job)
 
 
 def in_spaces(made: Made | None, spaces: Mapping[Mode, Space]) -> Representations:

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
-from semantic_text_splitter import TextSplitter
-
 from trivet.embedding import Embedder
 from trivet.errors import TextTooLongError
 from trivet.index.documents import CheckedDocument
@@ -38,7 +36,7 @@ class Chunker:
     def __init__(self, embedder: Embedder, chunk_tokens: int) -> None:
         self._embedder = embedder
         self._chunk_tokens = chunk_tokens
-        self._splitter = lru_cache(maxsize=64)(self._make_splitter)
+        self._splitter = lru_cache(maxsize=64)(embedder.text_splitter)
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[list[Span] | TextTooLongError]:
         """The pieces of each document, or why one cannot be cut."""
@@ -84,9 +82,6 @@ class Chunker:
         for begin, end in _stretches(text):
             for start, piece in splitter.chunk_indices(text[begin:end]):
                 yield begin + start, piece
-
-    def _make_splitter(self, room: int) -> TextSplitter:
-        return TextSplitter.from_huggingface_tokenizer(self._embedder.tokenizer, room, trim=False)
 
 
 def _stretches(text: str) -> Iterator[tuple[int, int]]:

@@ -13,6 +13,7 @@ from trivet.embedding.checkpoint import load_checkpoint
 from trivet.embedding.compact import compact_space
 from trivet.embedding.locate import DEFAULT_MODEL, locate
 from trivet.embedding.options import LoadOptions
+from trivet.embedding.reloading import reload
 from trivet.errors import (
     InvalidInputError,
     SettingsMismatchError,
@@ -271,7 +272,7 @@ def _embedder(
 
 def _as_stored(manifest: Manifest) -> Embedder:
     """The model of an index."""
-    return load_checkpoint(manifest.model, LoadOptions.from_recipe(manifest.recipe))
+    return reload(manifest.model, manifest.recipe, manifest.model_modes or None)
 
 
 def is_url(place: str) -> bool:
