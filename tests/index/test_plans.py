@@ -205,3 +205,18 @@ def test_a_model_without_a_leg_makes_no_index_with_it(checkpoint) -> None:
     dense = trivet.Embedder.load(checkpoint(), modes=["dense"])
     with pytest.raises(trivet.errors.MissingHeadError, match="makes multi vectors"):
         trivet.open(":memory:", model=dense, modes=["dense", "multi"])
+
+
+def test_a_query_that_the_tokenizer_leaves_nothing_of_has_no_token_vectors(
+    open_index, tiny_embedder
+) -> None:
+    index = open_index(modes=["dense", "sparse", "multi"])
+    index.add(TEXTS, ids=IDS)
+    invisible = "\u200b"
+    assert len(tiny_embedder.embed_queries([invisible]).multi.values[0]) == 0
+    hits = index.search(invisible, k=3)
+    assert [set(hit.scores) for hit in hits] == [{"dense"}] * 3
+    assert index.search(invisible, k=3, modes=["multi"]) == []
+    plan = Plan({"sparse": 10}, rescore=10, threshold=0.1)
+    assert index.search("anchor \u200b", k=3, plan=plan)
+    assert index.search(invisible, k=3, plan=plan) == []

@@ -95,7 +95,11 @@ def _query_legs(
     embedded: Representations | None,
     tokens: IndexTokens,
 ) -> list[dict[Mode, LegQuery]]:
-    """The legs that each query's plan needs; without a term that BM25 knows, no sparse one."""
+    """The legs that each query's plan needs.
+
+    A query without a term that BM25 knows has no sparse one, and a text that the model's tokenizer
+    leaves nothing of, such as a zero-width space, no multi-vector one.
+    """
     every: list[dict[Mode, LegQuery]] = [{} for _ in asked]
     names = {mode: space.vector_name for mode, space in manifest.spaces.items()}
     if embedded is not None and embedded.dense is not None:
@@ -110,7 +114,9 @@ def _query_legs(
                 row["sparse"] = LegQuery("sparse", names["sparse"], terms)
     if embedded is not None and embedded.multi is not None:
         for row, vectors in zip(every, embedded.multi.values, strict=True):
-            row["multi"] = LegQuery("multi", names["multi"], vectors, *tokens.affine(len(vectors)))
+            if len(vectors):
+                scale, shift = tokens.affine(len(vectors))
+                row["multi"] = LegQuery("multi", names["multi"], vectors, scale, shift)
     return [
         {mode: leg for mode, leg in row.items() if mode in each.options.plan.legs}
         for row, each in zip(every, asked, strict=True)
