@@ -220,3 +220,12 @@ def test_a_query_that_the_tokenizer_leaves_nothing_of_has_no_token_vectors(
     plan = Plan({"sparse": 10}, rescore=10, threshold=0.1)
     assert index.search("anchor \u200b", k=3, plan=plan)
     assert index.search(invisible, k=3, plan=plan) == []
+
+
+def test_fewer_to_rescore_than_wanted_cost_no_hits(open_index) -> None:
+    index = open_index(modes=["dense", "multi"])
+    index.add(TEXTS, ids=IDS)
+    hits = index.search("light anchor", k=8, plan=Plan({"dense": 100}, rescore=3))
+    assert len(hits) == 8
+    index.add([" ".join(TEXTS * 3)], ids=["long"])  # many chunks, of which each takes a place
+    assert len(index.search("light anchor", k=10, plan=Plan({"dense": 100}, rescore=10))) == 10

@@ -79,7 +79,8 @@ class PlannedQuery:
         else:
             ranked = self._fused()
         if self.plan.rescore is not None:
-            ranked = self._over([_limited(ranked, self.plan.rescore)], self.legs["multi"])
+            best = max(self.plan.rescore, self.limit)  # as of a leg: enough for what is wanted
+            ranked = self._over([_limited(ranked, best)], self.legs["multi"])
         if self.plan.relevance is not None:
             ranked = self._spread(_limited(ranked, SPREAD_FACTOR * self.limit))
         return [wanted.of(ranked), *(self._alone_request(mode) for mode in self._told_apart)]
