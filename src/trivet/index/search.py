@@ -139,7 +139,7 @@ def _answer(
         for i, planned in asking.items():
             ranked = planned.read([next(answers) for _ in requests[i]])
             hits[i] = _hits(ranked, options[i])
-            if len(hits[i]) < options[i].hits and len(ranked) == planned.limit:
+            if len(hits[i]) < options[i].hits and _may_hold_more(ranked, planned):
                 still[i] = replace(planned, limit=GROWTH * planned.limit)
         asking = still
     return [found[each.plan.offset :] for found, each in zip(hits, options, strict=True)]
@@ -153,6 +153,14 @@ def _planned(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> PlannedQu
         return None
     limit = options.hits if options.chunks else SPARE_CHUNKS * options.hits
     return PlannedQuery(plan, legs, limit, options.filter)
+
+
+def _may_hold_more(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> bool:
+    """Whether chunks behind those that came could make hits: with worse scores than theirs."""
+    if len(ranked) < planned.limit:
+        return False
+    least = planned.plan.threshold
+    return least is None or ranked[-1].point.score >= least
 
 
 def _hits(ranked: Sequence[RankedChunk], options: SearchOptions) -> list[Hit]:
