@@ -44,7 +44,8 @@ class Plan:
         rrf_k: how slowly ranks lose their weight.
         dense_floor: the cosine below which a dense score says nothing.
         sparse_half: the BM25 score that counts one half.
-        rescore: how many of the best are put in the order of MaxSim alone; None = none.
+        rescore: how many of the best are put in the order of MaxSim alone, and at least as many as
+            are wanted; None = none.
         relevance: for maximal marginal relevance by the dense vectors, from 1 (the most relevant
             alone) to 0 (the most different alone); None = without.
         threshold: the least score of a hit; only of plans whose scores are calibrated.

@@ -205,3 +205,49 @@ def test_a_model_without_a_leg_makes_no_index_with_it(checkpoint) -> None:
     dense = trivet.Embedder.load(checkpoint(), modes=["dense"])
     with pytest.raises(trivet.errors.MissingHeadError, match="makes multi vectors"):
         trivet.open(":memory:", model=dense, modes=["dense", "multi"])
+
+
+def test_a_query_that_the_tokenizer_leaves_nothing_of_has_no_token_vectors(
+    open_index, tiny_embedder
+) -> None:
+    index = open_index(modes=["dense", "sparse", "multi"])
+    index.add(TEXTS, ids=IDS)
+    invisible = "\u200b"
+    assert len(tiny_embedder.embed_queries([invisible]).multi.values[0]) == 0
+    hits = index.search(invisible, k=3)
+    assert [set(hit.scores) for hit in hits] == [{"dense"}] * 3
+    assert index.search(invisible, k=3, modes=["multi"]) == []
+    plan = Plan({"sparse": 10}, rescore=10, threshold=0.1)
+    assert index.search("anchor \u200b", k=3, plan=plan)
+    assert index.search(invisible, k=3, plan=plan) == []
+
+
+def test_fewer_to_rescore_than_wanted_cost_no_hits(open_index) -> None:
+    index = open_index(modes=["dense", "multi"])
+    index.add(TEXTS, ids=IDS)
+    hits = index.search("light anchor", k=8, plan=Plan({"dense": 100}, rescore=3))
+    assert len(hits) == 8
+    index.add([" ".join(TEXTS * 3)], ids=["long"])  # many chunks, of which each takes a place
+    assert len(index.search("light anchor", k=10, plan=Plan({"dense": 100}, rescore=10))) == 10
+
+
+def test_a_threshold_ends_the_search_for_more(index, monkeypatch) -> None:
+    index.add([f"{text} {number}" for number in range(6) for text in TEXTS])
+    every = index.search("light anchor", k=20, modes=["dense"])
+    bound = (every[3].score + every[4].score) / 2
+    limits = []
+    query = index._store.query
+
+    def counted(requests):
+        limits.append(requests[0].limit)
+        return query(requests)
+
+    monkeypatch.setattr(index._store, "query", counted)
+    kept = index.search("light anchor", k=5, plan=Plan({"dense": 100}, threshold=bound))
+    assert [hit.id for hit in kept] == [hit.id for hit in every[:4]]
+    assert limits == [15]
+
+
+def test_a_wide_search_for_difference_stays_within_what_qdrant_allows(filled) -> None:
+    hits = filled.search("light anchor", k=5_000, plan=Plan({"dense": 5_000}, relevance=0.5))
+    assert len(hits) == len(TEXTS)

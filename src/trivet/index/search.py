@@ -95,7 +95,11 @@ def _query_legs(
     embedded: Representations | None,
     tokens: IndexTokens,
 ) -> list[dict[Mode, LegQuery]]:
-    """The legs that each query's plan needs; without a term that BM25 knows, no sparse one."""
+    """The legs that each query's plan needs.
+
+    A query without a term that BM25 knows has no sparse one, and a text that the model's tokenizer
+    leaves nothing of, such as a zero-width space, no multi-vector one.
+    """
     every: list[dict[Mode, LegQuery]] = [{} for _ in asked]
     names = {mode: space.vector_name for mode, space in manifest.spaces.items()}
     if embedded is not None and embedded.dense is not None:
@@ -110,7 +114,9 @@ def _query_legs(
                 row["sparse"] = LegQuery("sparse", names["sparse"], terms)
     if embedded is not None and embedded.multi is not None:
         for row, vectors in zip(every, embedded.multi.values, strict=True):
-            row["multi"] = LegQuery("multi", names["multi"], vectors, *tokens.affine(len(vectors)))
+            if len(vectors):
+                scale, shift = tokens.affine(len(vectors))
+                row["multi"] = LegQuery("multi", names["multi"], vectors, scale, shift)
     return [
         {mode: leg for mode, leg in row.items() if mode in each.options.plan.legs}
         for row, each in zip(every, asked, strict=True)
@@ -133,7 +139,7 @@ def _answer(
         for i, planned in asking.items():
             ranked = planned.read([next(answers) for _ in requests[i]])
             hits[i] = _hits(ranked, options[i])
-            if len(hits[i]) < options[i].hits and len(ranked) == planned.limit:
+            if len(hits[i]) < options[i].hits and _may_hold_more(ranked, planned):
                 still[i] = replace(planned, limit=GROWTH * planned.limit)
         asking = still
     return [found[each.plan.offset :] for found, each in zip(hits, options, strict=True)]
@@ -147,6 +153,14 @@ def _planned(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> PlannedQu
         return None
     limit = options.hits if options.chunks else SPARE_CHUNKS * options.hits
     return PlannedQuery(plan, legs, limit, options.filter)
+
+
+def _may_hold_more(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> bool:
+    """Whether chunks behind those that came could make hits: with worse scores than theirs."""
+    if len(ranked) < planned.limit:
+        return False
+    least = planned.plan.threshold
+    return least is None or ranked[-1].point.score >= least
 
 
 def _hits(ranked: Sequence[RankedChunk], options: SearchOptions) -> list[Hit]:

@@ -16,6 +16,8 @@ from trivet.types import Mode, SparseVector
 DENSE_TIE_WEIGHT = 0.01
 # Candidates of maximal marginal relevance, of which it chooses.
 SPREAD_FACTOR = 4
+# More of them Qdrant refuses.
+MAX_SPREAD = 16_384
 
 PAYLOAD_FIELDS = [PAYLOAD_TEXT, PAYLOAD_METADATA, PAYLOAD_OWN]
 
@@ -79,9 +81,10 @@ class PlannedQuery:
         else:
             ranked = self._fused()
         if self.plan.rescore is not None:
-            ranked = self._over([_limited(ranked, self.plan.rescore)], self.legs["multi"])
+            best = max(self.plan.rescore, self.limit)  # as of a leg: enough for what is wanted
+            ranked = self._over([_limited(ranked, best)], self.legs["multi"])
         if self.plan.relevance is not None:
-            ranked = self._spread(_limited(ranked, SPREAD_FACTOR * self.limit))
+            ranked = self._spread(_limited(ranked, min(SPREAD_FACTOR * self.limit, MAX_SPREAD)))
         return [wanted.of(ranked), *(self._alone_request(mode) for mode in self._told_apart)]
 
     def read(self, answers: Sequence[Sequence[FoundPoint]]) -> list[RankedChunk]:
