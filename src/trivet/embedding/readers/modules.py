@@ -23,10 +23,7 @@ ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid")
 _LIBRARIES = ("sentence_transformers.", "pylate.")
 _FAMILIES = ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 # Settings that must be absent or empty, because they would change vectors and we don't obey them.
-_UNREAD_SETTINGS = (
-    "config_kwargs", "config_args", "processing_kwargs",
-    "query_expansion", "query_length", "document_length",
-)  # fmt: skip
+_UNREAD_SETTINGS = ("processing_kwargs", "query_expansion", "query_length", "document_length")
 # Of the tokenizer: its window is read, and texts are padded on the right whatever it says.
 _READ_KEYWORDS = ("model_max_length", "padding_side")
 # Keywords for the backbone that leave the vectors of this library as they are.
@@ -89,6 +86,7 @@ def read_transformer(
     settings = read_object_if_there(file)
     tokenizer = settings.get("processor_kwargs") or settings.get("tokenizer_args") or {}
     model = settings.get("model_kwargs") or settings.get("model_args") or {}
+    config = settings.get("config_kwargs") or settings.get("config_args") or {}
     modalities = settings.get("modality_config") or {"text": {}}
     require_known("modality_config", "text", modalities, file)
     expected = "logits" if task == "fill-mask" else "last_hidden_state"
@@ -101,10 +99,14 @@ def read_transformer(
         require_known("processor_kwargs", keyword, _READ_KEYWORDS, file)
     for keyword in sorted(set(model)):
         require_known("model_kwargs", keyword, _HARMLESS_KEYWORDS, file)
+    # transformers drops this keyword where config.json lacks it: an author's word is obeyed here.
+    for keyword in sorted(set(config)):
+        require_known("config_args", keyword, ("is_causal",), file)
+    require_known("is_causal", config.get("is_causal"), (None, True, False), file)
     for unread in set(_UNREAD_SETTINGS) - set(obeyed):
         require_known(unread, settings.get(unread) or None, (None,), file)
     limit = tokenizer.get("model_max_length") or settings.get("max_seq_length")
-    return {**settings, "max_seq_length": limit}
+    return {**settings, "max_seq_length": limit, "is_causal": config.get("is_causal")}
 
 
 def read_projection(folder: Path, dims: int, *, over: str = "sentence_embedding") -> Projection:

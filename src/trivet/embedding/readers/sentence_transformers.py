@@ -22,7 +22,7 @@ from trivet.embedding.readers.modules import (
     read_transformer,
     require_known,
 )
-from trivet.embedding.spec import EncoderSpec, TokenVectors
+from trivet.embedding.spec import EncoderSpec, Loading, TokenVectors
 from trivet.errors import CheckpointError
 
 KINDS = ("Transformer", "Pooling", "Dense", "Normalize")
@@ -113,6 +113,7 @@ def read_backbone(folder: Path, settings: Mapping[str, Any]) -> EncoderSpec:
         pad_id=pad_id if isinstance(pad_id, int) else 0,
         layers=whole_number(config, ("num_hidden_layers", "n_layers", "n_layer"), file),
         backbone=json.dumps(traits, sort_keys=True),
+        loading=Loading(causal=settings.get("is_causal")),
     )
 
 
