@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import embedding_speed, engine_speed, limit, modes, precision, quality
+from benchmarks import (
+    embedding_speed,
+    engine_speed,
+    limit,
+    modes,
+    precision,
+    quality,
+    token_pooling,
+)
 
 ALL = {
     "engine_speed": engine_speed,
@@ -12,6 +20,7 @@ ALL = {
     "precision": precision,
     "modes": modes,
     "limit": limit,
+    "token_pooling": token_pooling,
     "quality": quality,
 }
 

@@ -202,8 +202,8 @@ def build_pylate(folder: Path, **library: object) -> Path:
     return folder
 
 
-def build_native(folder: Path, **expansion: object) -> Path:
-    """A MultiVectorEncoder, as sentence-transformers itself saves it."""
+def build_native(folder: Path, pooling: object = None, **expansion: object) -> Path:
+    """A MultiVectorEncoder, as sentence-transformers itself saves it; a pooling ends its chain."""
     from sentence_transformers import MultiVectorEncoder
     from sentence_transformers.base.modules import Dense, Normalize, Transformer
     from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
@@ -226,9 +226,8 @@ def build_native(folder: Path, **expansion: object) -> Path:
     mask = MultiVectorMask(skiplist_words=list("!.,"), skiplist_tasks=["document", "query"])
     normalise = Normalize(module_input_name="token_embeddings")
     prompts = {"query": f"{MARKERS[0]} ", "document": f"{MARKERS[1]} "}
-    model = MultiVectorEncoder(
-        modules=[transformer, dense, mask, normalise], prompts=prompts, device="cpu"
-    )
+    modules = [transformer, dense, mask, normalise, *([pooling] if pooling else [])]
+    model = MultiVectorEncoder(modules=modules, prompts=prompts, device="cpu")
     model.tokenizer.add_special_tokens({"additional_special_tokens": list(MARKERS)})
     model.save(str(folder), create_model_card=False)
     return folder

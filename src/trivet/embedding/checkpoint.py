@@ -9,7 +9,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from trivet.embedding.elastic import resized
+from trivet.embedding.elastic import pooled, resized
 from trivet.embedding.embedder import Embedder
 from trivet.embedding.locate import locate
 from trivet.embedding.options import LoadOptions
@@ -154,6 +154,7 @@ def load_checkpoint(model: str | os.PathLike[str], options: LoadOptions) -> Chec
     spec = spec if profile is None else profile.applied(spec)
     spec = with_decoder_facts(spec, profile, trust_remote_code=options.trust_remote_code)
     spec = resized(spec, layers=options.layers, dims=options.dims)
+    spec = pooled(spec, options.token_pooling)
     modes = spec.modes if options.modes is None else options.modes
     _require_held(modes, spec.modes, name)
     tokenizer = TextTokenizer.read(spec)

@@ -21,6 +21,7 @@ from trivet.embedding.preparing import kept_tokens
 from trivet.embedding.prompts import Role
 from trivet.embedding.ragged import above_zero, reordered, split_rows, strongest_by_id
 from trivet.embedding.spec import EncoderSpec, TokenWeights, VocabularyWeights
+from trivet.embedding.token_pooling import pool_tokens
 from trivet.embedding.tokenizing import TokenisedText
 from trivet.errors import EmbeddingError
 from trivet.types import Mode, SparseVector, Vectors
@@ -167,7 +168,10 @@ class Runner:
         rows = heads.token_vectors(
             states, shown, self.token_layers, dims=head.dims, unit=head.normalise
         )
-        return split_rows(_array(rows), kept.sum(axis=1))
+        vectors = split_rows(_array(rows), kept.sum(axis=1))
+        if head.pooling is None or job.role not in head.pooling.roles:
+            return vectors
+        return [pool_tokens(rows, head.pooling) for rows in vectors]
 
 
 def load_runner(spec: EncoderSpec, modes: Sequence[Mode], precision: str = "float32") -> Runner:
