@@ -30,7 +30,7 @@ def build_m3(folder: Path, *, dims: int = 12, heads: bool = True, modules: bool 
         eos_token_id=2,
         type_vocab_size=1,
     )
-    model = _seeded(XLMRobertaModel, config)
+    model = seeded(XLMRobertaModel, config)
     with torch.no_grad():  # words shall say more than places
         model.embeddings.position_embeddings.weight *= 0.2
         model.embeddings.token_type_embeddings.weight *= 0.2
@@ -64,7 +64,7 @@ def change(file: Path, **values: object) -> None:
     write_json(file, {**stored, **values})
 
 
-def _seeded(kind: type, config: object, seed: int = 0):
+def seeded(kind: type, config: object, seed: int = 0):
     import torch
 
     with torch.random.fork_rng():
@@ -145,7 +145,7 @@ def _masked_language_model(folder: Path):
         max_position_embeddings=64,
         initializer_range=0.2,
     )
-    _seeded(BertForMaskedLM, config).save_pretrained(folder)
+    seeded(BertForMaskedLM, config).save_pretrained(folder)
     return Transformer(str(folder), transformer_task="fill-mask", max_seq_length=64)
 
 
@@ -262,7 +262,7 @@ def _late_backbone(folder: Path):
         max_position_embeddings=64,
         initializer_range=0.2,
     )
-    model = _seeded(BertModel, config)
+    model = seeded(BertModel, config)
     with torch.no_grad():  # words shall say more than places
         model.embeddings.position_embeddings.weight *= 0.2
         model.embeddings.token_type_embeddings.weight *= 0.2

@@ -29,10 +29,9 @@ def pool_tokens(vectors: Vectors, pooling: TokenPooling) -> Vectors:
     order = np.argsort(labels, kind="stable")
     starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
     sizes = np.diff(starts, append=len(order))
-    means = np.add.reduceat(free[order], starts, axis=0) / sizes[:, None].astype(np.float32)
-    return np.concatenate(
-        [vectors[: pooling.protected], _scaled(means) if pooling.unit else means]
-    )
+    sums = np.add.reduceat(free[order], starts, axis=0)
+    means = (sums / sizes[:, None]).astype(np.float32)
+    return np.concatenate([vectors[: pooling.protected], _scaled(means) if pooling.unit else means])
 
 
 def ward_clusters(distances: NDArray[np.float64], clusters: int) -> NDArray[np.int64]:

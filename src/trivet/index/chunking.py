@@ -92,7 +92,15 @@ class Chunker:
                 yield begin + start, piece
 
     def _make_splitter(self, room: int) -> TextSplitter:
-        return TextSplitter.from_huggingface_tokenizer(self._embedder.tokenizer, room, trim=False)
+        tokenizer = self._embedder.tokenizer
+        try:
+            return TextSplitter.from_huggingface_tokenizer(tokenizer, room, trim=False)
+        except Exception:  # noqa: BLE001 - the splitter's own, of a tokenizer with parts in Python
+
+            def count(text: str) -> int:
+                return len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+            return TextSplitter.from_callback(count, room, trim=False)
 
 
 def _stretches(text: str) -> Iterator[tuple[int, int]]:

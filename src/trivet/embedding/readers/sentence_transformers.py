@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trivet.embedding.japanese import is_japanese
 from trivet.embedding.readers.decoders import unwrapped
 from trivet.embedding.readers.files import (
     find_weights,
@@ -96,7 +97,7 @@ def read_backbone(folder: Path, settings: Mapping[str, Any]) -> EncoderSpec:
             f"expected an encoder or a decoder, got {config.get('model_type')!r} in {file}, "
             "which is both: choose a checkpoint of another architecture"
         )
-    if not (folder / "tokenizer.json").is_file():
+    if not (folder / "tokenizer.json").is_file() and not is_japanese(folder):
         raise CheckpointError(
             f"expected the file tokenizer.json in {folder}, got none: save the tokenizer as a "
             "fast one with transformers, or fetch the checkpoint anew"
