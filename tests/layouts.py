@@ -64,12 +64,12 @@ def change(file: Path, **values: object) -> None:
     write_json(file, {**stored, **values})
 
 
-def seeded(kind: type, config: object, seed: int = 0):
+def seeded(kind: type, *facts: object, seed: int = 0):
     import torch
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return kind(config).eval()
+        return kind(*facts).eval()
 
 
 def _write_xlmr_tokenizer(folder: Path) -> int:

@@ -22,6 +22,11 @@ def resized(spec: EncoderSpec, *, layers: int | None, dims: int | None) -> Encod
     Raises:
         InvalidInputError: no such number of layers or dims.
     """
+    if layers is not None and spec.chain is not None:
+        raise InvalidInputError(
+            f"expected no layers for {spec.folder}, whose modules sentence-transformers runs, got "
+            f"{layers!r}: leave them out"
+        )
     if layers is not None:
         _require_within("layers", layers, spec.layers)
         spec = replace(spec, layers=layers)

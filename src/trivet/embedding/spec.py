@@ -160,6 +160,17 @@ class LatentAttention:
 
 
 @dataclass(frozen=True)
+class ModuleChain:
+    """Modules that sentence-transformers runs, because this library does not know them.
+
+    Attributes:
+        trusted: whether code that is not sentence-transformers' own may run.
+    """
+
+    trusted: bool
+
+
+@dataclass(frozen=True)
 class EncoderSpec:
     """What a checkpoint folder holds, read from its JSON files alone.
 
@@ -186,6 +197,7 @@ class EncoderSpec:
         loading: what transformers must be told beyond the folder.
         eos: the token that ends every text; None = as the tokenizer does it.
         latent: the layer before the pooling; None = there is none.
+        chain: its modules, where sentence-transformers runs them; None = we run it ourselves.
     """
 
     folder: Path
@@ -209,6 +221,7 @@ class EncoderSpec:
     loading: Loading = Loading()
     eos: str | None = None
     latent: LatentAttention | None = None
+    chain: ModuleChain | None = None
 
     @property
     def tokenizer_file(self) -> Path:

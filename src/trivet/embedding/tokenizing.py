@@ -19,7 +19,7 @@ from trivet.embedding.spec import EncoderSpec
 from trivet.errors import CheckpointError, InstructionError, TextTooLongError
 
 # What a saved tokenizer.json remembers of its last use; we neither pad nor cut by it.
-_STATE_KEYS = ("truncation", "padding")
+STATE_KEYS = ("truncation", "padding")
 # The length that an over-long text is cut to when its last token is looked at.
 _PROBE_TOKENS = 16
 
@@ -32,11 +32,13 @@ class TokenisedText:
         ids: token ids, special ones included.
         attended: how many of the first ids are seen by the others; those behind fill up a query.
         skip: how many of the first ids belong to a prompt that stays out of the pooling.
+        source: the text itself, for modules that cut it into tokens themselves.
     """
 
     ids: list[int]
     attended: int
     skip: int = 0
+    source: Rendered | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class TextTokenizer:
         """The content of tokenizer.json, which can be read as a tokenizer."""
         try:
             stored = json.loads(spec.tokenizer_file.read_bytes())
-            settings = {name: value for name, value in stored.items() if name not in _STATE_KEYS}
+            settings = {name: value for name, value in stored.items() if name not in STATE_KEYS}
             if spec.eos is not None:
                 settings = with_eos(settings, spec.eos, spec.tokenizer_file)
             text = json.dumps(settings, sort_keys=True)

@@ -12,7 +12,7 @@ from trivet.embedding.spec import EncoderSpec, VocabularyWeights
 from trivet.types import DenseVectors, Mode, MultiVectors, Representations, Space, SparseVectors
 
 if TYPE_CHECKING:
-    from trivet.embedding.runner import Made, Runner
+    from trivet.embedding.job import Made, Represents
     from trivet.embedding.static import StaticQueries
 
 
@@ -23,13 +23,20 @@ class Weights:
         spec: the checkpoint.
         modes: the legs whose heads are loaded.
         precision: of the backbone.
+        runner: the weights themselves, where they had to be loaded to learn what the model is.
     """
 
-    def __init__(self, spec: EncoderSpec, modes: Sequence[Mode], precision: str) -> None:
+    def __init__(
+        self,
+        spec: EncoderSpec,
+        modes: Sequence[Mode],
+        precision: str,
+        runner: Represents | None = None,
+    ) -> None:
         self._spec = spec
         self._precision = precision
         self._modes = tuple(modes)
-        self._runner: Runner | None = None
+        self._runner = runner
         self._static: StaticQueries | None = None
         self._lock = threading.Lock()
 
@@ -38,7 +45,7 @@ class Weights:
         """Whether the weights are in memory."""
         return self._runner is not None
 
-    def runner(self) -> Runner:
+    def runner(self) -> Represents:
         """The loaded weights; whoever comes first loads them.
 
         Raises:

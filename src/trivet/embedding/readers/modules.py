@@ -30,6 +30,10 @@ _READ_KEYWORDS = ("model_max_length", "padding_side")
 _HARMLESS_KEYWORDS = ("dtype", "torch_dtype", "attn_implementation", "add_pooling_layer")
 
 
+class UnknownModulesError(CheckpointError):
+    """Modules that this library does not run itself, and that sentence-transformers may."""
+
+
 def read_modules(file: Path, kinds: Collection[str]) -> list[Module]:
     """The modules that a modules.json names.
 
@@ -38,13 +42,15 @@ def read_modules(file: Path, kinds: Collection[str]) -> list[Module]:
         kinds: those that the caller knows.
 
     Raises:
-        CheckpointError: a module of another kind, or one outside the checkpoint's folder.
+        UnknownModulesError: a module of another kind.
+        CheckpointError: one outside the checkpoint's folder.
     """
-    modules: list[Module] = []
-    for entry in read_objects(file):
-        kind, name = module_kind(entry), str(entry.get("path", ""))
-        require_known("module", kind, kinds, file)
-        modules.append((kind, inside(file, name)))
+    modules = [
+        (module_kind(entry), inside(file, str(entry.get("path", ""))))
+        for entry in read_objects(file)
+    ]
+    for kind, _ in modules:
+        _require_ours("module", kind, kinds, file)
     return modules
 
 
@@ -118,17 +124,18 @@ def read_projection(folder: Path, dims: int, *, over: str = "sentence_embedding"
         over: the name of those vectors.
 
     Raises:
-        CheckpointError: another input, another length, or an activation that is not known.
+        UnknownModulesError: another input or output, or an activation that is not known.
+        CheckpointError: a file is missing or damaged, or vectors of another length.
     """
     file = folder / "config.json"
     config = read_object(file)
     kind = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
     activation = kind.rpartition(".")[2] if kind.startswith("torch.nn.") else kind
-    require_known("activation_function", activation, ACTIVATIONS, file)
+    _require_ours("activation_function", activation, ACTIVATIONS, file)
     for key in ("module_input_name", "module_output_name"):
         came = config.get(key) or over
-        require_known(key, came, (over,), file)
-    require_known("use_residual", config.get("use_residual", False), (False,), file)
+        _require_ours(key, came, (over,), file)
+    _require_ours("use_residual", config.get("use_residual", False), (False,), file)
     require_known("in_features", whole_number(config, ("in_features",), file), (dims,), file)
     (weights_file,) = find_weights(folder)
     return Projection(
@@ -147,7 +154,16 @@ def require_known(what: str, came: object, known: Collection[object], file: Path
         CheckpointError: it is not.
     """
     if came not in known:
-        raise CheckpointError(
-            f"expected as {what} one of {', '.join(map(str, known))}, got {came!r} in {file}: "
-            "choose a checkpoint that does without it"
-        )
+        raise CheckpointError(_unknown(what, came, known, file))
+
+
+def _require_ours(what: str, came: object, known: Collection[object], file: Path) -> None:
+    if came not in known:
+        raise UnknownModulesError(_unknown(what, came, known, file))
+
+
+def _unknown(what: str, came: object, known: Collection[object], file: Path) -> str:
+    return (
+        f"expected as {what} one of {', '.join(map(str, known))}, got {came!r} in {file}: choose "
+        "a checkpoint that does without it"
+    )
