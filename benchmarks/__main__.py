@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import embedding_speed, engine_speed, languages, limit, modes, precision, quality
+from benchmarks import (
+    embedding_speed,
+    engine_speed,
+    languages,
+    limit,
+    modes,
+    precision,
+    quality,
+    token_pooling,
+)
 
 ALL = {
     "engine_speed": engine_speed,
@@ -13,6 +22,7 @@ ALL = {
     "modes": modes,
     "limit": limit,
     "languages": languages,
+    "token_pooling": token_pooling,
     "quality": quality,
 }
 

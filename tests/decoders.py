@@ -6,6 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from checkpoints import WORDS, write_json
 
 HIDDEN = 32
@@ -133,7 +134,8 @@ def build_decoder(
         write_json(folder / "modules.json", modules)
         write_json(folder / "sentence_bert_config.json", {"max_seq_length": 120})
         switch = {"mean": "mean_tokens", "lasttoken": "lasttoken"}[pooling]
-        write_json(folder / "1_Pooling" / "config.json", {f"pooling_mode_{switch}": True})
+        stated = {"word_embedding_dimension": HIDDEN, f"pooling_mode_{switch}": True}
+        write_json(folder / "1_Pooling" / "config.json", stated)
     return folder
 
 
@@ -186,3 +188,37 @@ def build_nv_embed(folder: Path) -> Path:
         },
     )
     return folder
+
+
+def states_by_hand(folder, ids, *, causal, prefix=""):
+    """The last states of one text under an explicit mask, without padding."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoConfig, AutoModel
+
+    stored = json.loads((folder / "config.json").read_text())
+    stored = stored.get("text_config", stored)
+    kind = {"bidir_mistral": "mistral", "llama_bidirec": "llama"}.get(
+        stored["model_type"], stored["model_type"]
+    )
+    facts = {k: v for k, v in stored.items() if k not in ("model_type", "auto_map")}
+    model = AutoModel.from_config(AutoConfig.for_model(kind, **facts), attn_implementation="eager")
+    weights = load_file(folder / "model.safetensors")
+    names = [prefix, "model."]
+    for start in names:
+        weights = {
+            n[len(start) :] if start and n.startswith(start) else n: w for n, w in weights.items()
+        }
+    missing, _ = model.load_state_dict(weights, strict=False)
+    assert not missing
+    t = len(ids)
+    seen = torch.ones(t, t).tril() if causal else torch.ones(t, t)
+    mask = (1 - seen)[None, None] * torch.finfo(torch.float32).min
+    if kind.startswith("gemma3"):
+        mask = {"full_attention": mask, "sliding_attention": mask}
+    with torch.no_grad():
+        return model.eval()(torch.tensor([ids]), attention_mask=mask).last_hidden_state[0]
+
+
+def unit(vector):
+    return vector / np.linalg.norm(vector)

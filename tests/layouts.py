@@ -30,7 +30,7 @@ def build_m3(folder: Path, *, dims: int = 12, heads: bool = True, modules: bool 
         eos_token_id=2,
         type_vocab_size=1,
     )
-    model = _seeded(XLMRobertaModel, config)
+    model = seeded(XLMRobertaModel, config)
     with torch.no_grad():  # words shall say more than places
         model.embeddings.position_embeddings.weight *= 0.2
         model.embeddings.token_type_embeddings.weight *= 0.2
@@ -64,12 +64,12 @@ def change(file: Path, **values: object) -> None:
     write_json(file, {**stored, **values})
 
 
-def _seeded(kind: type, config: object, seed: int = 0):
+def seeded(kind: type, *facts: object, seed: int = 0):
     import torch
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return kind(config).eval()
+        return kind(*facts).eval()
 
 
 def _write_xlmr_tokenizer(folder: Path) -> int:
@@ -145,7 +145,7 @@ def _masked_language_model(folder: Path):
         max_position_embeddings=64,
         initializer_range=0.2,
     )
-    _seeded(BertForMaskedLM, config).save_pretrained(folder)
+    seeded(BertForMaskedLM, config).save_pretrained(folder)
     return Transformer(str(folder), transformer_task="fill-mask", max_seq_length=64)
 
 
@@ -202,8 +202,8 @@ def build_pylate(folder: Path, **library: object) -> Path:
     return folder
 
 
-def build_native(folder: Path, **expansion: object) -> Path:
-    """A MultiVectorEncoder, as sentence-transformers itself saves it."""
+def build_native(folder: Path, pooling: object = None, **expansion: object) -> Path:
+    """A MultiVectorEncoder, as sentence-transformers itself saves it; a pooling ends its chain."""
     from sentence_transformers import MultiVectorEncoder
     from sentence_transformers.base.modules import Dense, Normalize, Transformer
     from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
@@ -226,9 +226,8 @@ def build_native(folder: Path, **expansion: object) -> Path:
     mask = MultiVectorMask(skiplist_words=list("!.,"), skiplist_tasks=["document", "query"])
     normalise = Normalize(module_input_name="token_embeddings")
     prompts = {"query": f"{MARKERS[0]} ", "document": f"{MARKERS[1]} "}
-    model = MultiVectorEncoder(
-        modules=[transformer, dense, mask, normalise], prompts=prompts, device="cpu"
-    )
+    modules = [transformer, dense, mask, normalise, *([pooling] if pooling else [])]
+    model = MultiVectorEncoder(modules=modules, prompts=prompts, device="cpu")
     model.tokenizer.add_special_tokens({"additional_special_tokens": list(MARKERS)})
     model.save(str(folder), create_model_card=False)
     return folder
@@ -263,7 +262,7 @@ def _late_backbone(folder: Path):
         max_position_embeddings=64,
         initializer_range=0.2,
     )
-    model = _seeded(BertModel, config)
+    model = seeded(BertModel, config)
     with torch.no_grad():  # words shall say more than places
         model.embeddings.position_embeddings.weight *= 0.2
         model.embeddings.token_type_embeddings.weight *= 0.2

@@ -27,6 +27,10 @@ BUILDERS = {
 }
 
 
+# Whose queries give several numbers of vectors: not filled up, filled up to less, or less marks.
+VARYING = ("pylate-no-expansion", "native-min", "native", "native-attend")
+
+
 @pytest.fixture(scope="module")
 def variant_folder(tmp_path_factory):
     parent = tmp_path_factory.mktemp("colbert")
@@ -61,6 +65,24 @@ def test_token_vectors_equal_those_of_sentence_transformers(variant_folder, vari
     assert_equal(embedder.embed_queries(QUERIES).multi, theirs.encode_query(QUERIES))
 
 
+@pytest.mark.parametrize("variant", BUILDERS)
+def test_a_query_is_expanded_alike_whatever_its_mates(variant_folder, variant):
+    """The filling of one must not show in another, be they longer, shorter or fewer."""
+    embedder = Embedder.load(variant_folder(variant))
+    mates = ["ship", "wind and water", "what is a kedge anchor?", "the sea the sea the sea the sea"]
+    queries = [*QUERIES, *mates, "anchor " * 13]
+    together = embedder.embed_queries(queries, truncate=True).multi.values
+    backwards = embedder.embed_queries(queries[::-1], truncate=True).multi.values[::-1]
+    lengths = set()
+    for query, rows, again in zip(queries, together, backwards, strict=True):
+        (alone,) = embedder.embed_queries([query], truncate=True).multi.values
+        np.testing.assert_allclose(rows, alone, atol=1e-6)
+        np.testing.assert_allclose(again, alone, atol=1e-6)
+        lengths.add(len(alone))
+    assert (len(lengths) > 1) is (variant in VARYING)
+    assert len({rows.tobytes() for rows in together}) == len(queries)
+
+
 def by_hand(folder, text, role, attend):
     """Stanford's computation on one text alone."""
     import torch
@@ -89,6 +111,14 @@ def by_hand(folder, text, role, attend):
         return vectors
     skipped = {tokenizer.token_to_id(mark) for mark in string.punctuation}
     return vectors[[token not in skipped for token in ids]]
+
+
+@pytest.mark.parametrize("attend", [False, True])
+def test_several_expanded_queries_equal_the_computation_of_each_by_hand(variant_folder, attend):
+    folder = variant_folder("stanford-attend" if attend else "stanford")
+    queries = [*QUERIES, "anchor " * 13, "what is a kedge"]
+    made = Embedder.load(folder).embed_queries(queries).multi
+    assert_equal(made, [by_hand(folder, text, "query", attend) for text in queries])
 
 
 @pytest.mark.parametrize("attend", [False, True])

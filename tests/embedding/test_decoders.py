@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from decoders import build_decoder, build_nv_embed, change
+from decoders import build_decoder, build_nv_embed, change, states_by_hand, unit
 
 from trivet.embedding import Embedder
 from trivet.embedding.profile import Profile
@@ -21,40 +21,6 @@ TEXTS = [
 ]
 LONG = "wind and water " * 100
 FAMILIES = ["qwen2", "qwen3", "llama", "mistral", "gemma3"]
-
-
-def states_by_hand(folder, ids, *, causal, prefix=""):
-    """The last states of one text under an explicit mask, without padding."""
-    import torch
-    from safetensors.torch import load_file
-    from transformers import AutoConfig, AutoModel
-
-    stored = json.loads((folder / "config.json").read_text())
-    stored = stored.get("text_config", stored)
-    kind = {"bidir_mistral": "mistral", "llama_bidirec": "llama"}.get(
-        stored["model_type"], stored["model_type"]
-    )
-    facts = {k: v for k, v in stored.items() if k not in ("model_type", "auto_map")}
-    model = AutoModel.from_config(AutoConfig.for_model(kind, **facts), attn_implementation="eager")
-    weights = load_file(folder / "model.safetensors")
-    names = [prefix, "model."]
-    for start in names:
-        weights = {
-            n[len(start) :] if start and n.startswith(start) else n: w for n, w in weights.items()
-        }
-    missing, _ = model.load_state_dict(weights, strict=False)
-    assert not missing
-    t = len(ids)
-    seen = torch.ones(t, t).tril() if causal else torch.ones(t, t)
-    mask = (1 - seen)[None, None] * torch.finfo(torch.float32).min
-    if kind.startswith("gemma3"):
-        mask = {"full_attention": mask, "sliding_attention": mask}
-    with torch.no_grad():
-        return model.eval()(torch.tensor([ids]), attention_mask=mask).last_hidden_state[0]
-
-
-def unit(vector):
-    return vector / np.linalg.norm(vector)
 
 
 @pytest.mark.parametrize("attention", ["causal", "bidirectional"])
@@ -99,26 +65,6 @@ def test_a_bare_decoder_is_pooled_by_its_last_token(tmp_path):
     for row, text in zip(made, TEXTS, strict=True):
         states = states_by_hand(folder, embedder.tokenizer.encode(text).ids, causal=True)
         np.testing.assert_allclose(row, states[-1].numpy(), atol=1e-5)
-
-
-def test_attention_is_part_of_the_space_where_the_config_says_otherwise(tmp_path):
-    folder = build_decoder(tmp_path / "m", "qwen2", ends="</s>", pooling="mean")
-    plain = Embedder.load(folder).spaces["dense"]
-    causal = Embedder.load(folder, profile=Profile("c", attention="causal")).spaces["dense"]
-    both = Embedder.load(folder, profile=Profile("b", attention="bidirectional")).spaces["dense"]
-    assert plain == causal
-    assert both.facts["attention"] == "bidirectional"
-    assert both != plain
-
-
-def test_a_backbone_that_does_not_obey_its_attention_is_refused(tmp_path, monkeypatch):
-    from trivet.embedding.kernels import torch as kernel
-
-    monkeypatch.setattr(kernel, "loading_arguments", lambda spec: {})
-    folder = build_decoder(tmp_path / "m", "qwen2", ends="</s>", pooling="mean")
-    embedder = Embedder.load(folder, profile=Profile("mine", attention="bidirectional"))
-    with pytest.raises(CheckpointError, match="expected bidirectional attention"):
-        embedder.load_weights()
 
 
 @pytest.mark.parametrize("begins", [None, "<s>"])

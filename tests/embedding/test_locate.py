@@ -146,6 +146,21 @@ def test_pickled_weights_are_fetched_only_where_there_are_no_others(hub, tiny_mo
     assert [any("bin" in p for p in patterns) for _, patterns in hub.calls] == [False, True]
 
 
+def test_pickled_heads_are_fetched_beside_other_weights(hub, checkpoint):
+    folder = checkpoint(dense=(24, 12))
+    (folder / "3_Dense" / "model.safetensors").unlink()
+    hub.answer = folder
+    locate("some/model")
+    asked = [[p for p in patterns if "bin" in p] for _, patterns in hub.calls]
+    assert asked == [[], ["3_Dense/pytorch_model.bin"]]
+
+
+def test_code_of_a_checkpoint_is_fetched_for_those_who_trust_it(hub, tiny_model):
+    hub.answer = tiny_model
+    locate("some/model")
+    assert "*.py" in hub.calls[0][1]
+
+
 @pytest.mark.parametrize("shown", [True, False])
 def test_fetching_shows_no_progress_bar_and_leaves_that_switch_as_it_was(
     hub, tiny_model, monkeypatch, shown

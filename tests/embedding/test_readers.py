@@ -189,7 +189,8 @@ def test_a_chain_of_modules_that_is_not_ours_is_refused(folder, modules, message
         ("sentence_bert_config.json", {"transformer_task": "text-generation"}),
         ("sentence_bert_config.json", {"module_output_name": "scores"}),
         ("sentence_bert_config.json", {"modality_config": {"image": {}}}),
-        ("sentence_bert_config.json", {"config_args": {"is_causal": False}}),
+        ("sentence_bert_config.json", {"config_args": {"num_hidden_layers": 1}}),
+        ("sentence_bert_config.json", {"config_kwargs": {"hidden_act": "relu"}}),
         ("sentence_bert_config.json", {"processor_kwargs": {"do_lower_case": True}}),
         ("sentence_bert_config.json", {"model_kwargs": {"num_hidden_layers": 1}}),
         ("sentence_bert_config.json", {"query_length": 32}),
@@ -201,9 +202,16 @@ def test_a_chain_of_modules_that_is_not_ours_is_refused(folder, modules, message
 def test_a_setting_that_we_would_not_obey_is_refused_by_name(folder, file, values):
     read_checkpoint(folder)
     change(folder / file, **values)
-    with pytest.raises(CheckpointError, match=next(iter(values))) as caught:
+    named = next(iter(values)).replace("config_kwargs", "config_args")
+    with pytest.raises(CheckpointError, match=named) as caught:
         read_checkpoint(folder)
     assert file.rpartition("/")[2] in str(caught.value)
+
+
+def test_an_attention_that_is_no_yes_or_no_is_refused(folder):
+    change(folder / "sentence_bert_config.json", config_args={"is_causal": "no"})
+    with pytest.raises(CheckpointError, match="is_causal one of None, True, False, got 'no'"):
+        read_checkpoint(folder)
 
 
 def test_a_backbone_output_that_is_no_token_state_is_refused(folder):

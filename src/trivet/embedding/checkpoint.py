@@ -10,17 +10,16 @@ from typing import Any
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
-from trivet.embedding.elastic import resized
 from trivet.embedding.embedder import Embedder
+from trivet.embedding.job import Job, Made
 from trivet.embedding.locate import locate
+from trivet.embedding.opening import open_folder
 from trivet.embedding.options import LoadOptions
 from trivet.embedding.preparing import marker_ids, prepare
 from trivet.embedding.profile import find_profile
 from trivet.embedding.prompted import PromptedEmbedder
 from trivet.embedding.prompts import Prompts, Rendered, Role
-from trivet.embedding.readers.decoders import with_decoder_facts
-from trivet.embedding.readers.families import read_checkpoint
-from trivet.embedding.resolving import require_effect, resolve_prompts
+from trivet.embedding.resolving import require_effect, require_place, resolve_prompts
 from trivet.embedding.spaces import checked_weights, space_of
 from trivet.embedding.spec import EncoderSpec
 from trivet.embedding.tokenizing import TextTokenizer
@@ -45,7 +44,8 @@ class CheckpointEmbedder(PromptedEmbedder):
         source: what loads the same checkpoint again.
         recipe: with which options.
         spec: what the checkpoint is.
-        text_tokenizer: cuts texts into its tokens.
+        text_tokenizer: cuts documents into its tokens.
+        query_tokenizer: cuts queries.
         spaces: the space of each leg.
         weights: loaded once, and shared.
         prompts: its wordings.
@@ -56,6 +56,7 @@ class CheckpointEmbedder(PromptedEmbedder):
     recipe: Mapping[str, Any]
     spec: EncoderSpec
     text_tokenizer: TextTokenizer
+    query_tokenizer: TextTokenizer
     spaces: Mapping[Mode, Space]
     weights: Weights
     prompts: Prompts
@@ -81,9 +82,11 @@ class CheckpointEmbedder(PromptedEmbedder):
 
     def text_splitter(self, tokens: int) -> TextSplitter:
         """What cuts a long text, by the tokenizer itself."""
-        return TextSplitter.from_huggingface_tokenizer(
-            self.text_tokenizer.tokenizer, tokens, trim=False
-        )
+        tokenizer = self.text_tokenizer.tokenizer
+        try:
+            return TextSplitter.from_huggingface_tokenizer(tokenizer, tokens, trim=False)
+        except Exception:  # noqa: BLE001 - the splitter's own, of a tokenizer with parts in Python
+            return super().text_splitter(tokens)
 
     def __repr__(self) -> str:
         state = "loaded" if self.is_loaded else "not loaded"
@@ -99,14 +102,12 @@ class CheckpointEmbedder(PromptedEmbedder):
     def _embed(self, texts: Sequence[Rendered], role: Role, truncate: bool) -> Representations:
         if not texts:
             return in_spaces(None, self.spaces)
-        # The door to torch and transformers: seconds and hundreds of megabytes.
-        from trivet.embedding.runner import Job, Made
-
         static = self.weights.static_queries() if role == "query" else None
         if static is not None:
             return in_spaces(Made(sparse=static.embed([text.whole for text in texts])), self.spaces)
-        prepared = prepare(self.spec, self.text_tokenizer, texts, role, truncate=truncate)
-        job = Job(self.modes, role, self.text_tokenizer.special_ends)
+        tokenizer = self.query_tokenizer if role == "query" else self.text_tokenizer
+        prepared = prepare(self.spec, tokenizer, texts, role, truncate=truncate)
+        job = Job(self.modes, role, tokenizer.special_ends)
         return in_spaces(self.weights.represent(prepared, job), self.spaces)
 
 
@@ -115,17 +116,15 @@ def load_checkpoint(model: str | os.PathLike[str], options: LoadOptions) -> Chec
     located = locate(model)
     name = os.fspath(model)
     profile = find_profile(options.profile, located.source)
-    spec = read_checkpoint(located.folder)
-    spec = spec if profile is None else profile.applied(spec)
-    spec = with_decoder_facts(spec, profile, trust_remote_code=options.trust_remote_code)
-    spec = resized(spec, layers=options.layers, dims=options.dims)
+    opened = open_folder(located.folder, profile, options)
+    spec, tokenizer = opened.spec, opened.documents
     modes = spec.modes if options.modes is None else options.modes
     _require_held(modes, spec.modes, name)
-    tokenizer = TextTokenizer.read(spec)
     prompts = resolve_prompts(
         name, spec, profile=profile, override=options.prompts, task=options.task
     )
     require_effect(prompts, tokenizer)
+    require_place(prompts, spec)
     sums = {"weights": checked_weights(spec, located), "tokenizer": tokenizer.sha256}
     wording = prompts.documents().pattern
     return CheckpointEmbedder(
@@ -134,10 +133,11 @@ def load_checkpoint(model: str | os.PathLike[str], options: LoadOptions) -> Chec
         recipe=options.recipe(located.source),
         spec=spec,
         text_tokenizer=tokenizer,
+        query_tokenizer=opened.queries,
         spaces={
             mode: space_of(mode, spec, name, **sums, document_prompt=wording) for mode in modes
         },
-        weights=Weights(spec, modes, options.precision),
+        weights=Weights(spec, modes, options.precision, opened.runner),
         prompts=prompts,
     )
 

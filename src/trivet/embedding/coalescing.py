@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trivet.embedding.tokenizing import TokenisedText
 
 if TYPE_CHECKING:
-    from trivet.embedding.runner import Job, Made
+    from trivet.embedding.job import Job, Made
 
 
 logger = logging.getLogger(__name__)

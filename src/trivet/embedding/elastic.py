@@ -1,10 +1,10 @@
-"""A smaller model out of a checkpoint: its first layers, its vectors' first components."""
+"""A smaller model out of a checkpoint: first layers, first components, fewer token vectors."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from trivet.embedding.spec import EncoderSpec
+from trivet.embedding.spec import EncoderSpec, TokenPooling
 from trivet.errors import InvalidInputError
 
 
@@ -22,6 +22,11 @@ def resized(spec: EncoderSpec, *, layers: int | None, dims: int | None) -> Encod
     Raises:
         InvalidInputError: no such number of layers or dims.
     """
+    if layers is not None and spec.chain is not None:
+        raise InvalidInputError(
+            f"expected no layers for {spec.folder}, whose modules sentence-transformers runs, got "
+            f"{layers!r}: leave them out"
+        )
     if layers is not None:
         _require_within("layers", layers, spec.layers)
         spec = replace(spec, layers=layers)
@@ -40,6 +45,33 @@ def resized(spec: EncoderSpec, *, layers: int | None, dims: int | None) -> Encod
     if spec.pooling and dims < spec.dims:
         spec = replace(spec, dims=dims, cut_first=True)
     return spec
+
+
+def pooled(spec: EncoderSpec, factor: int | None) -> EncoderSpec:
+    """The spec of a checkpoint whose documents have fewer token vectors.
+
+    Args:
+        spec: of the checkpoint.
+        factor: token vectors of a document that become one, on average, 1 being none at all;
+            None = as the checkpoint says.
+
+    Raises:
+        InvalidInputError: no whole number above 0, or no token vectors.
+    """
+    if factor is None:
+        return spec
+    if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:
+        raise InvalidInputError(
+            f"expected token_pooling of 1 (none), 2, 3 or more tokens to a vector, got {factor!r}"
+        )
+    if spec.multi is None:
+        raise InvalidInputError(
+            f"expected no token_pooling for {spec.folder}, got {factor}: it has no token vectors"
+        )
+    # Where special tokens have vectors, the first is that of [CLS], which stands for no word.
+    protected = 1 if spec.multi.kept == "all" else 0
+    pooling = TokenPooling(float(factor), protected, unit=spec.multi.normalise)
+    return replace(spec, multi=replace(spec.multi, pooling=pooling if factor > 1 else None))
 
 
 def _require_within(what: str, came: int, most: int) -> None:

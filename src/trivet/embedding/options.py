@@ -29,6 +29,7 @@ class LoadOptions:
     precision: str = "float32"
     layers: int | None = None
     dims: int | None = None
+    token_pooling: int | None = None
     task: str | None = None
     prompts: Mapping[str, str] | None = None
     profile: ProfileSource | None = None
@@ -56,6 +57,7 @@ class LoadOptions:
         kept = {
             "layers": self.layers,
             "dims": self.dims,
+            "token_pooling": self.token_pooling,
             "task": self.task,
             "prompts": None if self.prompts is None else dict(self.prompts),
             "profile": None if chosen is None else dict(chosen.stored),

@@ -33,6 +33,11 @@ def prepare(
         TextTooLongError: a text is longer than the model reads and `truncate` is False.
         InstructionError: what is written around a text leaves no room for it.
     """
+    if spec.chain is not None:
+        ids = tokenizer.token_ids(texts, truncate=truncate)
+        return [
+            TokenisedText(row, len(row), source=text) for row, text in zip(ids, texts, strict=True)
+        ]
     markers = marker_ids(spec, role)
     limit = _limit(spec, role)
     ids = tokenizer.token_ids(texts, truncate=truncate, limit=limit, room=len(markers))

@@ -91,6 +91,12 @@ class Profile:
         except (InstructionError, TypeError) as error:
             raise InvalidInputError(f"expected a profile in {place}, got: {error}") from error
 
+    @property
+    def states_wordings_alone(self) -> bool:
+        """Whether it says nothing of how a model computes."""
+        names = ("pooling", "attention", "eos", "normalise", "mask_prompt", "architecture")
+        return all(getattr(self, name) is None for name in names)
+
     def applied(self, spec: EncoderSpec) -> EncoderSpec:
         """The spec of a checkpoint, with what the profile states in place of the checkpoint."""
         if self.pooling is not None:

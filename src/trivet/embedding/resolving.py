@@ -9,7 +9,7 @@ from trivet.embedding.profile import Profile
 from trivet.embedding.prompts import SEARCH, Prompts, Role, Task, Template, parse_template
 from trivet.embedding.spec import EncoderSpec
 from trivet.embedding.tokenizing import TextTokenizer
-from trivet.errors import CheckpointError, InvalidInputError
+from trivet.errors import CheckpointError, InstructionError, InvalidInputError
 
 # The names under which checkpoints keep the prompt of each role, the usual one first.
 _NAMES: dict[Role, tuple[str, ...]] = {
@@ -113,6 +113,24 @@ def require_effect(prompts: Prompts, tokenizer: TextTokenizer) -> None:
                 f"expected a prompt that {prompts.model!r} sees, got {piece!r}, which its "
                 "tokenizer drops: correct or remove it"
             )
+
+
+def require_place(prompts: Prompts, spec: EncoderSpec) -> None:
+    """Refuse a wording behind the text, where modules of others cut texts at their end.
+
+    Raises:
+        InstructionError: there is one.
+    """
+    if spec.chain is None:
+        return
+    for task in prompts.tasks.values():
+        for template in (task.query, task.document):
+            if template.suffix:
+                raise InstructionError(
+                    f"expected wordings that end with the text for {prompts.model!r}, whose "
+                    f"modules sentence-transformers runs, got {template.suffix!r} behind it: "
+                    "write it before the text"
+                )
 
 
 def _declared_tasks(spec: EncoderSpec) -> dict[str, Task]:

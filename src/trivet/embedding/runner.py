@@ -2,72 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from trivet.embedding import heads
-from trivet.embedding.batching import (
-    PASS_TOKENS,
-    TOKEN_BUDGET,
-    pad,
-    plan_batches,
-    restore_order,
-)
-from trivet.embedding.kernels.hardware import is_out_of_memory
+from trivet.embedding.batching import PASS_TOKENS, TOKEN_BUDGET, pad, plan_batches
+from trivet.embedding.job import Job, Made
 from trivet.embedding.kernels.onednn import load_fastest
 from trivet.embedding.kernels.torch import Backbone
 from trivet.embedding.latent import load_latent
 from trivet.embedding.layers import load_layers, load_linear
+from trivet.embedding.passes import in_batches
 from trivet.embedding.preparing import kept_tokens
-from trivet.embedding.prompts import Role
-from trivet.embedding.ragged import above_zero, reordered, split_rows, strongest_by_id
+from trivet.embedding.ragged import above_zero, split_rows, strongest_by_id
 from trivet.embedding.spec import EncoderSpec, TokenWeights, VocabularyWeights
+from trivet.embedding.token_pooling import pool_tokens
 from trivet.embedding.tokenizing import TokenisedText
-from trivet.errors import EmbeddingError
 from trivet.types import Mode, SparseVector, Vectors
-
-logger = logging.getLogger(__name__)
 
 # Logits of one batch, which a language model's head makes for every token and vocabulary entry:
 # 256 MiB of float32.
 _LOGITS_BUDGET = 1 << 26
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is wanted of the texts of one call.
-
-    Attributes:
-        modes: the legs to make.
-        role: of the texts.
-        ends: special tokens that the tokenizer puts before and behind every text.
-    """
-
-    modes: tuple[Mode, ...]
-    role: Role
-    ends: tuple[int, int]
-
-
-@dataclass(frozen=True, eq=False)
-class Made:
-    """The legs of n texts, without their spaces; a leg that was not wanted is None."""
-
-    dense: Vectors | None = None
-    sparse: Sequence[SparseVector] | None = None
-    multi: Sequence[Vectors] | None = None
-
-    def part(self, start: int, end: int) -> Made:
-        """The legs of the texts from one position to another."""
-        return Made(
-            dense=None if self.dense is None else self.dense[start:end],
-            sparse=None if self.sparse is None else self.sparse[start:end],
-            multi=None if self.multi is None else self.multi[start:end],
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,18 +61,15 @@ class Runner:
             EmbeddingError: the model failed on a batch.
         """
         # Elsewhere than on a processor a batch costs about the same, however many tokens it has.
-        worth = PASS_TOKENS if self.backbone.device.type == "cpu" else self._budget
+        worth = self._budget if self.gains_by_company else PASS_TOKENS
         lengths = [len(text.ids) for text in texts]
         batches = plan_batches(lengths, budget=self._budget, pass_tokens=worth)
-        parts = [made for batch in batches for made in self._batch([texts[i] for i in batch], job)]
-        dense = [part.dense for part in parts if part.dense is not None]
-        sparse = [part.sparse for part in parts if part.sparse is not None]
-        multi = [part.multi for part in parts if part.multi is not None]
-        return Made(
-            dense=restore_order(dense, batches) if dense else None,
-            sparse=reordered(sparse, batches) if sparse else None,
-            multi=reordered(multi, batches) if multi else None,
-        )
+        return in_batches(texts, batches, partial(self._forward, job=job), self.spec.folder)
+
+    @property
+    def gains_by_company(self) -> bool:
+        """Whether calls that share a pass are faster: off the processor."""
+        return self.backbone.device.type != "cpu"
 
     @property
     def _budget(self) -> int:
@@ -120,22 +77,6 @@ class Runner:
         if not isinstance(self.spec.sparse, VocabularyWeights):
             return TOKEN_BUDGET
         return min(TOKEN_BUDGET, max(1, _LOGITS_BUDGET // self.spec.sparse.vocabulary))
-
-    def _batch(self, texts: Sequence[TokenisedText], job: Job) -> list[Made]:
-        """The legs of a batch; one that memory does not suffice for goes in halves."""
-        try:
-            return [self._forward(texts, job)]
-        except Exception as error:  # whatever the model's code raises
-            if len(texts) == 1 or not is_out_of_memory(error):
-                raise EmbeddingError(
-                    f"expected vectors from {self.spec.folder}, got {type(error).__name__} "
-                    f"({error}) for a batch of {len(texts)} texts of up to {len(texts[0].ids)} "
-                    "tokens: check the checkpoint, and that there is memory"
-                ) from error
-            logger.info("halving a batch of %d texts: %s", len(texts), error)
-        # Only here, where the error has let go of the failed batch's memory.
-        middle = len(texts) // 2
-        return self._batch(texts[:middle], job) + self._batch(texts[middle:], job)
 
     @torch.inference_mode()
     def _forward(self, texts: Sequence[TokenisedText], job: Job) -> Made:
@@ -184,7 +125,10 @@ class Runner:
         rows = heads.token_vectors(
             states, shown, self.token_layers, dims=head.dims, unit=head.normalise
         )
-        return split_rows(_array(rows), kept.sum(axis=1))
+        vectors = split_rows(_array(rows), kept.sum(axis=1))
+        if head.pooling is None or job.role not in head.pooling.roles:
+            return vectors
+        return [pool_tokens(rows, head.pooling) for rows in vectors]
 
 
 def load_runner(

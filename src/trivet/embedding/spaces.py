@@ -7,7 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from trivet.embedding.locate import Located
-from trivet.embedding.spec import EncoderSpec, Projection, TokenVectors, TokenWeights
+from trivet.embedding.spec import (
+    EncoderSpec,
+    Projection,
+    TokenPooling,
+    TokenVectors,
+    TokenWeights,
+)
 from trivet.errors import CheckpointError
 from trivet.types import Fact, Mode, Space
 
@@ -117,6 +123,17 @@ def _multi_facts(head: TokenVectors) -> dict[str, Fact]:
         "skipped_ids": " ".join(map(str, skipped)),
         "marker": head.markers.get("document"),
         "normalise": head.normalise,
+        **_pooling_facts(head.pooling),
+    }
+
+
+def _pooling_facts(pooling: TokenPooling | None) -> dict[str, Fact]:
+    if pooling is None or "document" not in pooling.roles:
+        return {}
+    return {
+        "token_pooling": pooling.factor,
+        "protected_tokens": pooling.protected,
+        "pooled_to_unit": pooling.unit,
     }
 
 

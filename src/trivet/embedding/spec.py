@@ -82,6 +82,23 @@ class Expansion:
 
 
 @dataclass(frozen=True)
+class TokenPooling:
+    """How the token vectors of a text become fewer.
+
+    Attributes:
+        factor: how many become one, on average.
+        protected: vectors at the start that stay as they are, such as that of [CLS].
+        unit: whether the means are scaled to length 1.
+        roles: of the texts that it holds for.
+    """
+
+    factor: float
+    protected: int = 0
+    unit: bool = True
+    roles: tuple[str, ...] = ("document",)
+
+
+@dataclass(frozen=True)
 class TokenVectors:
     """A multi-vector leg: token states, projected or as they are.
 
@@ -94,6 +111,7 @@ class TokenVectors:
         markers: a token put after the tokenizer's own first ones, by role.
         expansion: what fills up a query; None = nothing.
         normalise: whether vectors are scaled to length 1.
+        pooling: how they become fewer; None = each token has its own.
     """
 
     dims: int
@@ -104,6 +122,7 @@ class TokenVectors:
     markers: Mapping[str, int] = field(default_factory=dict)
     expansion: Expansion | None = None
     normalise: bool = True
+    pooling: TokenPooling | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +160,17 @@ class LatentAttention:
 
 
 @dataclass(frozen=True)
+class ModuleChain:
+    """Modules that sentence-transformers runs, because this library does not know them.
+
+    Attributes:
+        trusted: whether code that is not sentence-transformers' own may run.
+    """
+
+    trusted: bool
+
+
+@dataclass(frozen=True)
 class EncoderSpec:
     """What a checkpoint folder holds, read from its JSON files alone.
 
@@ -167,6 +197,7 @@ class EncoderSpec:
         loading: what transformers must be told beyond the folder.
         eos: the token that ends every text; None = as the tokenizer does it.
         latent: the layer before the pooling; None = there is none.
+        chain: its modules, where sentence-transformers runs them; None = we run it ourselves.
     """
 
     folder: Path
@@ -190,6 +221,7 @@ class EncoderSpec:
     loading: Loading = Loading()
     eos: str | None = None
     latent: LatentAttention | None = None
+    chain: ModuleChain | None = None
 
     @property
     def tokenizer_file(self) -> Path:

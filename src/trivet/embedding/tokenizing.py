@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from tokenizers import Encoding, Tokenizer
 from tokenizers.normalizers import Lowercase
 from tokenizers.normalizers import Sequence as NormalizerSequence
 
 from trivet.embedding.eos import with_eos
+from trivet.embedding.japanese import is_japanese, make_tokenizer, tokenizer_facts
 from trivet.embedding.prompts import Rendered
 from trivet.embedding.spec import EncoderSpec
 from trivet.errors import CheckpointError, InstructionError, TextTooLongError
 
 # What a saved tokenizer.json remembers of its last use; we neither pad nor cut by it.
-_STATE_KEYS = ("truncation", "padding")
+STATE_KEYS = ("truncation", "padding")
 # The length that an over-long text is cut to when its last token is looked at.
 _PROBE_TOKENS = 16
 
@@ -31,11 +32,13 @@ class TokenisedText:
         ids: token ids, special ones included.
         attended: how many of the first ids are seen by the others; those behind fill up a query.
         skip: how many of the first ids belong to a prompt that stays out of the pooling.
+        source: the text itself, for modules that cut it into tokens themselves.
     """
 
     ids: list[int]
     attended: int
     skip: int = 0
+    source: Rendered | None = None
 
 
 @dataclass(frozen=True)
@@ -43,29 +46,47 @@ class TextTokenizer:
     """A checkpoint's tokenizer, without padding or truncation.
 
     Attributes:
+        make: makes another like it.
         tokenizer: ours alone: nobody else holds this object.
         sha256: of its file, less the state that a former use left in it.
         max_tokens: the most tokens of one text, special tokens included.
     """
 
+    make: Callable[[], Tokenizer]
     tokenizer: Tokenizer
     sha256: str
     max_tokens: int
 
     @classmethod
     def read(cls, spec: EncoderSpec) -> TextTokenizer:
-        """Read a checkpoint's tokenizer.json.
+        """Read a checkpoint's tokenizer.
 
         Raises:
-            CheckpointError: the file cannot be read as a tokenizer.
+            CheckpointError: its files cannot be read as a tokenizer.
+            MissingExtraError: a package that it needs is not installed.
         """
+        if is_japanese(spec.folder):
+            facts, make = tokenizer_facts(spec.folder), partial(make_tokenizer, spec.folder)
+        else:
+            facts = cls._settings(spec)
+            make = partial(Tokenizer.from_str, facts)
+        made_by = partial(_lower_cased, make) if spec.lower_case else make
+        sha256 = hashlib.sha256(facts.encode()).hexdigest()
+        made = cls(made_by, made_by(), sha256, spec.max_tokens)
+        if spec.eos is not None:
+            made._require_last(spec.eos)
+        return made
+
+    @staticmethod
+    def _settings(spec: EncoderSpec) -> str:
+        """The content of tokenizer.json, which can be read as a tokenizer."""
         try:
             stored = json.loads(spec.tokenizer_file.read_bytes())
-            settings = {name: value for name, value in stored.items() if name not in _STATE_KEYS}
+            settings = {name: value for name, value in stored.items() if name not in STATE_KEYS}
             if spec.eos is not None:
                 settings = with_eos(settings, spec.eos, spec.tokenizer_file)
             text = json.dumps(settings, sort_keys=True)
-            tokenizer = Tokenizer.from_str(text)
+            Tokenizer.from_str(text)
         except CheckpointError:
             raise
         except Exception as error:  # the tokenizers library raises plain Exception
@@ -73,16 +94,11 @@ class TextTokenizer:
                 f"expected a tokenizer in {spec.tokenizer_file}, got a file that cannot be read "
                 f"as one ({error}): fetch or save the checkpoint anew"
             ) from error
-        if spec.lower_case:
-            tokenizer.normalizer = _lower_case_first(tokenizer)
-        made = cls(tokenizer, hashlib.sha256(text.encode()).hexdigest(), spec.max_tokens)
-        if spec.eos is not None:
-            made._require_last(spec.eos)
-        return made
+        return text
 
     def copy(self) -> Tokenizer:
         """A tokenizer of the caller's own, whose changes do not reach ours."""
-        return Tokenizer.from_str(self.tokenizer.to_str())
+        return self.make()
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens included."""
@@ -174,8 +190,10 @@ class TextTokenizer:
         return self.tokenizer.encode_batch_fast(list(texts))
 
 
-def _lower_case_first(tokenizer: Tokenizer) -> NormalizerSequence:
+def _lower_cased(make: Callable[[], Tokenizer]) -> Tokenizer:
+    tokenizer = make()
     stages = [Lowercase()]
     if tokenizer.normalizer is not None:
         stages.append(tokenizer.normalizer)
-    return NormalizerSequence(stages)
+    tokenizer.normalizer = NormalizerSequence(stages)
+    return tokenizer

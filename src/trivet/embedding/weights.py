@@ -15,7 +15,7 @@ from trivet.embedding.tokenizing import TokenisedText
 from trivet.types import DenseVectors, Mode, MultiVectors, Representations, Space, SparseVectors
 
 if TYPE_CHECKING:
-    from trivet.embedding.runner import Job, Made, Runner
+    from trivet.embedding.job import Job, Made, Represents
     from trivet.embedding.static import StaticQueries
 
 
@@ -26,6 +26,7 @@ class Weights:
         spec: the checkpoint.
         modes: the legs whose heads are loaded.
         precision: of the backbone.
+        runner: the weights themselves, where they had to be loaded to learn what the model is.
         backbone_of: weights of the same checkpoint whose backbone is taken; None = its own.
     """
 
@@ -34,13 +35,14 @@ class Weights:
         spec: EncoderSpec,
         modes: Sequence[Mode],
         precision: str,
+        runner: Represents | None = None,
         backbone_of: Weights | None = None,
     ) -> None:
         self.precision = precision
         self._spec = spec
         self._modes = tuple(modes)
         self._backbone_of = backbone_of
-        self._runner: Runner | None = None
+        self._runner = runner
         self._static: StaticQueries | None = None
         self._lock = threading.Lock()
         self._coalescer = Coalescer(self._run, limit=TOKEN_BUDGET)
@@ -50,7 +52,7 @@ class Weights:
         """Whether the weights are in memory."""
         return self._runner is not None
 
-    def runner(self) -> Runner:
+    def runner(self) -> Represents:
         """The loaded weights; whoever comes first loads them.
 
         Raises:
@@ -59,10 +61,10 @@ class Weights:
         with self._lock:
             if self._runner is None:
                 # The door to torch and transformers: seconds and hundreds of megabytes.
-                from trivet.embedding.runner import load_runner
+                from trivet.embedding.runner import Runner, load_runner
 
-                of = self._backbone_of
-                shared = None if of is None else of.runner().backbone
+                of = None if self._backbone_of is None else self._backbone_of.runner()
+                shared = of.backbone if isinstance(of, Runner) else None
                 self._runner = load_runner(self._spec, self._modes, self.precision, shared)
             return self._runner
 
@@ -73,12 +75,12 @@ class Weights:
             CheckpointError: weights are missing, damaged or of an unknown architecture.
             EmbeddingError: the model failed on a batch.
         """
-        alone = self.precision == "float32" or self.runner().backbone.device.type == "cpu"
+        alone = self.precision == "float32" or not self.runner().gains_by_company
         return (self._run if alone else self._coalescer.represent)(texts, job)
 
     def with_heads(self, spec: EncoderSpec, modes: Sequence[Mode]) -> Weights:
         """Other heads over the same backbone, which is loaded once for both."""
-        return Weights(spec, modes, self.precision, self)
+        return Weights(spec, modes, self.precision, backbone_of=self)
 
     def static_queries(self) -> StaticQueries | None:
         """What makes queries without the model; None where they go the way of documents.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Protocol
 
@@ -51,9 +52,11 @@ def require_attention(backbone: _Runs, spec: EncoderSpec) -> None:
     """Refuse a backbone that does not obey the attention it was told.
 
     Raises:
-        CheckpointError: tokens see the ones behind them, or not, against the profile.
+        CheckpointError: tokens see the ones behind them, or not, against what was stated.
     """
     causal = spec.loading.causal
+    if causal is None and json.loads(spec.backbone).get("is_causal") is False:
+        causal = False  # by the config itself, which older transformers read past
     if causal is None:
         return
     ids = torch.tensor([[1, 2, 3], [1, 2, 4]])

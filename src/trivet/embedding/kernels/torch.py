@@ -73,7 +73,7 @@ def load_backbone(
     speaks = isinstance(spec.sparse, VocabularyWeights)
     kind = transformers.AutoModelForMaskedLM if speaks else transformers.AutoModel
     try:
-        with _quietly():
+        with quietly():
             model, report = kind.from_pretrained(
                 spec.folder,
                 dtype=dtype,
@@ -121,7 +121,7 @@ def _keep_layers(model: transformers.PreTrainedModel, kept: int, spec: EncoderSp
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Without a progress bar and without a report on weights, which are checked here."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]

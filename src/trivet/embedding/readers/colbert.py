@@ -10,6 +10,7 @@ from typing import Any
 
 from trivet.embedding.readers.files import find_weights, read_object, read_object_if_there
 from trivet.embedding.readers.modules import (
+    Module,
     read_modules,
     read_projection,
     read_transformer,
@@ -17,10 +18,11 @@ from trivet.embedding.readers.modules import (
 )
 from trivet.embedding.readers.sentence_transformers import read_backbone, with_library_config
 from trivet.embedding.readers.tokens import TokenTable
-from trivet.embedding.spec import EncoderSpec, Expansion, Projection, TokenVectors
+from trivet.embedding.spec import EncoderSpec, Expansion, Projection, TokenPooling, TokenVectors
 from trivet.errors import CheckpointError
 
 KINDS = ("Transformer", "Dense", "MultiVectorMask", "Normalize")
+_POOLING = "HierarchicalTokenPooling"
 
 _TOKENS = "token_embeddings"
 _QUERY_TOKENS = 32  # of ColBERT and of PyLate, where a checkpoint states none
@@ -100,8 +102,8 @@ def read_native(folder: Path) -> EncoderSpec:
     Raises:
         CheckpointError: a file is missing or damaged, or a module is of an unknown kind.
     """
-    spec, projections = _read_chain(folder)
-    modules = read_modules(folder / "modules.json", KINDS)
+    spec, projections = _read_chain(folder, (*KINDS, _POOLING))
+    modules = read_modules(folder / "modules.json", (*KINDS, _POOLING))
     mask = next((place for kind, place in modules if kind == "MultiVectorMask"), folder)
     config = read_object_if_there(mask / "config.json") if mask != folder else {}
     require_known("keep_only_token_ids", config.get("keep_only_token_ids"), (None,), mask)
@@ -127,15 +129,45 @@ def read_native(folder: Path) -> EncoderSpec:
         skipping=tuple(config.get("skiplist_tasks") or ("document",)),
         expansion=expansion,
         normalise=bool(normalised),
+        pooling=_read_pooling(modules, folder / "modules.json"),
     )
     documents = settings.get("document_length") or spec.max_tokens
     return replace(spec, multi=head, max_tokens=documents, query_tokens=queries)
 
 
-def _read_chain(folder: Path) -> tuple[EncoderSpec, tuple[Projection, ...]]:
+def _read_pooling(modules: Sequence[Module], file: Path) -> TokenPooling | None:
+    """The pooling of token vectors that a checkpoint ends with."""
+    kinds = [kind for kind, _ in modules]
+    if _POOLING not in kinds:
+        return None
+    if kinds[-1] != _POOLING or "Normalize" not in kinds:
+        raise CheckpointError(
+            f"expected {_POOLING} after Normalize and at the end, got {', '.join(kinds)} in "
+            f"{file}: choose a checkpoint of that order"
+        )
+    config = read_object(modules[-1][1] / "config.json")
+    factor = config.get("pool_factor", 1.0)
+    if isinstance(factor, bool) or not isinstance(factor, (int, float)) or factor < 1:
+        raise CheckpointError(
+            f"expected pool_factor of 1 or more in {modules[-1][1]}, got {factor!r}: fetch the "
+            "checkpoint anew"
+        )
+    if factor == 1:
+        return None
+    return TokenPooling(
+        float(factor),
+        protected=config.get("num_protected_tokens", 1),
+        unit=bool(config.get("normalize_embeddings", False)),
+        roles=tuple(config.get("tasks") or ("document",)),
+    )
+
+
+def _read_chain(
+    folder: Path, known: Sequence[str] = KINDS
+) -> tuple[EncoderSpec, tuple[Projection, ...]]:
     """The backbone and the layers over its token states."""
     file = folder / "modules.json"
-    modules = read_modules(file, KINDS)
+    modules = read_modules(file, known)
     kinds = [kind for kind, _ in modules]
     head = ["Transformer", *["Dense"] * kinds.count("Dense")]
     if kinds[: len(head)] != head or len(set(kinds[len(head) :])) != len(kinds) - len(head):

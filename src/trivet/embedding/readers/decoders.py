@@ -57,7 +57,7 @@ def with_decoder_facts(
             "family, or pass trust_remote_code=True if you trust its authors with this machine"
         )
     loading = Loading(
-        causal=_deviating(config, profile),
+        causal=_deviating(config, _wanted(spec, profile)),
         architecture=stated,
         remote_code=wants_code and stated is None,
     )
@@ -65,13 +65,17 @@ def with_decoder_facts(
     return _with_latent_attention(spec, config) if stated == _LATENT_TYPE else spec
 
 
-def _deviating(config: Mapping[str, Any], profile: Profile | None) -> bool | None:
-    """Whether attention is causal by the profile, where the config says otherwise."""
+def _wanted(spec: EncoderSpec, profile: Profile | None) -> bool | None:
+    """Whether attention is causal by the profile, else by the Transformer module's settings."""
     if profile is None or profile.attention is None:
-        return None
+        return spec.loading.causal
+    return profile.attention == "causal"
+
+
+def _deviating(config: Mapping[str, Any], wanted: bool | None) -> bool | None:
+    """Whether attention shall be causal, where the config says otherwise."""
     is_causal = config.get("is_causal", True) and not config.get("use_bidirectional_attention")
-    wanted = profile.attention == "causal"
-    return wanted if wanted != bool(is_causal) else None
+    return wanted if wanted is not None and wanted != bool(is_causal) else None
 
 
 def _eos(spec: EncoderSpec, profile: Profile | None) -> str | None:

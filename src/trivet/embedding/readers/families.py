@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from trivet.embedding.readers.colbert import read_native, read_pylate, read_stanford
@@ -20,6 +21,7 @@ def read_checkpoint(folder: Path) -> EncoderSpec:
         folder: of one of the layouts that this library knows.
 
     Raises:
+        UnknownModulesError: modules that this library does not run itself.
         CheckpointError: a file is missing or damaged, or says what this library does not know.
         MissingHeadError: one of two heads that belong together is missing.
     """
@@ -35,6 +37,28 @@ def read_checkpoint(folder: Path) -> EncoderSpec:
     kinds = [module_kind(entry) for entry in read_objects(modules)]
     if library.get("model_type") == "MultiVectorEncoder" or "MultiVectorMask" in kinds:
         return read_native(folder)
-    if "SpladePooling" in kinds or kinds == ["Router"]:
+    if _is_sparse(folder, kinds):
         return read_sparse(folder, library)
     return with_m3_heads(read_dense(folder), folder)
+
+
+def runs_elsewhere(folder: Path) -> bool:
+    """Whether a folder holds a dense model of sentence-transformers, of whatever modules."""
+    file = folder / "modules.json"
+    if not file.is_file():
+        return False
+    kinds = [module_kind(entry) for entry in read_objects(file)]
+    stated = read_object_if_there(folder / "config_sentence_transformers.json").get("model_type")
+    return (
+        stated in (None, "SentenceTransformer")
+        and "MultiVectorMask" not in kinds
+        and not _is_sparse(folder, kinds)
+    )
+
+
+def _is_sparse(folder: Path, kinds: Sequence[str]) -> bool:
+    if "SpladePooling" in kinds:
+        return True
+    routes = read_object_if_there(folder / "router_config.json").get("types") or {}
+    routed = {module_kind({"type": kind}) for kind in routes.values()}
+    return "Router" in kinds and not routed.isdisjoint(("SpladePooling", "SparseStaticEmbedding"))

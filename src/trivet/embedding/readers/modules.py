@@ -23,14 +23,15 @@ ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid")
 _LIBRARIES = ("sentence_transformers.", "pylate.")
 _FAMILIES = ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 # Settings that must be absent or empty, because they would change vectors and we don't obey them.
-_UNREAD_SETTINGS = (
-    "config_kwargs", "config_args", "processing_kwargs",
-    "query_expansion", "query_length", "document_length",
-)  # fmt: skip
+_UNREAD_SETTINGS = ("processing_kwargs", "query_expansion", "query_length", "document_length")
 # Of the tokenizer: its window is read, and texts are padded on the right whatever it says.
 _READ_KEYWORDS = ("model_max_length", "padding_side")
 # Keywords for the backbone that leave the vectors of this library as they are.
 _HARMLESS_KEYWORDS = ("dtype", "torch_dtype", "attn_implementation", "add_pooling_layer")
+
+
+class UnknownModulesError(CheckpointError):
+    """Modules that this library does not run itself, and that sentence-transformers may."""
 
 
 def read_modules(file: Path, kinds: Collection[str]) -> list[Module]:
@@ -41,13 +42,15 @@ def read_modules(file: Path, kinds: Collection[str]) -> list[Module]:
         kinds: those that the caller knows.
 
     Raises:
-        CheckpointError: a module of another kind, or one outside the checkpoint's folder.
+        UnknownModulesError: a module of another kind.
+        CheckpointError: one outside the checkpoint's folder.
     """
-    modules: list[Module] = []
-    for entry in read_objects(file):
-        kind, name = module_kind(entry), str(entry.get("path", ""))
-        require_known("module", kind, kinds, file)
-        modules.append((kind, inside(file, name)))
+    modules = [
+        (module_kind(entry), inside(file, str(entry.get("path", ""))))
+        for entry in read_objects(file)
+    ]
+    for kind, _ in modules:
+        _require_ours("module", kind, kinds, file)
     return modules
 
 
@@ -89,6 +92,7 @@ def read_transformer(
     settings = read_object_if_there(file)
     tokenizer = settings.get("processor_kwargs") or settings.get("tokenizer_args") or {}
     model = settings.get("model_kwargs") or settings.get("model_args") or {}
+    config = settings.get("config_kwargs") or settings.get("config_args") or {}
     modalities = settings.get("modality_config") or {"text": {}}
     require_known("modality_config", "text", modalities, file)
     expected = "logits" if task == "fill-mask" else "last_hidden_state"
@@ -101,10 +105,14 @@ def read_transformer(
         require_known("processor_kwargs", keyword, _READ_KEYWORDS, file)
     for keyword in sorted(set(model)):
         require_known("model_kwargs", keyword, _HARMLESS_KEYWORDS, file)
+    # transformers drops this keyword where config.json lacks it: an author's word is obeyed here.
+    for keyword in sorted(set(config)):
+        require_known("config_args", keyword, ("is_causal",), file)
+    require_known("is_causal", config.get("is_causal"), (None, True, False), file)
     for unread in set(_UNREAD_SETTINGS) - set(obeyed):
         require_known(unread, settings.get(unread) or None, (None,), file)
     limit = tokenizer.get("model_max_length") or settings.get("max_seq_length")
-    return {**settings, "max_seq_length": limit}
+    return {**settings, "max_seq_length": limit, "is_causal": config.get("is_causal")}
 
 
 def read_projection(folder: Path, dims: int, *, over: str = "sentence_embedding") -> Projection:
@@ -116,17 +124,18 @@ def read_projection(folder: Path, dims: int, *, over: str = "sentence_embedding"
         over: the name of those vectors.
 
     Raises:
-        CheckpointError: another input, another length, or an activation that is not known.
+        UnknownModulesError: another input or output, or an activation that is not known.
+        CheckpointError: a file is missing or damaged, or vectors of another length.
     """
     file = folder / "config.json"
     config = read_object(file)
     kind = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
     activation = kind.rpartition(".")[2] if kind.startswith("torch.nn.") else kind
-    require_known("activation_function", activation, ACTIVATIONS, file)
+    _require_ours("activation_function", activation, ACTIVATIONS, file)
     for key in ("module_input_name", "module_output_name"):
         came = config.get(key) or over
-        require_known(key, came, (over,), file)
-    require_known("use_residual", config.get("use_residual", False), (False,), file)
+        _require_ours(key, came, (over,), file)
+    _require_ours("use_residual", config.get("use_residual", False), (False,), file)
     require_known("in_features", whole_number(config, ("in_features",), file), (dims,), file)
     (weights_file,) = find_weights(folder)
     return Projection(
@@ -145,7 +154,16 @@ def require_known(what: str, came: object, known: Collection[object], file: Path
         CheckpointError: it is not.
     """
     if came not in known:
-        raise CheckpointError(
-            f"expected as {what} one of {', '.join(map(str, known))}, got {came!r} in {file}: "
-            "choose a checkpoint that does without it"
-        )
+        raise CheckpointError(_unknown(what, came, known, file))
+
+
+def _require_ours(what: str, came: object, known: Collection[object], file: Path) -> None:
+    if came not in known:
+        raise UnknownModulesError(_unknown(what, came, known, file))
+
+
+def _unknown(what: str, came: object, known: Collection[object], file: Path) -> str:
+    return (
+        f"expected as {what} one of {', '.join(map(str, known))}, got {came!r} in {file}: choose "
+        "a checkpoint that does without it"
+    )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trivet.embedding.japanese import is_japanese
 from trivet.embedding.readers.decoders import unwrapped
 from trivet.embedding.readers.files import (
     find_weights,
@@ -17,12 +18,13 @@ from trivet.embedding.readers.files import (
 )
 from trivet.embedding.readers.modules import (
     Module,
+    UnknownModulesError,
     read_modules,
     read_projection,
     read_transformer,
     require_known,
 )
-from trivet.embedding.spec import EncoderSpec, TokenVectors
+from trivet.embedding.spec import EncoderSpec, Loading, TokenVectors
 from trivet.errors import CheckpointError
 
 KINDS = ("Transformer", "Pooling", "Dense", "Normalize")
@@ -37,6 +39,8 @@ _POOLING_SWITCHES = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+# Encoders that are saved under the settings of encoder and decoder.
+_HALVES_OF_PAIRS = ("t5", "mt5", "umt5", "t5gemma")
 # What changes a backbone's states and does not show in its weights.
 _BACKBONE_KEYS = (
     "model_type", "num_attention_heads", "n_heads", "num_key_value_heads", "hidden_act",
@@ -54,7 +58,8 @@ def read_dense(folder: Path) -> EncoderSpec:
             as sentence-transformers would, by mean, without normalisation.
 
     Raises:
-        CheckpointError: a file is missing or damaged, or a module is of an unknown kind.
+        UnknownModulesError: modules that this library does not run.
+        CheckpointError: a file is missing or damaged.
     """
     if (folder / "modules.json").is_file():
         modules = _read_chain(folder / "modules.json")
@@ -75,7 +80,8 @@ def _read_chain(file: Path) -> list[Module]:
     chain = [kind for kind, _ in modules]
     known = ["Transformer", "Pooling", *["Dense"] * chain.count("Dense")]
     if chain not in (known, [*known, "Normalize"]):
-        raise CheckpointError(
+        kind = UnknownModulesError if chain else CheckpointError
+        raise kind(
             "expected Transformer, Pooling, any number of Dense, then Normalize or nothing, got "
             f"{', '.join(chain) or 'no module'} in {file}: choose a checkpoint of that order"
         )
@@ -91,12 +97,12 @@ def read_backbone(folder: Path, settings: Mapping[str, Any]) -> EncoderSpec:
     """
     file = folder / "config.json"
     config = unwrapped(read_object(file))
-    if config.get("is_encoder_decoder"):
-        raise CheckpointError(
+    if config.get("is_encoder_decoder") or config.get("model_type") in _HALVES_OF_PAIRS:
+        raise UnknownModulesError(
             f"expected an encoder or a decoder, got {config.get('model_type')!r} in {file}, "
             "which is both: choose a checkpoint of another architecture"
         )
-    if not (folder / "tokenizer.json").is_file():
+    if not (folder / "tokenizer.json").is_file() and not is_japanese(folder):
         raise CheckpointError(
             f"expected the file tokenizer.json in {folder}, got none: save the tokenizer as a "
             "fast one with transformers, or fetch the checkpoint anew"
@@ -113,6 +119,7 @@ def read_backbone(folder: Path, settings: Mapping[str, Any]) -> EncoderSpec:
         pad_id=pad_id if isinstance(pad_id, int) else 0,
         layers=whole_number(config, ("num_hidden_layers", "n_layers", "n_layer"), file),
         backbone=json.dumps(traits, sort_keys=True),
+        loading=Loading(causal=settings.get("is_causal")),
     )
 
 

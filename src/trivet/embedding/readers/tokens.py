@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from trivet.embedding.japanese import SPECIAL as JAPANESE_SPECIAL
+from trivet.embedding.japanese import is_japanese, make_tokenizer
 from trivet.embedding.readers.files import read_object_if_there
 from trivet.errors import CheckpointError
 
@@ -34,7 +36,13 @@ class TokenTable:
 
         Raises:
             CheckpointError: one is missing or damaged.
+            MissingExtraError: a package that the tokenizer needs is not installed.
         """
+        config = read_object_if_there(folder / "tokenizer_config.json")
+        stated = {**config, **read_object_if_there(folder / "special_tokens_map.json")}
+        special = {role: _text(stated[role]) for role in _SPECIAL if stated.get(role)}
+        if is_japanese(folder):
+            return cls(make_tokenizer(folder), {**JAPANESE_SPECIAL, **special})
         file = folder / "tokenizer.json"
         try:
             tokenizer = Tokenizer.from_file(str(file))
@@ -43,9 +51,6 @@ class TokenTable:
                 f"expected a tokenizer in {file}, got a file that cannot be read as one "
                 f"({error}): fetch or save the checkpoint anew"
             ) from error
-        config = read_object_if_there(folder / "tokenizer_config.json")
-        stated = {**config, **read_object_if_there(folder / "special_tokens_map.json")}
-        special = {role: _text(stated[role]) for role in _SPECIAL if stated.get(role)}
         return cls(tokenizer, special or _USUAL)
 
     def id_of(self, text: str) -> int | None:
