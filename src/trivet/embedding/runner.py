@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trivet.embedding import heads
-from trivet.embedding.batching import TOKEN_BUDGET, pad, plan_batches, restore_order
+from trivet.embedding.batching import PADDING_BUDGET, TOKEN_BUDGET, pad, plan_batches, restore_order
 from trivet.embedding.kernels.hardware import is_out_of_memory
 from trivet.embedding.kernels.onednn import load_fastest
 from trivet.embedding.kernels.torch import Backbone
@@ -86,7 +86,9 @@ class Runner:
         Raises:
             EmbeddingError: the model failed on a batch.
         """
-        batches = plan_batches([len(text.ids) for text in texts], budget=self._budget)
+        lengths, budget = [len(text.ids) for text in texts], self._budget
+        padding = PADDING_BUDGET if self.backbone.device.type == "cpu" else budget
+        batches = plan_batches(lengths, budget=budget, padding=padding)
         parts = [made for batch in batches for made in self._batch([texts[i] for i in batch], job)]
         dense = [part.dense for part in parts if part.dense is not None]
         sparse = [part.sparse for part in parts if part.sparse is not None]
