@@ -20,6 +20,13 @@ def test_every_text_is_in_one_batch_within_the_budget(lengths, budget):
         assert len(batch) == 1 or widest * len(batch) <= budget
 
 
+@given(LENGTHS, st.integers(0, 200))
+def test_a_batch_is_padded_by_no_more_than_it_may(lengths, padding):
+    for batch in plan_batches(lengths, pass_tokens=padding):
+        widest = max(lengths[position] for position in batch)
+        assert sum(widest - lengths[position] for position in batch) <= padding
+
+
 @given(LENGTHS)
 def test_no_text_is_shorter_than_one_of_a_later_batch(lengths):
     batches = plan_batches(lengths, budget=512)
@@ -45,6 +52,8 @@ def test_a_batch_ends_where_its_padding_would_cost_more_than_another_pass():
 def test_batches_are_filled_before_a_new_one_begins():
     assert plan_batches([10] * 9, budget=40) == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
     assert plan_batches([3, 100, 2], budget=6) == [[1], [0, 2]]
+    assert plan_batches([30, 20, 10, 10], pass_tokens=10) == [[0, 1], [2, 3]]
+    assert plan_batches([30, 20, 10, 10], pass_tokens=30) == [[0, 1, 2], [3]]
     assert plan_batches([]) == []
 
 

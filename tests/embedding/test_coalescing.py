@@ -170,8 +170,7 @@ def test_company_is_sought_where_it_is_of_use_and_no_bits_are_promised(
     embedder = Embedder.load(tiny_model, precision=precision)
     model, seen = Model(), []
     model.held.set()
-    place = SimpleNamespace(device=SimpleNamespace(type=device))
-    runner = SimpleNamespace(represent=model, backbone=place)
+    runner = SimpleNamespace(represent=model, gains_by_company=device != "cpu")
     monkeypatch.setattr(embedder.weights, "runner", lambda: runner)
     represent = Coalescer.represent
     monkeypatch.setattr(Coalescer, "represent", lambda *call: seen.append(call) or represent(*call))

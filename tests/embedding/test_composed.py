@@ -59,9 +59,9 @@ def work(monkeypatch):
         done["loads"] += 1
         return load_fastest(*args)
 
-    def passing(*args):
+    def passing(*args, **options):
         done["passes"] += 1
-        return forward(*args)
+        return forward(*args, **options)
 
     monkeypatch.setattr(runner, "load_fastest", loading)
     monkeypatch.setattr(Runner, "_forward", passing)

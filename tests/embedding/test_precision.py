@@ -8,6 +8,7 @@ import torch
 
 from trivet.embedding import Embedder
 from trivet.embedding.kernels import hardware, onednn
+from trivet.embedding.kernels.packed import PackedLinear
 from trivet.errors import EmbeddingError
 
 TEXTS = ["a kedge is a light anchor", "leeway is sideways drift", "what keeps a ship in place?"]
@@ -28,7 +29,7 @@ def test_bfloat16_is_near_float32_and_of_the_same_space(tiny_model, monkeypatch,
     np.testing.assert_allclose(np.linalg.norm(made.dense.values, axis=1), 1, atol=1e-6)
     backbone = rough.weights.runner().backbone.model
     kinds = {type(module) for module in backbone.modules()}
-    assert (onednn.PackedLinear in kinds) is packed
+    assert (PackedLinear in kinds) is packed
 
 
 @pytest.mark.parametrize("has", [True, False])
@@ -39,6 +40,34 @@ def test_auto_is_bfloat16_where_the_hardware_has_it(monkeypatch, has):
     assert hardware.choose_dtype("auto", device) == expected
     assert hardware.choose_dtype("float32", device) == torch.float32
     assert hardware.choose_dtype("bfloat16", device) == torch.bfloat16
+
+
+@pytest.mark.parametrize(("seconds", "pays"), [((1.0, 0.5), True), ((1.0, 0.95), False)])
+def test_instructions_for_bfloat16_count_only_where_they_are_faster(monkeypatch, seconds, pays):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    taken = iter(seconds)
+    monkeypatch.setattr(hardware, "best_times", lambda ways: [next(taken)] * len(ways))
+    hardware._pays.cache_clear()
+    try:
+        assert hardware._has_bfloat16(torch.device("cpu")) is pays
+        assert hardware._has_bfloat16(torch.device("cpu")) is pays  # measured once
+    finally:
+        hardware._pays.cache_clear()
+
+
+def test_a_processor_without_the_instructions_is_not_measured(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(hardware, "_pays", lambda: pytest.fail("measured"))
+    assert not hardware._has_bfloat16(torch.device("cpu"))
+
+
+def test_the_precisions_are_measured_on_the_same_products():
+    for dtype in (torch.float32, torch.bfloat16):
+        for product in hardware._products(dtype):
+            with torch.inference_mode():
+                assert product().shape == (256, 768)
+                assert product().dtype == dtype
 
 
 def test_a_gpu_is_used_where_there_is_one(monkeypatch):
@@ -61,7 +90,7 @@ def test_a_gpu_is_used_where_there_is_one(monkeypatch):
 )
 def test_a_batch_that_runs_out_of_memory_is_halved(tiny_model, monkeypatch, error):
     embedder = Embedder.load(tiny_model)
-    texts = [*TEXTS, *["ship and sail " * n for n in range(1, 9)]]
+    texts = [*TEXTS, *["ship and sail " * 2] * 8]
     expected = embedder.embed_documents(texts)
     backbone, sizes = embedder.weights.runner().backbone, []
     states = backbone.states
@@ -78,6 +107,27 @@ def test_a_batch_that_runs_out_of_memory_is_halved(tiny_model, monkeypatch, erro
     np.testing.assert_allclose(made.dense.values, expected.dense.values, atol=1e-6)
     for rows, others in zip(made.multi.values, expected.multi.values, strict=True):
         np.testing.assert_allclose(rows, others, atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "batches"), [("cpu", 2), ("cuda", 1)])
+def test_only_a_processor_pays_for_less_padding_with_more_batches(
+    tiny_model, monkeypatch, kind, batches
+):
+    embedder = Embedder.load(tiny_model, modes=["dense"])
+    backbone, sizes = embedder.weights.runner().backbone, []
+    states = backbone.states
+
+    def counting(ids, mask):
+        sizes.append(len(ids))
+        monkeypatch.setattr(backbone, "device", torch.device("cpu"))
+        made = states(ids, mask)
+        monkeypatch.setattr(backbone, "device", torch.device(kind))
+        return made
+
+    monkeypatch.setattr(backbone, "device", torch.device(kind))
+    monkeypatch.setattr(backbone, "states", counting)
+    embedder.embed_documents(["ship " * 50, "sail " * 5, "mast " * 5])
+    assert len(sizes) == batches
 
 
 def test_one_text_that_memory_does_not_suffice_for_is_an_error(tiny_model, monkeypatch):

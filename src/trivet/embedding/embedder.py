@@ -43,7 +43,8 @@ class Embedder(EmbedderInterface):
             model: a folder with a checkpoint, or a model's name on the hub.
             modes: the legs to make; None = all that the checkpoint holds.
             precision: of the computation: "float32" is the reference; "bfloat16" is faster where
-                the hardware has it; "auto" is that where it has. The space is the same.
+                the hardware is made for it; "auto" is that where it measures faster. The space is
+                the same.
             layers: of the backbone, the first ones; None = all.
             dims: of dense and token vectors, the first ones; None = all. Use a model that was
                 trained for it (Matryoshka). Each (layers, dims) is a space of its own.

@@ -27,7 +27,7 @@ def make_canaries(embedder: Embedder) -> dict[str, str]:
     """The canaries of each leg, as JSON keeps them: base64 of (texts, d) float16.
 
     Raises:
-        EmbeddingError: the model made a vector of no length or of numbers that are not finite.
+        EmbeddingError: the model made numbers that are not finite.
     """
     made = embedder.embed_documents(list(TEXTS), truncate=True)
     return {mode: _packed(_rows(leg), embedder.name) for mode, leg in made.legs.items()}
@@ -46,8 +46,7 @@ def require_same_canaries(expected: Mapping[str, str], came: Mapping[str, str], 
     """
     for mode in sorted(set(expected) & set(came)):
         stored, made = _unpacked(expected[mode]), _unpacked(came[mode])
-        same_size = stored.shape == made.shape
-        cosine = float(np.min(np.sum(stored * made, axis=1))) if same_size else 0.0
+        cosine = _least_cosine(stored, made) if stored.shape == made.shape else 0.0
         if cosine < LEAST_COSINE:
             raise SpaceMismatchError(
                 f"the index holds {mode} vectors of {model!r}, got a model of that name that makes "
@@ -56,6 +55,12 @@ def require_same_canaries(expected: Mapping[str, str], came: Mapping[str, str], 
                 "changed: open the index with the model as it was, or index the documents anew in "
                 "another location"
             )
+
+
+def _least_cosine(stored: Vectors, made: Vectors) -> float:
+    """Of two texts' vectors; two of no length are the same."""
+    both_empty = ~np.any(stored, axis=1) & ~np.any(made, axis=1)
+    return float(np.min(np.sum(stored * made, axis=1) + both_empty))
 
 
 def _rows(leg: Leg) -> Vectors:
@@ -71,18 +76,22 @@ def _rows(leg: Leg) -> Vectors:
 
 
 def _packed(rows: Vectors, model: str) -> str:
-    lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
-    if not np.all(np.isfinite(lengths)) or not np.all(lengths > 0):
+    if not np.all(np.isfinite(rows)):
         raise EmbeddingError(
-            f"expected vectors with a length from {model!r}, got lengths {lengths.ravel()} for "
-            "three test texts: check the checkpoint"
+            f"expected finite vectors of three test texts from {model!r}, got NaN or an infinity: "
+            "check the checkpoint"
         )
-    return base64.b64encode((rows / lengths).astype("<f2").tobytes()).decode("ascii")
+    return base64.b64encode(_unit(rows).astype("<f2").tobytes()).decode("ascii")
 
 
 def _unpacked(text: str) -> Vectors:
     """Unit rows, float32, (texts, d)."""
     flat = np.frombuffer(base64.b64decode(text), dtype="<f2").astype(np.float32)
-    rows = flat.reshape(len(TEXTS), -1)
-    unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return _unit(flat.reshape(len(TEXTS), -1))
+
+
+def _unit(rows: Vectors) -> Vectors:
+    """Rows of length 1; a text that the model knows no word of may have made none, and stays so."""
+    lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    unit: Vectors = (rows / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
     return unit

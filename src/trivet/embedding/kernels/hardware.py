@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-import torch
+from functools import lru_cache, partial
 
+import torch
+from torch import nn
+
+from trivet.embedding.kernels.packed import PackedLinear, has_packing
+from trivet.embedding.kernels.probing import best_times
+
+# Rows and columns of a product that is worth measuring, and still takes few milliseconds.
+_PROBE_ROWS = 256
+_PROBE_WIDTH = 768
+_WORTHWHILE = 1.1
 MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -37,11 +47,29 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _has_bfloat16(device: torch.device) -> bool:
-    """Whether a device has instructions for it, so that it is faster than float32."""
+    """Whether a device computes with it, and faster than with float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "mps":
         return torch.backends.mps.is_macos_or_newer(14, 0)
     # Not public: torch has no other way to ask, and may drop it.
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, name, bool)()) for name in probes)
+    return any(bool(getattr(torch.cpu, name, bool)()) for name in probes) and _pays()
+
+
+@lru_cache(maxsize=1)
+def _pays() -> bool:
+    """Whether the processor's instructions for it are faster, measured once a process.
+
+    Intel's without AMX have half the speed of float32's, AMD's twice.
+    """
+    times = [min(best_times(_products(dtype))) for dtype in (torch.float32, torch.bfloat16)]
+    return times[1] * _WORTHWHILE < times[0]
+
+
+def _products(dtype: torch.dtype) -> list[partial[torch.Tensor]]:
+    """A matrix product by each kernel there is."""
+    linear = nn.Linear(_PROBE_WIDTH, _PROBE_WIDTH, dtype=dtype)
+    layers = [linear, PackedLinear(linear)] if has_packing() else [linear]
+    rows = torch.ones(_PROBE_ROWS, _PROBE_WIDTH, dtype=dtype)
+    return [partial(layer, rows) for layer in layers]
