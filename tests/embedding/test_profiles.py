@@ -236,3 +236,12 @@ def test_a_profile_that_is_not_there_is_refused(tiny_model, tmp_path):
     for absent in ("no-family", tmp_path / "none.json", 3):
         with pytest.raises(InvalidInputError, match="a family out of arctic-v1, "):
             Embedder.load(tiny_model, profile=absent)
+
+
+def test_a_task_that_a_query_may_name_may_be_the_embedders(tiny_model):
+    asked = Embedder.load(tiny_model, profile="e5-instruct")
+    loaded = Embedder.load(tiny_model, profile="e5-instruct", task="qa")
+    assert loaded.task == "qa"
+    assert loaded.render("who?") == asked.render(Query("who?", task="qa"))
+    assert loaded.render(Query("who?", task="search")) == asked.render("who?")
+    assert loaded.spaces == asked.spaces

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from trivet.embedding.profile import Profile
-from trivet.embedding.prompts import SEARCH, Prompts, Role, Task, Template, parse_template
+from trivet.embedding.prompts import SEARCH, Prompts, Role, Task, Template, parse_template, with_published_task
 from trivet.embedding.spec import EncoderSpec
 from trivet.embedding.tokenizing import TextTokenizer
 from trivet.errors import CheckpointError, InvalidInputError
@@ -39,10 +39,14 @@ def resolve_prompts(
     Raises:
         UnknownTaskError: there is no wording for the task.
         InstructionError: an override that is no wording.
-        InvalidInputError: an override of something else than query or document.
+        InvalidInputError: an override of something else than query or document, or a task that is
+            no name.
     """
     tasks = _declared_tasks(spec) | dict(profile.tasks if profile else {})
     chosen = SEARCH if task is None else task
+    if not isinstance(chosen, str):
+        raise InvalidInputError(f"expected a task's name, got {chosen!r}: leave it out for search")
+    tasks = with_published_task(tasks, chosen)
     prompts = Prompts(model, tasks, chosen, profile.few_shot if profile else None)
     if override is None:
         return prompts
