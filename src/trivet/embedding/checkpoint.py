@@ -21,7 +21,7 @@ from trivet.embedding.readers.families import read_checkpoint
 from trivet.embedding.resolving import require_effect, resolve_prompts
 from trivet.embedding.spaces import checked_weights, space_of
 from trivet.embedding.spec import EncoderSpec
-from trivet.embedding.texts import require_texts
+from trivet.embedding.texts import checked_titles, require_texts
 from trivet.embedding.tokenizing import TextTokenizer
 from trivet.embedding.weights import Weights, in_spaces
 from trivet.errors import MissingHeadError
@@ -102,6 +102,7 @@ class CheckpointEmbedder(Embedder):
     def render_document(self, text: str, *, title: str = "") -> str:
         """The exact text of a document."""
         require_texts([text])
+        [title] = checked_titles([title], 1)
         return self.prompts.document(text, title).whole
 
     def count_tokens(
@@ -110,7 +111,7 @@ class CheckpointEmbedder(Embedder):
         """Tokens of each text as a document."""
         require_texts(texts, blank=True)
         added = len(marker_ids(self.spec, "document"))
-        pairs = zip(texts, titles or [""] * len(texts), strict=True)
+        pairs = zip(texts, checked_titles(titles, len(texts)), strict=True)
         rendered = [self.prompts.document(text, title).whole for text, title in pairs]
         return [added + n for n in self.text_tokenizer.count(rendered)]
 

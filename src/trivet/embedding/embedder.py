@@ -10,8 +10,8 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from trivet.embedding.options import LoadOptions, ProfileSource
-from trivet.embedding.texts import require_texts
-from trivet.errors import InvalidInputError, MissingHeadError
+from trivet.embedding.texts import checked_titles, require_texts
+from trivet.errors import MissingHeadError
 from trivet.query import Query
 from trivet.types import Mode, Representations, Space, checked_modes
 
@@ -137,9 +137,7 @@ class Embedder(ABC):
             EmbeddingError: the model failed.
         """
         require_texts(texts)
-        if titles is not None and len(titles) != len(texts):
-            raise InvalidInputError(f"expected {len(texts)} titles, got {len(titles)}")
-        return self._embed_documents(texts, titles or [""] * len(texts), truncate)
+        return self._embed_documents(texts, checked_titles(titles, len(texts)), truncate)
 
     def embed_queries(
         self, texts: Sequence[str | Query], *, task: str | None = None, truncate: bool = False
@@ -209,6 +207,7 @@ class Embedder(ABC):
         """The exact text of a document that the model reads.
 
         Raises:
+            InvalidInputError: text or title is no text, or the text is blank.
             InstructionError: a title, for a model that has no place for one.
         """
 
@@ -223,7 +222,7 @@ class Embedder(ABC):
             titles: as in `embed_documents`.
 
         Raises:
-            InvalidInputError: not a list of texts; names the position.
+            InvalidInputError: not a list of texts, or of as many titles; names the position.
             InstructionError: a title, for a model that has no place for one.
         """
 

@@ -26,3 +26,17 @@ def require_texts(texts: Sequence[str], *, blank: bool = False) -> None:
         problem = text_problem(text)
         if problem and not (blank and isinstance(text, str) and not text.strip()):
             raise InvalidInputError(f"expected a text at position {position}, {problem}")
+
+
+def checked_titles(titles: Sequence[str] | None, n: int) -> Sequence[str]:
+    """Titles of n texts, "" for those without one; None = none has one.
+
+    Raises:
+        InvalidInputError: not a list of n texts; names the position.
+    """
+    if titles is None:
+        return [""] * n
+    require_texts(titles, blank=True)
+    if len(titles) != n:
+        raise InvalidInputError(f"expected {n} titles, got {len(titles)}")
+    return titles
