@@ -223,6 +223,9 @@ def test_a_profile_comes_from_a_file_of_the_users(checkpoint, tmp_path):
         ({"family": "x", "tasks": {"search": {"query": "q: "}}}, '"{text}" once'),
         ({"family": "x", "tasks": {"search": {"query": "{text} {instruction}"}}}, "before it"),
         ({"family": "x", "few_shot": {"exmaple": ""}}, "exmaple"),
+        ({"family": "x", "few_shot": {"example": 5}}, "texts as few_shot"),
+        ({"family": "x", "models": [5]}, "texts as models"),
+        ({"family": "x", "pooling": "average"}, "as pooling one of cls, .* got 'average'"),
     ],
 )
 def test_a_profile_with_a_mistake_is_refused(tmp_path, stored, message):

@@ -158,6 +158,9 @@ def test_titles_go_into_their_field(tiny_model):
         ({"query": "{text} {text}"}, InstructionError),
         ({"passage": "p: {text}"}, InvalidInputError),
         ({"query": None}, InvalidInputError),
+        ({"query": "\ud800 {text}"}, InvalidInputError),
+        ("query: {text}", InvalidInputError),
+        (["query: {text}"], InvalidInputError),
     ],
 )
 def test_an_override_that_is_no_wording_is_refused(tiny_model, prompts, error):
@@ -192,3 +195,8 @@ def test_a_title_that_is_no_text_is_not_rendered(tiny_model):
     embedder = Embedder.load(tiny_model, prompts={"document": "{title}: {text}"})
     with pytest.raises(InvalidInputError, match="expected a text at position 0, got int"):
         embedder.render_document("leeway", title=5)
+
+
+def test_a_task_that_is_no_name_is_refused(tiny_model):
+    with pytest.raises(InvalidInputError, match="expected a task's name"):
+        Embedder.load(tiny_model, task=["search"])

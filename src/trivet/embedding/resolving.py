@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from trivet.embedding.profile import Profile
-from trivet.embedding.prompts import SEARCH, Prompts, Role, Task, Template, parse_template, with_published_task
+from trivet.embedding.prompts import (
+    SEARCH,
+    Prompts,
+    Role,
+    Task,
+    Template,
+    parse_template,
+    with_published_task,
+)
 from trivet.embedding.spec import EncoderSpec
 from trivet.embedding.tokenizing import TextTokenizer
 from trivet.errors import CheckpointError, InvalidInputError
+from trivet.query import text_problem
 
 # The names under which checkpoints keep the prompt of each role, the usual one first.
 _NAMES: dict[Role, tuple[str, ...]] = {
@@ -50,9 +59,11 @@ def resolve_prompts(
     prompts = Prompts(model, tasks, chosen, profile.few_shot if profile else None)
     if override is None:
         return prompts
+    if not isinstance(override, Mapping):
+        raise InvalidInputError(f"expected prompts by {' and '.join(_NAMES)}, got {override!r}")
     changed = tasks[chosen]
     for side, wording in override.items():
-        if side not in _NAMES or not isinstance(wording, str):
+        if side not in _NAMES or text_problem(wording):
             raise InvalidInputError(
                 f"expected prompts to hold wordings of {' and '.join(_NAMES)}, got "
                 f"{side!r}: {wording!r}"
