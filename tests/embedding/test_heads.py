@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from trivet.embedding import heads
-from trivet.embedding.readers.sentence_transformers import POOLING_MODES
+from trivet.embedding.spec import POOLING_MODES
 
 STATES = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
 MASK = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])

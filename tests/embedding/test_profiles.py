@@ -223,6 +223,9 @@ def test_a_profile_comes_from_a_file_of_the_users(checkpoint, tmp_path):
         ({"family": "x", "tasks": {"search": {"query": "q: "}}}, '"{text}" once'),
         ({"family": "x", "tasks": {"search": {"query": "{text} {instruction}"}}}, "before it"),
         ({"family": "x", "few_shot": {"exmaple": ""}}, "exmaple"),
+        ({"family": "x", "few_shot": {"example": 5}}, "texts as few_shot"),
+        ({"family": "x", "models": [5]}, "texts as models"),
+        ({"family": "x", "pooling": "average"}, "as pooling one of cls, .* got 'average'"),
     ],
 )
 def test_a_profile_with_a_mistake_is_refused(tmp_path, stored, message):
@@ -236,3 +239,12 @@ def test_a_profile_that_is_not_there_is_refused(tiny_model, tmp_path):
     for absent in ("no-family", tmp_path / "none.json", 3):
         with pytest.raises(InvalidInputError, match="a family out of arctic-v1, "):
             Embedder.load(tiny_model, profile=absent)
+
+
+def test_a_task_that_a_query_may_name_may_be_the_embedders(tiny_model):
+    asked = Embedder.load(tiny_model, profile="e5-instruct")
+    loaded = Embedder.load(tiny_model, profile="e5-instruct", task="qa")
+    assert loaded.task == "qa"
+    assert loaded.render("who?") == asked.render(Query("who?", task="qa"))
+    assert loaded.render(Query("who?", task="search")) == asked.render("who?")
+    assert loaded.spaces == asked.spaces

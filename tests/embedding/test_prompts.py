@@ -158,6 +158,9 @@ def test_titles_go_into_their_field(tiny_model):
         ({"query": "{text} {text}"}, InstructionError),
         ({"passage": "p: {text}"}, InvalidInputError),
         ({"query": None}, InvalidInputError),
+        ({"query": "\ud800 {text}"}, InvalidInputError),
+        ("query: {text}", InvalidInputError),
+        (["query: {text}"], InvalidInputError),
     ],
 )
 def test_an_override_that_is_no_wording_is_refused(tiny_model, prompts, error):
@@ -178,3 +181,22 @@ def test_a_query_is_checked_when_it_is_made():
         with pytest.raises(InvalidQueryError):
             made()
     assert Query("a", examples=[Example("b", "c")]).examples == (Example("b", "c"),)
+
+
+@pytest.mark.parametrize("titles", [[None], [5], ["\ud800"], "a", 5, ["a", "b"], []])
+@pytest.mark.parametrize("method", ["embed_documents", "count_tokens"])
+def test_titles_that_are_no_list_of_as_many_texts_are_refused(tiny_model, method, titles):
+    embedder = Embedder.load(tiny_model, prompts={"document": "{title}: {text}"})
+    with pytest.raises(InvalidInputError):
+        getattr(embedder, method)(["leeway"], titles=titles)
+
+
+def test_a_title_that_is_no_text_is_not_rendered(tiny_model):
+    embedder = Embedder.load(tiny_model, prompts={"document": "{title}: {text}"})
+    with pytest.raises(InvalidInputError, match="expected a text at position 0, got int"):
+        embedder.render_document("leeway", title=5)
+
+
+def test_a_task_that_is_no_name_is_refused(tiny_model):
+    with pytest.raises(InvalidInputError, match="expected a task's name"):
+        Embedder.load(tiny_model, task=["search"])

@@ -255,3 +255,25 @@ def test_a_pickle_that_would_run_code_is_refused_unrun(checkpoint, capsys):
     with pytest.raises(CheckpointError, match=r"pytorch_model\.bin"):
         Embedder.load(folder).load_weights()
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "values"),
+    [
+        ("config_sentence_transformers.json", {"prompts": ["query: "]}),
+        ("config_sentence_transformers.json", {"prompts": {"query": 5}}),
+        ("config_sentence_transformers.json", {"truncate_dim": "8"}),
+        ("config_sentence_transformers.json", {"truncate_dim": -1}),
+        ("sentence_bert_config.json", {"max_seq_length": "64"}),
+        ("sentence_bert_config.json", {"max_seq_length": -1}),
+    ],
+)
+def test_a_setting_of_another_type_is_refused_by_name(folder, file, values):
+    change(folder / file, **values)
+    with pytest.raises(CheckpointError, match=next(iter(values))):
+        read_checkpoint(folder)
+
+
+def test_prompts_that_are_null_are_none(folder):
+    change(folder / "config_sentence_transformers.json", prompts=None)
+    assert read_checkpoint(folder).prompts == {}

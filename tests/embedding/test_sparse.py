@@ -145,3 +145,19 @@ def test_a_sparse_model_has_no_dense_leg(variant_folder):
 def test_variants_are_spaces_of_their_own(variant_folder):
     spaces = {Embedder.load(variant_folder(name)).spaces["sparse"] for name in VARIANTS}
     assert len(spaces) == len(VARIANTS)
+
+
+def test_a_profile_gives_a_sparse_model_no_dense_leg(variant_folder):
+    assert Embedder.load(variant_folder("max"), profile="bge-en").modes == ("sparse",)
+
+
+@pytest.mark.parametrize("rows", [5, 0])
+def test_a_table_with_a_weight_for_few_tokens_only_is_refused(tmp_path, rows):
+    import torch
+    from safetensors.torch import save_file
+
+    folder = build_document_only(tmp_path / "router")
+    file = next(folder.glob("query_0_*")) / "model.safetensors"
+    save_file({"weight": torch.ones(rows)}, file)
+    with pytest.raises(CheckpointError, match="one weight for each entry of the vocabulary"):
+        Embedder.load(folder).embed_queries(TEXTS)

@@ -11,6 +11,7 @@ import pytest
 import trivet
 from trivet.errors import (
     IndexClosedError,
+    InvalidInputError,
     InvalidQueryError,
     SearchTimeoutError,
     TextTooLongError,
@@ -138,3 +139,39 @@ def test_a_closed_index_answers_nothing_more(filled: trivet.Index) -> None:
     with pytest.raises(IndexClosedError):
         asyncio.run(filled.asearch("anchor"))
     assert not [t for t in threading.enumerate() if t.name == "trivet-search" and t.is_alive()]
+
+
+@pytest.mark.parametrize("timeout_s", ["1", [1], True, 0, -1, float("nan"), float("inf")])
+def test_a_time_that_is_none_is_refused(filled: trivet.Index, timeout_s: object) -> None:
+    with pytest.raises(InvalidInputError, match="expected timeout_s to be a number"):
+        asyncio.run(filled.asearch("anchor", timeout_s=timeout_s))
+
+
+def test_two_that_close_both_wait_for_the_search_that_is_under_way(
+    filled: trivet.Index, monkeypatch
+) -> None:
+    answer_all = filled._worker._answer_all
+    is_under_way, go_on = threading.Event(), threading.Event()
+
+    def slow(asked):
+        is_under_way.set()
+        assert go_on.wait(10)
+        return answer_all(asked)
+
+    monkeypatch.setattr(filled._worker, "_answer_all", slow)
+
+    async def ask() -> list[trivet.Hit]:
+        search = asyncio.ensure_future(filled.asearch("anchor", k=1))
+        while not is_under_way.is_set():
+            await asyncio.sleep(0.01)
+        closing = [threading.Thread(target=filled.close) for _ in range(2)]
+        for thread in closing:
+            thread.start()
+        await asyncio.sleep(0.2)
+        go_on.set()
+        hits = await search
+        for thread in closing:
+            thread.join()
+        return hits
+
+    assert len(asyncio.run(ask())) == 1

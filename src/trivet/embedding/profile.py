@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trivet.embedding.prompts import FewShot, Task, Template, parse_template
-from trivet.embedding.spec import EncoderSpec
+from trivet.embedding.spec import POOLING_MODES, EncoderSpec
 from trivet.errors import InstructionError, InvalidInputError
 
 _FOLDER = Path(__file__).parent / "profiles"
@@ -45,7 +45,7 @@ class Profile:
         models: the hub repositories that it holds for, exactly.
         tasks: the wordings of each task.
         few_shot: how examples are shown.
-        pooling: a mode of pooling token states.
+        pooling: a mode of pooling token states, where the checkpoint has a dense leg.
         attention: "causal" or "bidirectional".
         eos: the token that ends every text.
         normalise: whether vectors are scaled to length 1.
@@ -99,7 +99,7 @@ class Profile:
 
     def applied(self, spec: EncoderSpec) -> EncoderSpec:
         """The spec of a checkpoint, with what the profile states in place of the checkpoint."""
-        if self.pooling is not None:
+        if self.pooling is not None and spec.pooling:  # no profile makes a leg out of nothing
             spec = replace(spec, pooling=(self.pooling,))
         if self.normalise is not None:
             spec = replace(spec, normalise=self.normalise)
@@ -180,6 +180,16 @@ def _require_known(stored: Mapping[str, Any], place: str) -> None:
             f"expected as attention one of {', '.join(_ATTENTION)} in {place}, got "
             f"{stored['attention']!r}"
         )
+    if stored.get("pooling", "mean") not in POOLING_MODES:
+        raise InvalidInputError(
+            f"expected as pooling one of {', '.join(POOLING_MODES)} in {place}, got "
+            f"{stored['pooling']!r}"
+        )
+    for name in ("models", "few_shot"):
+        held = stored.get(name, ())
+        texts = held.values() if isinstance(held, dict) else held
+        if not all(isinstance(text, str) for text in texts):
+            raise InvalidInputError(f"expected texts as {name} in {place}, got {held!r}")
     for name, task in stored.get("tasks", {}).items():
         known_task = isinstance(task, dict) and all(
             key in _TASK_KEYS and isinstance(value, str) for key, value in task.items()

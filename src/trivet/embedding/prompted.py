@@ -44,6 +44,7 @@ class PromptedEmbedder(Embedder):
     def render_document(self, text: str, *, title: str = "") -> str:
         """The exact text of a document."""
         require_texts([text])
+        [title] = checked_titles([text], [title])
         return self.prompts.document(text, title).whole
 
     def count_tokens(

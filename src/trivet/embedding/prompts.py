@@ -189,7 +189,7 @@ class Prompts:
             default = self.tasks[self.task].query
             if not default.takes_instruction or name not in _INSTRUCTIONS:
                 raise self._unknown(name)
-            return replace(default, instruction=_INSTRUCTIONS[name])
+            return _instructed(default, name)
         wanted, written = self.tasks[name].document.pattern, self.documents().pattern
         if wanted != written:
             raise SpaceMismatchError(
@@ -211,6 +211,14 @@ class Prompts:
         )
 
 
+def with_published_task(tasks: Mapping[str, Task], name: str) -> Mapping[str, Task]:
+    """The tasks with one more, if it has published words and searching has a place for them."""
+    search = tasks.get(SEARCH, Task())
+    if name in tasks or name not in _INSTRUCTIONS or not search.query.takes_instruction:
+        return tasks
+    return {**tasks, name: replace(search, query=_instructed(search.query, name))}
+
+
 def parse_template(wording: str, *, instruction: str = "", title: str = "none") -> Template:
     """Read a wording such as "query: {text}".
 
@@ -226,6 +234,10 @@ def parse_template(wording: str, *, instruction: str = "", title: str = "none") 
     if "{instruction}" in before and not instruction:
         instruction = _INSTRUCTIONS[SEARCH]
     return Template(before, after, instruction, title)
+
+
+def _instructed(template: Template, task: str) -> Template:
+    return replace(template, instruction=_INSTRUCTIONS[task])
 
 
 def _filled(wording: str, **values: str) -> str:

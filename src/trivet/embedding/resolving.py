@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from trivet.embedding.profile import Profile
-from trivet.embedding.prompts import SEARCH, Prompts, Role, Task, Template, parse_template
+from trivet.embedding.prompts import (
+    SEARCH,
+    Prompts,
+    Role,
+    Task,
+    Template,
+    parse_template,
+    with_published_task,
+)
 from trivet.embedding.spec import EncoderSpec
 from trivet.embedding.tokenizing import TextTokenizer
 from trivet.errors import CheckpointError, InstructionError, InvalidInputError
+from trivet.query import text_problem
 
 # The names under which checkpoints keep the prompt of each role, the usual one first.
 _NAMES: dict[Role, tuple[str, ...]] = {
@@ -39,10 +48,14 @@ def resolve_prompts(
     Raises:
         UnknownTaskError: there is no wording for the task.
         InstructionError: an override that is no wording.
-        InvalidInputError: an override of something else than query or document.
+        InvalidInputError: an override of something else than query or document, or a task that is
+            no name.
     """
     tasks = _declared_tasks(spec) | dict(profile.tasks if profile else {})
     chosen = SEARCH if task is None else task
+    if not isinstance(chosen, str):
+        raise InvalidInputError(f"expected a task's name, got {chosen!r}: leave it out for search")
+    tasks = dict(with_published_task(tasks, chosen))
     prompts = Prompts(model, tasks, chosen, profile.few_shot if profile else None)
     return overridden(prompts, override)
 
@@ -60,9 +73,11 @@ def overridden(prompts: Prompts, override: Mapping[str, str] | None) -> Prompts:
     """
     if override is None:
         return prompts
+    if not isinstance(override, Mapping):
+        raise InvalidInputError(f"expected prompts by {' and '.join(_NAMES)}, got {override!r}")
     changed = prompts.tasks[prompts.task]
     for side, wording in override.items():
-        if side not in _NAMES or not isinstance(wording, str):
+        if side not in _NAMES or text_problem(wording):
             raise InvalidInputError(
                 f"expected prompts to hold wordings of {' and '.join(_NAMES)}, got "
                 f"{side!r}: {wording!r}"

@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 
 from trivet.types import Mode
 
+POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
+
 Kept: TypeAlias = Literal["text", "after_first", "all"]
 
 

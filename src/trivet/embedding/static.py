@@ -38,12 +38,15 @@ class StaticQueries:
         """
         (file,) = find_weights(folder)
         weights = read_tensors(file, "").get("weight")
-        if weights is None or weights.ndim != 1:
+        tokenizer = TokenTable.read(folder).tokenizer
+        entries = max(tokenizer.get_vocab().values(), default=-1) + 1
+        if weights is None or weights.ndim != 1 or len(weights) < entries:
+            came = "none" if weights is None else f"shape {tuple(weights.shape)}"
             raise CheckpointError(
-                f"expected one weight for each entry of the vocabulary in {file}, got none: fetch "
-                "the checkpoint anew"
+                f"expected one weight for each entry of the vocabulary ({entries}) in {file}, got "
+                f"{came}: fetch the checkpoint anew"
             )
-        return cls(TokenTable.read(folder).tokenizer, weights.float().numpy())
+        return cls(tokenizer, weights.float().numpy())
 
     def embed(self, texts: Sequence[str]) -> list[SparseVector]:
         """The weight of every token that a text holds, of those above 0."""

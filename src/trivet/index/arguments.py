@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from trivet.errors import (
     InvalidInputError,
@@ -32,6 +34,23 @@ def checked_k(k: object) -> int:
     if not 1 <= number <= MAX_K:
         raise InvalidInputError(f"expected k to be a whole number from 1 to {MAX_K}, got {k!r}")
     return number
+
+
+def checked_timeout(timeout_s: object) -> float | None:
+    """Seconds to wait; None = as long as it takes.
+
+    Raises:
+        InvalidInputError: no finite number above 0.
+    """
+    if timeout_s is None:
+        return None
+    is_number = isinstance(timeout_s, (int, float)) and not isinstance(timeout_s, bool)
+    if not is_number or not 0 < cast(float, timeout_s) < math.inf:
+        raise InvalidInputError(
+            f"expected timeout_s to be a number of seconds above 0, got {timeout_s!r}: leave it "
+            "out to wait as long as it takes"
+        )
+    return cast(float, timeout_s)
 
 
 def checked_ids(ids: object) -> list[str]:

@@ -14,6 +14,7 @@ from trivet.index.arguments import (
     checked_k,
     checked_on_error,
     checked_queries,
+    checked_timeout,
     chosen_plan,
 )
 from trivet.index.documents import checked_documents
@@ -249,10 +250,12 @@ class Index:
         Raises:
             SearchTimeoutError: there was no answer in time.
             IndexBusyError: more searches wait than may.
+            InvalidInputError: `timeout_s` is no number above 0, or as `search`.
             TrivetError: as `search`.
         """
+        seconds = checked_timeout(timeout_s)
         [asked] = self._asked([query], k, plan, filter, modes, chunks)
-        return await self._worker.answer(asked, timeout_s)
+        return await self._worker.answer(asked, seconds)
 
     def _asked(
         self,

@@ -79,13 +79,13 @@ class SearchWorker:
             ) from error
 
     def close(self) -> None:
-        """Answer what waits, and end the thread; a second call does nothing."""
+        """Answer what waits, and end the thread; who calls again waits for that too."""
         with self._starting:
-            thread, self._thread = self._thread, None
-            self._closed = True
-        if thread is not None:
-            self._waiting.put(None)
-            thread.join()
+            is_first, self._closed = not self._closed, True
+        if self._thread is not None:
+            if is_first:
+                self._waiting.put(None)
+            self._thread.join()
 
     def _work(self) -> None:
         while True:

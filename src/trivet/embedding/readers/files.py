@@ -58,6 +58,21 @@ def whole_number(config: Mapping[str, Any], keys: Sequence[str], file: Path) -> 
     return came
 
 
+def positive_number(config: Mapping[str, Any], key: str, file: Path) -> int | None:
+    """A setting that may be absent, null or 0: None then.
+
+    Raises:
+        CheckpointError: it is no whole number above 0.
+    """
+    came = config.get(key) or None
+    if came is not None and (not isinstance(came, int) or isinstance(came, bool) or came < 0):
+        raise CheckpointError(
+            f"expected a whole number above 0 under {key} in {file}, got {came!r}: fetch the "
+            "checkpoint anew, or correct the file"
+        )
+    return came
+
+
 def find_weights(folder: Path) -> tuple[Path, ...]:
     """The file of weights, or its shards; safetensors before pickles.
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from trivet.embedding.readers.files import (
     find_weights,
+    positive_number,
     read_object,
     read_object_if_there,
     read_objects,
@@ -111,7 +112,8 @@ def read_transformer(
     require_known("is_causal", config.get("is_causal"), (None, True, False), file)
     for unread in set(_UNREAD_SETTINGS) - set(obeyed):
         require_known(unread, settings.get(unread) or None, (None,), file)
-    limit = tokenizer.get("model_max_length") or settings.get("max_seq_length")
+    limit = positive_number(tokenizer, "model_max_length", file)
+    limit = limit or positive_number(settings, "max_seq_length", file)
     return {**settings, "max_seq_length": limit, "is_causal": config.get("is_causal")}
 
 

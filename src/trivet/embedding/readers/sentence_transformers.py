@@ -12,6 +12,7 @@ from trivet.embedding.japanese import is_japanese
 from trivet.embedding.readers.decoders import unwrapped
 from trivet.embedding.readers.files import (
     find_weights,
+    positive_number,
     read_object,
     read_object_if_there,
     whole_number,
@@ -24,11 +25,10 @@ from trivet.embedding.readers.modules import (
     read_transformer,
     require_known,
 )
-from trivet.embedding.spec import EncoderSpec, Loading, TokenVectors
+from trivet.embedding.spec import POOLING_MODES, EncoderSpec, Loading, TokenVectors
 from trivet.errors import CheckpointError
 
 KINDS = ("Transformer", "Pooling", "Dense", "Normalize")
-POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 
 # One switch for each mode, as older versions wrote them; the order is that of the vectors.
 _POOLING_SWITCHES = {
@@ -175,9 +175,14 @@ def _with_pooling(spec: EncoderSpec, file: Path) -> EncoderSpec:
 def with_library_config(spec: EncoderSpec, file: Path) -> EncoderSpec:
     """The spec with the prompts and the cut that sentence-transformers keeps for the whole."""
     config = read_object_if_there(file)
-    prompts = {name: text or "" for name, text in config.get("prompts", {}).items()}
+    stated = config.get("prompts") or {}
+    if not isinstance(stated, dict) or not all(isinstance(t or "", str) for t in stated.values()):
+        raise CheckpointError(
+            f"expected prompts as texts by name, got {stated!r} in {file}: correct the file"
+        )
+    prompts = {name: text or "" for name, text in stated.items()}
     default = config.get("default_prompt_name")
     if default is not None:
         require_known("default_prompt_name", default, prompts, file)
-    dims = min(spec.dims, config.get("truncate_dim") or spec.dims)
+    dims = min(spec.dims, positive_number(config, "truncate_dim", file) or spec.dims)
     return replace(spec, prompts=prompts, default_prompt=default, dims=dims)
