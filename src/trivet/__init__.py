@@ -3,7 +3,7 @@
 from trivet.config import Settings
 from trivet.embedding import Embedder
 from trivet.errors import TrivetError
-from trivet.index import Index, open
+from trivet.index import Index, open, repair, restore
 from trivet.query import Example, Query
 from trivet.reports import IngestReport
 from trivet.types import Document, Hit, Representations, Space
@@ -21,4 +21,6 @@ __all__ = [
     "Space",
     "TrivetError",
     "open",
+    "repair",
+    "restore",
 ]

@@ -15,7 +15,8 @@ class Settings(BaseModel):
         chunk_tokens: the most tokens of a chunk, markers and title included; None = as many as
             the model reads.
         depth: candidates that each leg of a hybrid search brings (more if k asks for more).
-        batch_chunks: chunks that are embedded, written and committed together.
+        batch_chunks: chunks that are embedded, written and committed together; eight times as many
+            where the vectors are given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

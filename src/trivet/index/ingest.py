@@ -1,46 +1,48 @@
-"""Documents on their way in: planned, cut, embedded, written and committed batch by batch."""
+"""Documents on their way in: planned, cut and embedded batch by batch, one ahead of the writing."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain, islice
-from typing import TypeAlias
 
-from trivet.errors import DocumentExistsError, InvalidDocumentError, TrivetError
 from trivet.index import lexicon
-from trivet.index.documents import CheckedDocument
-from trivet.index.vectors import CutDocument, VectorSource, rendered
+from trivet.index.arguments import Progress
+from trivet.index.documents import CheckedDocument, Incoming
+from trivet.index.vectors import CutDocument, VectorSource
+from trivet.index.writing import Writer
 from trivet.reports import FailedDocument, IngestReport
-from trivet.store.journal import JournalEntry
-from trivet.store.points import Chunk, make_point
-from trivet.store.store import DocumentWrite, Store
-from trivet.types import Representations
-
-Progress: TypeAlias = Callable[[IngestReport], None]
+from trivet.store.store import Store
 
 # Documents that are looked up in the journal and cut together.
 PLAN_BATCH = 256
+# Where nothing is embedded, most of the time goes into bringing each batch to the disk, large or
+# small: so many are committed together.
+GIVEN_BATCHES = 8
 
 
 class Ingest:
     """One call of `add` or `upsert`.
+
+    A batch is written in a thread of its own while the next one is embedded. Ctrl-C reaches the
+    caller's thread alone: the batch under way is committed before it goes on its way.
 
     Args:
         store: where the documents go.
         source: where their vectors come from.
         replace_existing: `upsert`; else `add`.
         raise_errors: stop at the first document that fails.
-        batch_chunks: chunks to embed and commit together.
+        batch_chunks: chunks to embed and commit together; eight times as many if they are given.
         progress: called with the report so far after every batch.
     """
 
     def __init__(
         self,
         store: Store,
-        source: VectorSource,
         *,
+        source: VectorSource,
         replace_existing: bool,
         raise_errors: bool,
         batch_chunks: int,
@@ -48,17 +50,17 @@ class Ingest:
     ) -> None:
         self._store = store
         self._source = source
-        self._replace_existing = replace_existing
         self._raise_errors = raise_errors
-        self._batch_chunks = batch_chunks
+        self._batch_chunks = batch_chunks * (GIVEN_BATCHES if source.are_given else 1)
         self._progress = progress
+        self._writer = Writer(store, replace_existing, source.are_given, raise_errors)
         self._report = IngestReport()
         self._failed: list[FailedDocument] = []
         # One after the other where the first failure stops the call.
         self._window = 1 if raise_errors else PLAN_BATCH
         self._started = time.monotonic()
 
-    def run(self, documents: Iterable[CheckedDocument | FailedDocument]) -> IngestReport:
+    def run(self, documents: Iterable[Incoming]) -> IngestReport:
         """Take the documents in.
 
         Raises:
@@ -66,82 +68,86 @@ class Ingest:
                 before it are stored.
             StoreError: the engine failed; what was committed before stays.
         """
-        cut = self._cut(documents)
+        self._write_all(self._cut(documents))
+        if self._report.chunks and lexicon.has_lexical_leg(self._store.manifest):
+            lexicon.keep_up(self._store, at_end=True)
+        self._tell()
+        if self._stopped:
+            raise min(self._failed, key=_position).error
+        return self._report
+
+    def _write_all(self, cut: Iterator[CutDocument]) -> None:
+        """Embed each batch while the one before it is written."""
         if lexicon.is_unseen(self._store):
             head = list(islice(cut, lexicon.FIRST_SAMPLE))
             if head:
                 titled = [text for c in head for text in c.titled_texts]
                 lexicon.estimate(self._store, titled, len(head))
             cut = chain(head, cut)
-        for batch in self._batches(cut):
-            self._take_in(batch)
-            self._tell()
-            if self._stopped:
-                break
-        if self._report.chunks and lexicon.has_lexical_leg(self._store.manifest):
-            lexicon.keep_up(self._store, at_end=True)
-        self._tell()
-        if self._stopped:
-            raise self._failed[0].error
-        return self._report
+        under_way: Future[IngestReport] | None = None
+        with ThreadPoolExecutor(1, thread_name_prefix="trivet-write") as thread:
+            for batch in self._batches(cut):
+                results = self._source.embed(batch)
+                if under_way is not None:
+                    self._settle(under_way.result())
+                    under_way = None
+                    if self._stopped_before(batch):
+                        return
+                under_way = thread.submit(self._writer.write, batch, results)
+            if under_way is not None:
+                self._settle(under_way.result())
 
     @property
     def _stopped(self) -> bool:
         return self._raise_errors and bool(self._failed)
 
+    def _stopped_before(self, batch: list[CutDocument]) -> bool:
+        """Whether a document before those of a batch has failed, and stops the call."""
+        first = min(cut.document.position for cut in batch)
+        return self._raise_errors and any(failed.position < first for failed in self._failed)
+
+    def _settle(self, done: IngestReport) -> None:
+        """Add what became of a batch to the report."""
+        report = self._report
+        self._report = replace(
+            report,
+            added=report.added + done.added,
+            replaced=report.replaced + done.replaced,
+            skipped=report.skipped + done.skipped,
+            chunks=report.chunks + done.chunks,
+        )
+        self._failed += done.failed
+        self._tell()
+
     def _tell(self) -> None:
         self._report = replace(
             self._report,
-            failed=tuple(self._failed),
+            failed=tuple(sorted(self._failed, key=_position)),
             elapsed_s=time.monotonic() - self._started,
         )
         if self._progress is not None:
             self._progress(self._report)
 
-    def _fail(self, document: CheckedDocument, error: Exception) -> None:
-        self._record(FailedDocument(document.id, document.position, error))
-
-    def _record(self, failed: FailedDocument) -> None:
-        self._failed.append(failed)
-
-    def _cut(self, documents: Iterable[CheckedDocument | FailedDocument]) -> Iterator[CutDocument]:
+    def _cut(self, documents: Iterable[Incoming]) -> Iterator[CutDocument]:
         """The documents that must be embedded, in pieces; the others go into the report."""
         incoming = iter(documents)
         while window := list(islice(incoming, self._window)):
             checked: list[CheckedDocument] = []
             for document in window:
                 if isinstance(document, FailedDocument):
-                    self._record(document)
-                    if self._stopped:
-                        break
+                    self._failed.append(document)
                 else:
                     checked.append(document)
-            wanted = self._wanted(checked)
-            for document, result in zip(wanted, self._source.cut(wanted), strict=True):
+            plan = self._writer.plan(checked)
+            self._failed += plan.failed
+            self._report = replace(self._report, skipped=self._report.skipped + plan.skipped)
+            for document, result in zip(plan.wanted, self._source.cut(plan.wanted), strict=True):
                 if isinstance(result, CutDocument):
                     yield result
                 else:
-                    self._fail(document, result)
+                    self._failed.append(FailedDocument(document.id, document.position, result))
             if self._stopped:
                 return
-
-    def _wanted(self, documents: Sequence[CheckedDocument]) -> list[CheckedDocument]:
-        """The documents that have to be written, by what the journal says now."""
-        entries = self._store.journal.entries([document.id for document in documents])
-        wanted = []
-        for document in documents:
-            entry = entries.get(document.id)
-            if entry is None or (self._replace_existing and self._differs(document, entry)):
-                wanted.append(document)
-            elif entry.digest == document.digest:
-                self._report = replace(self._report, skipped=self._report.skipped + 1)
-            else:
-                self._fail(document, _exists(document))
-        return wanted
-
-    def _differs(self, document: CheckedDocument, entry: JournalEntry) -> bool:
-        """Whether a document has to be written over the stored one."""
-        return self._source.are_given or entry.digest != document.digest
 
     def _batches(self, documents: Iterable[CutDocument]) -> Iterator[list[CutDocument]]:
         """Batches of about `batch_chunks` chunks, in which no id comes twice."""
@@ -159,90 +165,6 @@ class Ingest:
         if batch:
             yield list(batch.values())
 
-    def _take_in(self, batch: Sequence[CutDocument]) -> None:
-        embedded: dict[str, Representations] = {}
-        for cut, result in zip(batch, self._source.embed(batch), strict=True):
-            if isinstance(result, Representations):
-                embedded[cut.document.id] = result
-            else:
-                self._fail(cut.document, result)
-        with self._store.writing:
-            # Another thread may have stored one of them since it was planned.
-            documents = [c.document for c in batch if c.document.id in embedded]
-            wanted = {document.id for document in self._wanted(documents)}
-            ready = [c for c in batch if c.document.id in wanted]
-            if not ready:
-                return
-            try:
-                self._write(ready, embedded)
-            except InvalidDocumentError:
-                for cut in ready:
-                    if not self._stopped:
-                        self._write_alone(cut, embedded)
-            if lexicon.has_lexical_leg(self._store.manifest):
-                lexicon.keep_up(self._store, at_end=False)
 
-    def _write_alone(self, cut: CutDocument, embedded: dict[str, Representations]) -> None:
-        try:
-            self._write([cut], embedded)
-        except InvalidDocumentError as error:
-            self._fail(cut.document, error)
-
-    def _write(
-        self, documents: Sequence[CutDocument], embedded: dict[str, Representations]
-    ) -> None:
-        entries = self._store.journal.entries([cut.document.id for cut in documents])
-        writes = [
-            self._document_write(cut, entries.get(cut.document.id), embedded[cut.document.id])
-            for cut in documents
-        ]
-        self._store.write(writes)
-        replaced = sum(write.replaces is not None for write in writes)
-        report = self._report
-        self._report = replace(
-            report,
-            added=report.added + len(writes) - replaced,
-            replaced=report.replaced + replaced,
-            chunks=report.chunks + sum(write.entry.chunks for write in writes),
-        )
-
-    def _document_write(
-        self, cut: CutDocument, existing: JournalEntry | None, vectors: Representations
-    ) -> DocumentWrite:
-        manifest = self._store.manifest
-        document = cut.document
-        terms = 0
-        if manifest.lexical is not None:
-            bm25 = lexicon.bm25_for(manifest.lexical)
-            texts = rendered(manifest.lexical, cut)
-            terms = sum(bm25.count_terms(texts))
-            if vectors.sparse is None or vectors.sparse.space != bm25.space:
-                # None was given, or BM25 was weighted anew since it was.
-                vectors = vectors.with_sparse(bm25.embed_documents(texts))
-        revision = 1 if existing is None else existing.revision + 1
-        points = tuple(
-            make_point(
-                manifest.namespace,
-                Chunk(
-                    document=document.id,
-                    sequence=sequence,
-                    text=document.text[slice(*span)],
-                    span=span,
-                    title=document.title,
-                    metadata=document.metadata,
-                    digest=document.digest,
-                    revision=revision,
-                ),
-                vectors[sequence],
-            )
-            for sequence, span in enumerate(cut.pieces)
-        )
-        entry = JournalEntry(document.id, document.digest, len(points), revision, terms)
-        return DocumentWrite(entry, existing, points)
-
-
-def _exists(document: CheckedDocument) -> TrivetError:
-    return DocumentExistsError(
-        f"document {document.id!r} is stored with other content or metadata: use upsert to "
-        "replace it, or give this one another id"
-    )
+def _position(failed: FailedDocument) -> int:
+    return failed.position

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from trivet.embedding.lexical import Bm25
@@ -69,6 +69,27 @@ def keep_up(store: Store, *, at_end: bool) -> None:
     if not drifted and totals.documents >= ALWAYS_BELOW:
         average = state.average_tokens
     _adopt(store, average, totals.documents)
+
+
+def counter_for(manifest: Manifest) -> Callable[[Sequence[Chunk]], Sequence[int]] | None:
+    """Chunks → their lengths in terms; None for an index without a BM25 leg."""
+    if manifest.lexical is None:
+        return None
+    bm25 = bm25_for(manifest.lexical)
+
+    def count(chunks: Sequence[Chunk]) -> Sequence[int]:
+        return bm25.count_terms([bm25.render(chunk.title, chunk.text) for chunk in chunks])
+
+    return count
+
+
+def mend(store: Store) -> None:
+    """Weigh the leg anew if its average length is far from the true one."""
+    totals = store.journal.totals()
+    if has_lexical_leg(store.manifest) and totals.chunks:
+        average = totals.terms / totals.chunks
+        if abs(_state(store).average_tokens / max(1.0, average) - 1) > TOLERANCE:
+            _adopt(store, average, totals.documents)
 
 
 def _adopt(store: Store, average_tokens: float, documents: int) -> None:

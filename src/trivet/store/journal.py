@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -59,6 +59,16 @@ class JournalTotals:
     chunks: int
     terms: int
 
+    def changed(self, old: tuple[int, int] | None, new: PendingEntry) -> JournalTotals:
+        """As they are when a write is closed; `old` are the document's chunks and terms before."""
+        chunks, terms = old or (0, 0)
+        is_kept = new.operation != "delete"
+        return JournalTotals(
+            self.documents + is_kept - (old is not None),
+            self.chunks + is_kept * new.entry.chunks - chunks,
+            self.terms + is_kept * new.entry.terms - terms,
+        )
+
 
 @dataclass(frozen=True)
 class PendingEntry:
@@ -93,6 +103,7 @@ class Journal:
         self._path = path
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._totals: JournalTotals | None = None
         if path is not None and not new and not path.is_file():
             raise self._damaged("it is missing")
         try:
@@ -129,13 +140,29 @@ class Journal:
                 found.update({row[0]: JournalEntry(*row) for row in rows})
         return found
 
+    def pages(self) -> Iterator[list[JournalEntry]]:
+        """The documents that are stored whole, in the order of their ids, a page at a time."""
+        last = ""
+        while True:
+            with self._using() as connection:
+                rows = connection.execute(
+                    "SELECT * FROM documents WHERE id > ? ORDER BY id LIMIT 256", (last,)
+                ).fetchall()
+            if not rows:
+                return
+            yield [JournalEntry(*row) for row in rows]
+            last = rows[-1][0]
+
     def totals(self) -> JournalTotals:
         """What all documents that are stored whole come to."""
         with self._using() as connection:
-            row = connection.execute(
-                "SELECT count(*), coalesce(sum(chunks), 0), coalesce(sum(terms), 0) FROM documents"
-            ).fetchone()
-        return JournalTotals(*row)
+            if self._totals is None:
+                row = connection.execute(
+                    "SELECT count(*), coalesce(sum(chunks), 0), coalesce(sum(terms), 0)"
+                    " FROM documents"
+                ).fetchone()
+                self._totals = JournalTotals(*row)
+            return self._totals
 
     def pending(self) -> list[PendingEntry]:
         """What is under way, or was when the last process died."""
@@ -158,19 +185,13 @@ class Journal:
 
     def commit(self, entries: Sequence[PendingEntry]) -> None:
         """Close writes that the engine holds whole: the documents are as these entries say."""
-        with self._using() as connection:
-            for pending in entries:
-                entry = pending.entry
-                if pending.operation == "delete":
-                    connection.execute("DELETE FROM documents WHERE id = ?", (entry.id,))
-                else:
-                    connection.execute(
-                        "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)",
-                        (entry.id, entry.digest, entry.chunks, entry.revision, entry.terms),
-                    )
-            connection.executemany(
-                "DELETE FROM pending WHERE id = ?", [(p.entry.id,) for p in entries]
-            )
+        with self._lock:
+            totals, self._totals = self._totals, None  # forgotten if the transaction fails
+            with self._using() as connection:
+                for pending in entries:
+                    old = _close(connection, pending)
+                    totals = totals and totals.changed(old, pending)
+            self._totals = totals
 
     def abandon(self, entries: Sequence[PendingEntry]) -> None:
         """Close writes that were taken back: nothing of them is in the engine."""
@@ -178,6 +199,11 @@ class Journal:
             connection.executemany(
                 "DELETE FROM pending WHERE id = ?", [(p.entry.id,) for p in entries]
             )
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the journal, as it is now, to a file that is not there."""
+        with self._using() as connection, closing(sqlite3.connect(path)) as copy:
+            connection.backup(copy)
 
     def size_bytes(self) -> int:
         """Bytes on disk, the side files of SQLite included."""
@@ -211,6 +237,23 @@ class Journal:
 
     def _damaged(self, reason: object) -> IndexDamagedError:
         return IndexDamagedError(
-            f"the journal {self._path or 'memory'} is unreadable ({reason}): restore the folder "
-            "from a backup, or delete it and index the documents anew"
+            f"the journal {self._path or 'memory'} is unreadable ({reason}): run `trivet repair` "
+            "on the index, or restore it from a backup"
         )
+
+
+def _close(connection: sqlite3.Connection, pending: PendingEntry) -> tuple[int, int] | None:
+    """Close one write; the chunks and terms that the document had before, if it was there."""
+    entry = pending.entry
+    old: tuple[int, int] | None = connection.execute(
+        "SELECT chunks, terms FROM documents WHERE id = ?", (entry.id,)
+    ).fetchone()
+    if pending.operation == "delete":
+        connection.execute("DELETE FROM documents WHERE id = ?", (entry.id,))
+    else:
+        connection.execute(
+            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)",
+            (entry.id, entry.digest, entry.chunks, entry.revision, entry.terms),
+        )
+    connection.execute("DELETE FROM pending WHERE id = ?", (entry.id,))
+    return old

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import uuid
@@ -11,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trivet.errors import IndexDamagedError, NotAnIndexError
+from trivet.errors import IndexDamagedError, NotAnIndexError, StoreError
 from trivet.types import Mode, Space
 
 MANIFEST_FILE = "store.json"
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Manifest:
         created: ISO 8601, UTC.
         canaries: by mode, what the model made of a few fixed texts; empty until it made vectors.
         scratch: a vector name that is being filled or dropped; after a crash it is dropped.
+        optimized: chunks that were there when the shard was last optimized; 0 = it never was.
     """
 
     namespace: uuid.UUID
@@ -58,6 +60,7 @@ class Manifest:
     created: str
     canaries: Mapping[str, str] = field(default_factory=dict)
     scratch: str | None = None
+    optimized: int = 0
 
     @property
     def vector_spaces(self) -> dict[str, Space]:
@@ -65,8 +68,8 @@ class Manifest:
         return {space.vector_name: space for space in self.spaces.values()}
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest as a JSON object."""
-        return {
+        """The manifest as a JSON object, with its own checksum."""
+        fields = {
             "format": FORMAT,
             "namespace": str(self.namespace),
             "model": self.model,
@@ -78,7 +81,9 @@ class Manifest:
             "created": self.created,
             "canaries": dict(self.canaries),
             "scratch": self.scratch,
+            "optimized": self.optimized,
         }
+        return {**fields, "checksum": _checksum(fields)}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Manifest:
@@ -89,7 +94,7 @@ class Manifest:
         if not isinstance(shard, str) or Path(shard).is_absolute() or ".." in Path(shard).parts:
             raise ValueError(f"expected a shard inside the index folder, got {shard!r}")
         lexical = stored["lexical"]
-        return cls(
+        manifest = cls(
             namespace=uuid.UUID(stored["namespace"]),
             model=stored["model"],
             recipe=dict(stored["recipe"]),
@@ -100,7 +105,11 @@ class Manifest:
             created=stored["created"],
             canaries=dict(stored["canaries"]),
             scratch=stored["scratch"],
+            optimized=stored["optimized"],
         )
+        if stored["checksum"] != _checksum(stored):
+            raise ValueError("its checksum is not that of its content: it was edited")
+        return manifest
 
 
 def holds_index(folder: Path) -> bool:
@@ -134,14 +143,21 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Replace a folder's manifest, whole or not at all, durably."""
+    """Replace a folder's manifest, whole or not at all, durably.
+
+    Raises:
+        StoreError: it cannot be written; the old one is still there.
+    """
     path = folder / MANIFEST_FILE
     scratch = folder / f"{MANIFEST_FILE}.new"
-    with scratch.open("w", encoding="utf-8") as file:
-        json.dump(manifest.to_json(), file, indent=1, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
+    try:
+        with scratch.open("w", encoding="utf-8") as file:
+            json.dump(manifest.to_json(), file, indent=1, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error}") from error
     sync_folder(folder)
 
 
@@ -153,3 +169,10 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _checksum(fields: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of a manifest's fields but the checksum itself."""
+    content = {name: value for name, value in fields.items() if name != "checksum"}
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

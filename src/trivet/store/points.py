@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,8 +32,9 @@ class Chunk:
         span: character offsets in the document's text.
         title: the document's title.
         metadata: the document's metadata (JSON values).
-        digest: SHA-256 (hex) of the document's content and metadata.
+        digest: `content_digest` of the document.
         revision: counts the times the document was written, from 1.
+        chunks: how many chunks the document has.
     """
 
     document: str
@@ -42,6 +45,7 @@ class Chunk:
     metadata: Mapping[str, Any]
     digest: str
     revision: int
+    chunks: int
 
     @property
     def id(self) -> str:
@@ -61,6 +65,7 @@ class Chunk:
                 "title": self.title,
                 "hash": self.digest,
                 "revision": self.revision,
+                "chunks": self.chunks,
             },
         }
 
@@ -78,6 +83,7 @@ class Chunk:
             metadata=payload[PAYLOAD_METADATA],
             digest=own["hash"],
             revision=own["revision"],
+            chunks=own["chunks"],
         )
 
     def hit(self, score: float, scores: dict[Mode, float], *, as_chunk: bool) -> Hit:
@@ -108,6 +114,13 @@ class FoundPoint:
     id: str
     score: float
     payload: Mapping[str, Any]
+
+
+def content_digest(title: str, text: str, metadata: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) over the whole of a document; the same for equal JSON values."""
+    content = {"title": title, "text": text, "metadata": metadata}
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), default=dict)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def point_id(namespace: uuid.UUID, document: str, sequence: int) -> str:

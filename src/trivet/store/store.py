@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trivet.errors import StoreError
@@ -23,6 +24,7 @@ from trivet.store.points import (
     point_ids,
 )
 from trivet.store.redo import dump_points, load_points
+from trivet.store.room import require_room, written_bytes
 from trivet.types import Space
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# Chunks that Edge scans in about the time that the rest of a query takes (benchmarks/store.py).
+SCAN_LIMIT = 20_000
 PAYLOAD_MARKS = (f"{PAYLOAD_OWN}.hash", f"{PAYLOAD_OWN}.revision")
 Weigh: TypeAlias = Callable[[Sequence[Chunk]], Sequence[PointVector]]
 
@@ -56,6 +60,7 @@ class Store:
         manifest: says what the index is made of.
         save_manifest: makes a manifest durable.
         release: called last by `close`.
+        folder: where the index is; None for one that is in no folder.
     """
 
     def __init__(
@@ -66,10 +71,13 @@ class Store:
         *,
         save_manifest: Callable[[Manifest], None],
         release: Callable[[], None],
+        folder: Path | None = None,
     ) -> None:
         self.engine = engine
         self.journal = journal
+        self.folder = folder
         self.writing = threading.RLock()
+        self.optimizing = threading.Lock()
         self._manifest = manifest
         self._save_manifest = save_manifest
         self._release = release
@@ -90,6 +98,7 @@ class Store:
             self.recover()
             points = [point for write in writes for point in write.points]
             check_points(points, self._manifest.vector_spaces)
+            require_room(self.folder, written_bytes(points))
             pending = [_pending(write) for write in writes]
             with self._tidied():
                 self.journal.begin(pending)
@@ -107,6 +116,7 @@ class Store:
         """
         with self.writing:
             self.recover()
+            require_room(self.folder, 0)
             entries = self.journal.entries(ids).values()
             pending = [PendingEntry(entry, "delete", entry.chunks, None) for entry in entries]
             with self._tidied():
@@ -144,7 +154,9 @@ class Store:
             finished = [p for p in pending if p.operation != "insert"]
             for p in pending:
                 if p.redo is not None:
-                    self.engine.upsert(load_points(p.redo))
+                    points = load_points(p.redo)
+                    self.engine.upsert(points)
+                    self._read_back(points)
                     self.engine.delete(self._stale_ids(p))
                 else:
                     self.engine.delete(self._ids(p.entry.id, p.entry))
@@ -192,6 +204,19 @@ class Store:
                 replace(self._manifest, spaces=spaces, lexical=lexical, scratch=old.vector_name)
             )
             self.drop_scratch()
+
+    @property
+    def optimize_pays(self) -> bool:
+        """Whether searches scan so many chunks that it takes most of their time."""
+        scanned = self.journal.totals().chunks - self._manifest.optimized
+        return self.folder is not None and scanned >= SCAN_LIMIT
+
+    def serve(self, shard: str, take_over: Callable[[], None]) -> None:
+        """Go over to another, optimized shard: its path, and what makes the engine serve it."""
+        with self.writing:
+            optimized = self.journal.totals().chunks
+            self._become(replace(self._manifest, shard=shard, optimized=optimized))
+            take_over()
 
     def keep_canaries(self, canaries: Mapping[str, str]) -> None:
         """Keep the canaries of legs that have none yet."""
@@ -261,7 +286,7 @@ class Store:
             if any(came.get(name) != expected[name] for name in ("hash", "revision")):
                 raise StoreError(
                     f"the engine took chunk {expected['id']!r} and does not give it back as "
-                    "written: add the same documents again"
+                    "written: add the same documents again; if that fails too, run `trivet repair`"
                 )
 
 
