@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import uuid
@@ -12,7 +13,7 @@ from typing import Any, TypeAlias
 from trivet.errors import InvalidDocumentError, InvalidInputError
 from trivet.query import text_problem
 from trivet.reports import FailedDocument
-from trivet.store.points import Chunk, content_digest
+from trivet.store.points import Chunk
 from trivet.types import Document
 
 # The namespace of ids made from content: uuid5(DNS, "trivet.content"), written out.
@@ -33,7 +34,7 @@ class CheckedDocument:
         text: as it came.
         title: as it came.
         metadata: as it came; JSON values only.
-        digest: `content_digest` of it.
+        digest: SHA-256 (hex) over title, text and metadata.
         position: in the call, from 0.
     """
 
@@ -141,7 +142,9 @@ def _checked(document: Document, position: int) -> Incoming:
     id = document.id
     if id is None:
         id = str(uuid.uuid5(CONTENT_NAMESPACE, f"{document.title}\x1f{document.text}"))
-    digest = content_digest(document.title, document.text, document.metadata)
+    content = {"title": document.title, "text": document.text, "metadata": document.metadata}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=dict)
+    digest = hashlib.sha256(text.encode()).hexdigest()
     # A copy: the caller may change the mapping for the next document of a generator.
     metadata = json.loads(json.dumps(document.metadata, default=dict))
     return CheckedDocument(id, document.text, document.title, metadata, digest, position)

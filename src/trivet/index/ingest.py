@@ -1,25 +1,33 @@
-"""Documents on their way in: planned, cut and embedded batch by batch, one ahead of the writing."""
+"""Documents on their way in: planned, cut, embedded, written and committed batch by batch."""
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain, islice
 
+from trivet.errors import DocumentExistsError, InvalidDocumentError, TrivetError
 from trivet.index import lexicon
 from trivet.index.arguments import Progress
 from trivet.index.documents import CheckedDocument, Incoming
 from trivet.index.vectors import CutDocument, VectorSource
-from trivet.index.writing import Writer
+from trivet.index.writes import document_write
 from trivet.reports import FailedDocument, IngestReport
-from trivet.store.store import Store
+from trivet.store.journal import JournalEntry
+from trivet.store.points import check_points
+from trivet.store.store import DocumentWrite, Store
+from trivet.types import Representations, Space
+
+logger = logging.getLogger(__name__)
 
 # Documents that are looked up in the journal and cut together.
 PLAN_BATCH = 256
-# Where nothing is embedded, most of the time goes into bringing each batch to the disk, large or
-# small: so many are committed together.
+# Where nothing is embedded, most of the time goes into bringing each batch to the disk, be it
+# large or small: so many are committed together.
 GIVEN_BATCHES = 8
 
 
@@ -27,7 +35,7 @@ class Ingest:
     """One call of `add` or `upsert`.
 
     A batch is written in a thread of its own while the next one is embedded. Ctrl-C reaches the
-    caller's thread alone: the batch under way is committed before it goes on its way.
+    caller's thread alone: what is under way is committed first, then the call ends.
 
     Args:
         store: where the documents go.
@@ -50,12 +58,14 @@ class Ingest:
     ) -> None:
         self._store = store
         self._source = source
+        self._replace_existing = replace_existing
         self._raise_errors = raise_errors
         self._batch_chunks = batch_chunks * (GIVEN_BATCHES if source.are_given else 1)
         self._progress = progress
-        self._writer = Writer(store, replace_existing, source.are_given, raise_errors)
         self._report = IngestReport()
         self._failed: list[FailedDocument] = []
+        # Both threads add to the report.
+        self._reporting = threading.Lock()
         # One after the other where the first failure stops the call.
         self._window = 1 if raise_errors else PLAN_BATCH
         self._started = time.monotonic()
@@ -68,65 +78,70 @@ class Ingest:
                 before it are stored.
             StoreError: the engine failed; what was committed before stays.
         """
-        self._write_all(self._cut(documents))
-        if self._report.chunks and lexicon.has_lexical_leg(self._store.manifest):
-            lexicon.keep_up(self._store, at_end=True)
-        self._tell()
-        if self._stopped:
-            raise min(self._failed, key=_position).error
-        return self._report
-
-    def _write_all(self, cut: Iterator[CutDocument]) -> None:
-        """Embed each batch while the one before it is written."""
+        cut = self._cut(documents)
         if lexicon.is_unseen(self._store):
             head = list(islice(cut, lexicon.FIRST_SAMPLE))
             if head:
                 titled = [text for c in head for text in c.titled_texts]
                 lexicon.estimate(self._store, titled, len(head))
             cut = chain(head, cut)
-        under_way: Future[IngestReport] | None = None
+        was_fast = not self._store.optimize_pays
+        self._take_in_all(cut)
+        if self._report.chunks and lexicon.has_lexical_leg(self._store.manifest):
+            lexicon.keep_up(self._store, at_end=True)
+        if was_fast and self._store.optimize_pays:
+            logger.warning("the index has grown: Index.optimize makes its searches faster")
+        self._tell()
+        if self._stopped:
+            raise self._report.failed[0].error
+        return self._report
+
+    def _take_in_all(self, cut: Iterable[CutDocument]) -> None:
+        """Write each batch while the next one is embedded."""
+        under_way: Future[None] | None = None
         with ThreadPoolExecutor(1, thread_name_prefix="trivet-write") as thread:
             for batch in self._batches(cut):
                 results = self._source.embed(batch)
                 if under_way is not None:
-                    self._settle(under_way.result())
-                    under_way = None
+                    under_way.result()
+                    self._tell()
                     if self._stopped_before(batch):
                         return
-                under_way = thread.submit(self._writer.write, batch, results)
+                under_way = thread.submit(self._take_in, batch, results)
             if under_way is not None:
-                self._settle(under_way.result())
+                under_way.result()
+                self._tell()
 
     @property
     def _stopped(self) -> bool:
         return self._raise_errors and bool(self._failed)
 
-    def _stopped_before(self, batch: list[CutDocument]) -> bool:
+    def _stopped_before(self, batch: Sequence[CutDocument]) -> bool:
         """Whether a document before those of a batch has failed, and stops the call."""
         first = min(cut.document.position for cut in batch)
         return self._raise_errors and any(failed.position < first for failed in self._failed)
 
-    def _settle(self, done: IngestReport) -> None:
-        """Add what became of a batch to the report."""
-        report = self._report
-        self._report = replace(
-            report,
-            added=report.added + done.added,
-            replaced=report.replaced + done.replaced,
-            skipped=report.skipped + done.skipped,
-            chunks=report.chunks + done.chunks,
-        )
-        self._failed += done.failed
-        self._tell()
-
     def _tell(self) -> None:
-        self._report = replace(
-            self._report,
-            failed=tuple(sorted(self._failed, key=_position)),
-            elapsed_s=time.monotonic() - self._started,
-        )
+        with self._reporting:
+            self._report = replace(
+                self._report,
+                failed=tuple(sorted(self._failed, key=lambda failed: failed.position)),
+                elapsed_s=time.monotonic() - self._started,
+            )
         if self._progress is not None:
             self._progress(self._report)
+
+    def _fail(self, document: CheckedDocument, error: Exception) -> None:
+        self._record(FailedDocument(document.id, document.position, error))
+
+    def _record(self, failed: FailedDocument) -> None:
+        self._failed.append(failed)
+
+    def _add(self, **counts: int) -> None:
+        """Add to the counts of the report."""
+        with self._reporting:
+            fields = {name: getattr(self._report, name) + n for name, n in counts.items()}
+            self._report = replace(self._report, **fields)
 
     def _cut(self, documents: Iterable[Incoming]) -> Iterator[CutDocument]:
         """The documents that must be embedded, in pieces; the others go into the report."""
@@ -135,19 +150,37 @@ class Ingest:
             checked: list[CheckedDocument] = []
             for document in window:
                 if isinstance(document, FailedDocument):
-                    self._failed.append(document)
+                    self._record(document)
+                    if self._stopped:
+                        break
                 else:
                     checked.append(document)
-            plan = self._writer.plan(checked)
-            self._failed += plan.failed
-            self._report = replace(self._report, skipped=self._report.skipped + plan.skipped)
-            for document, result in zip(plan.wanted, self._source.cut(plan.wanted), strict=True):
+            wanted = self._wanted(checked)
+            for document, result in zip(wanted, self._source.cut(wanted), strict=True):
                 if isinstance(result, CutDocument):
                     yield result
                 else:
-                    self._failed.append(FailedDocument(document.id, document.position, result))
+                    self._fail(document, result)
             if self._stopped:
                 return
+
+    def _wanted(self, documents: Sequence[CheckedDocument]) -> list[CheckedDocument]:
+        """The documents that have to be written, by what the journal says now."""
+        entries = self._store.journal.entries([document.id for document in documents])
+        wanted = []
+        for document in documents:
+            entry = entries.get(document.id)
+            if entry is None or (self._replace_existing and self._differs(document, entry)):
+                wanted.append(document)
+            elif entry.digest == document.digest:
+                self._add(skipped=1)
+            else:
+                self._fail(document, _exists(document))
+        return wanted
+
+    def _differs(self, document: CheckedDocument, entry: JournalEntry) -> bool:
+        """Whether a document has to be written over the stored one."""
+        return self._source.are_given or entry.digest != document.digest
 
     def _batches(self, documents: Iterable[CutDocument]) -> Iterator[list[CutDocument]]:
         """Batches of about `batch_chunks` chunks, in which no id comes twice."""
@@ -165,6 +198,79 @@ class Ingest:
         if batch:
             yield list(batch.values())
 
+    def _take_in(
+        self, batch: Sequence[CutDocument], results: Sequence[Representations | TrivetError]
+    ) -> None:
+        """Write a batch and commit it."""
+        embedded: dict[str, Representations] = {}
+        for cut, result in zip(batch, results, strict=True):
+            if isinstance(result, Representations):
+                embedded[cut.document.id] = result
+            else:
+                self._fail(cut.document, result)
+        with self._store.writing:
+            # Another thread may have stored one of them since it was planned.
+            documents = [c.document for c in batch if c.document.id in embedded]
+            wanted = {document.id for document in self._wanted(documents)}
+            ready = [c for c in batch if c.document.id in wanted]
+            if not ready:
+                return
+            try:
+                self._write(ready, embedded)
+            except InvalidDocumentError:
+                self._write(self._sifted(ready, embedded), embedded)
+            if lexicon.has_lexical_leg(self._store.manifest):
+                lexicon.keep_up(self._store, at_end=False)
 
-def _position(failed: FailedDocument) -> int:
-    return failed.position
+    def _sifted(
+        self, documents: Sequence[CutDocument], embedded: Mapping[str, Representations]
+    ) -> list[CutDocument]:
+        """The documents that may be written; the others go into the report."""
+        sound: list[CutDocument] = []
+        spaces = self._store.manifest.vector_spaces
+        for cut in documents:
+            write = document_write(self._store.manifest, cut, None, embedded[cut.document.id])
+            refusal = _refusal(write, spaces)
+            if refusal is None:
+                sound.append(cut)
+                continue
+            self._fail(cut.document, refusal)
+            if self._raise_errors:
+                break
+        return sound
+
+    def _write(
+        self, documents: Sequence[CutDocument], embedded: Mapping[str, Representations]
+    ) -> None:
+        if not documents:
+            return
+        entries = self._store.journal.entries([cut.document.id for cut in documents])
+        writes = [
+            document_write(
+                self._store.manifest,
+                cut,
+                entries.get(cut.document.id),
+                embedded[cut.document.id],
+            )
+            for cut in documents
+        ]
+        self._store.write(writes)
+        replaced = sum(write.replaces is not None for write in writes)
+        chunks = sum(write.entry.chunks for write in writes)
+        self._add(added=len(writes) - replaced, replaced=replaced, chunks=chunks)
+
+
+def _refusal(write: DocumentWrite, spaces: Mapping[str, Space]) -> InvalidDocumentError | None:
+    """Why a document's points may not be written."""
+    try:
+        check_points(write.points, spaces)
+    except InvalidDocumentError as error:
+        return error
+    return None
+
+
+def _exists(document: CheckedDocument) -> TrivetError:
+    return DocumentExistsError(
+        f"document {document.id!r} is stored with other content or metadata: use upsert to "
+        "replace it, or give this one another id"
+    )

@@ -79,7 +79,9 @@ class EdgeEngine:
     def delete(self, ids: Sequence[str]) -> None:
         """Delete points; missing ids are ignored."""
         for batch in _batches(ids):
-            self._update(edge.UpdateOperation.delete_points(list(batch)), batch)
+            # Not ours, but there may be some: numbered points.
+            made: list[Any] = [int(id) if id.isdigit() else id for id in batch]
+            self._update(edge.UpdateOperation.delete_points(made), batch)
 
     def retrieve(
         self, ids: Sequence[str], *, fields: Sequence[str] | None = None

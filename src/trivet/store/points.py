@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from trivet.types import Hit, Mode, Representations, Space, SparseVector, Vector
 PAYLOAD_TEXT = "page_content"
 PAYLOAD_METADATA = "metadata"
 PAYLOAD_OWN = "_trivet"
+PAYLOAD_CHECK = "check"
+
+# A float as JSON writes it. Edge gives one in five back with another last digit.
+_FLOAT = re.compile(r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)")
 
 PointVector: TypeAlias = Vectors | SparseVector
 
@@ -32,7 +37,7 @@ class Chunk:
         span: character offsets in the document's text.
         title: the document's title.
         metadata: the document's metadata (JSON values).
-        digest: `content_digest` of the document.
+        digest: SHA-256 (hex) of the document's content and metadata.
         revision: counts the times the document was written, from 1.
         chunks: how many chunks the document has.
     """
@@ -66,8 +71,16 @@ class Chunk:
                 "hash": self.digest,
                 "revision": self.revision,
                 "chunks": self.chunks,
+                PAYLOAD_CHECK: self.checksum(),
             },
         }
+
+    def checksum(self) -> str:
+        """16 hex digits of the SHA-256 of everything that is stored of it; floats to 6 digits."""
+        facts = [self.id, self.text, self.span, self.title, self.digest, self.revision, self.chunks]
+        metadata = json.dumps(dict(self.metadata), sort_keys=True)
+        rounded = _FLOAT.sub(lambda found: f"{float(found[0]):.6g}", metadata)
+        return hashlib.sha256((json.dumps(facts) + rounded).encode()).hexdigest()[:16]
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Chunk:
@@ -114,13 +127,6 @@ class FoundPoint:
     id: str
     score: float
     payload: Mapping[str, Any]
-
-
-def content_digest(title: str, text: str, metadata: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) over the whole of a document; the same for equal JSON values."""
-    content = {"title": title, "text": text, "metadata": metadata}
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), default=dict)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def point_id(namespace: uuid.UUID, document: str, sequence: int) -> str:

@@ -208,8 +208,9 @@ class Store:
     @property
     def optimize_pays(self) -> bool:
         """Whether searches scan so many chunks that it takes most of their time."""
-        scanned = self.journal.totals().chunks - self._manifest.optimized
-        return self.folder is not None and scanned >= SCAN_LIMIT
+        if self.folder is None:
+            return False
+        return self.journal.totals().chunks - self._manifest.optimized >= SCAN_LIMIT
 
     def serve(self, shard: str, take_over: Callable[[], None]) -> None:
         """Go over to another, optimized shard: its path, and what makes the engine serve it."""

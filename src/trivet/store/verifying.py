@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trivet.reports import VerifyReport
 from trivet.store.journal import JournalEntry
-from trivet.store.points import PAYLOAD_OWN, Chunk, content_digest, point_id, point_ids
+from trivet.store.points import PAYLOAD_CHECK, PAYLOAD_OWN, Chunk, point_id, point_ids
 from trivet.store.store import PAYLOAD_MARKS, Store
 
 # Points without one of their vectors that are named in one report; there should be none.
@@ -75,35 +75,18 @@ class _Check:
         chunks = {id: read_chunk(payload) for id, payload in page.items()}
         documents = {chunk.document for chunk in chunks.values() if chunk is not None}
         entries = self._store.journal.entries(list(documents))
-        heads: dict[str, Chunk] = {}
         for id, chunk in chunks.items():
             entry = entries.get(chunk.document) if chunk is not None else None
             if chunk is None or entry is None or not self._belongs(id, chunk, entry):
                 self.orphans.add(id)
-            elif not _is_as_journalled(chunk, entry):
-                self.broken.add(chunk.document)
-            else:
+            elif _is_as_written(page[id], chunk, entry):
                 self._sound += 1
-                if chunk.sequence == 0:
-                    heads[chunk.document] = chunk
-        self.broken.update(self._altered(heads))
+            else:
+                self.broken.add(chunk.document)
 
     def _belongs(self, id: str, chunk: Chunk, entry: JournalEntry) -> bool:
         inside = 0 <= chunk.sequence < entry.chunks
         return inside and id == point_id(self._namespace, chunk.document, chunk.sequence)
-
-    def _altered(self, heads: Mapping[str, Chunk]) -> Iterator[str]:
-        """Documents whose title, text and metadata are not those of their digest."""
-        wanted = {
-            id: point_ids(self._namespace, id, range(1, head.chunks)) for id, head in heads.items()
-        }
-        payloads = self._store.engine.retrieve([id for ids in wanted.values() for id in ids])
-        for document, ids in wanted.items():
-            head = heads[document]
-            others = [read_chunk(payloads[id]) for id in ids if id in payloads]
-            text = "".join(chunk.text for chunk in [head, *others] if chunk is not None)
-            if content_digest(head.title, text, head.metadata) != head.digest:
-                yield document
 
     def _find_missing(self) -> None:
         """Find the documents of which the engine lacks a chunk."""
@@ -142,6 +125,7 @@ def read_chunk(payload: Mapping[str, Any]) -> Chunk | None:
         return None
 
 
-def _is_as_journalled(chunk: Chunk, entry: JournalEntry) -> bool:
+def _is_as_written(payload: Mapping[str, Any], chunk: Chunk, entry: JournalEntry) -> bool:
     stored = (chunk.digest, chunk.revision, chunk.chunks)
-    return stored == (entry.digest, entry.revision, entry.chunks)
+    expected = (entry.digest, entry.revision, entry.chunks)
+    return stored == expected and payload[PAYLOAD_OWN].get(PAYLOAD_CHECK) == chunk.checksum()
