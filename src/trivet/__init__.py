@@ -3,7 +3,7 @@
 from trivet.config import Lexical, ServerSettings, Settings
 from trivet.embedding import CallPolicy, Embedder
 from trivet.errors import TrivetError
-from trivet.index import Index, open
+from trivet.index import Index, open, repair, restore
 from trivet.plan import Plan
 from trivet.query import Example, Query
 from trivet.reports import IngestReport
@@ -26,4 +26,6 @@ __all__ = [
     "Space",
     "TrivetError",
     "open",
+    "repair",
+    "restore",
 ]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trivet.types import Space
+from trivet.types import Mode, Space
+
+# BM25 weighs anew beyond a tenth, whenever the index has grown by a quarter: what is farther off
+# than this is a fault.
+AVERAGE_TOLERANCE = 0.2
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class IndexInfo:
         model: the source that the embedder is loaded from.
         size_bytes: bytes on disk.
         created: ISO 8601, UTC.
+        optimized: chunks that were there when it was last optimized; 0 = it never was.
+        optimize_pays: whether `optimize` would make searches much faster.
     """
 
     location: str
@@ -65,3 +71,73 @@ class IndexInfo:
     model: str
     size_bytes: int
     created: str
+    optimized: int
+    optimize_pays: bool
+
+
+@dataclass(frozen=True)
+class OptimizeReport:
+    """What a call of `optimize` did.
+
+    Attributes:
+        optimized: whether anything was done; a small index is fast as it is.
+        chunks: chunks that are searched by graph and not by scan from now on.
+        elapsed_s: wall time in seconds.
+    """
+
+    optimized: bool
+    chunks: int
+    elapsed_s: float
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What was found when an index was compared with its journal.
+
+    Attributes:
+        documents: documents that the journal calls stored.
+        chunks: chunks that these have.
+        points: points that the engine holds.
+        broken: ids of documents with a chunk that is missing or not as it was written.
+        orphans: ids of points that belong to no stored document.
+        average_error: how far BM25's average length is from the true one, as a share of it.
+        unproved: legs without canaries, by which a model would be known again: the vectors in
+            them were given, or there are none yet.
+        elapsed_s: wall time in seconds.
+    """
+
+    documents: int
+    chunks: int
+    points: int
+    broken: tuple[str, ...]
+    orphans: tuple[str, ...]
+    average_error: float
+    unproved: tuple[Mode, ...]
+    elapsed_s: float
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing needs `trivet repair`."""
+        return not (self.broken or self.orphans or self.average_is_off)
+
+    @property
+    def average_is_off(self) -> bool:
+        """Whether BM25's average length is so far from the true one that it costs quality."""
+        return self.average_error > AVERAGE_TOLERANCE
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """What a call of `repair` did.
+
+    Attributes:
+        lost: ids of documents that were not stored whole: they are deleted; add them again.
+        orphans: points deleted that belonged to no document.
+        journal_rebuilt: whether the journal was unreadable and was written anew.
+        documents: documents stored now.
+    """
+
+    lost: tuple[str, ...]
+    orphans: int
+    journal_rebuilt: bool
+    documents: int

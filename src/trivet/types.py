@@ -230,9 +230,9 @@ class Representations:
             item = slice(position, position + 1)
         dense, sparse, multi = self.dense, self.sparse, self.multi
         return Representations(
-            dense=None if dense is None else replace(dense, values=dense.values[item]),
-            sparse=None if sparse is None else replace(sparse, values=sparse.values[item]),
-            multi=None if multi is None else replace(multi, values=multi.values[item]),
+            None if dense is None else DenseVectors(dense.space, dense.values[item]),
+            None if sparse is None else SparseVectors(sparse.space, sparse.values[item]),
+            None if multi is None else MultiVectors(multi.space, multi.values[item]),
         )
 
     def with_sparse(self, sparse: SparseVectors) -> Representations:

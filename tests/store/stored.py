@@ -92,7 +92,7 @@ def write(store: Store, id: str, chunks: int, text: str) -> DocumentWrite:
     points = tuple(
         make_point(
             store.manifest.namespace,
-            Chunk(id, i, f"{text} {i}", (0, len(text) + 2), "", {"n": i}, text, revision),
+            Chunk(id, i, f"{text} {i}", (0, len(text) + 2), "", {"n": i}, text, revision, chunks),
             legs[i],
         )
         for i in range(chunks)

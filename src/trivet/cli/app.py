@@ -105,6 +105,59 @@ def info_command(index: IndexFolder, as_json: AsJson = False) -> None:
     show_index(index, as_json=as_json)
 
 
+@app.command("optimize")
+def optimize_command(
+    index: IndexFolder,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where the index is small or hardly grew.")
+    ] = False,
+) -> None:
+    """Make searches of a large index fast, by graph instead of by scan."""
+    from trivet.cli.upkeep import optimize_index
+
+    optimize_index(index, force=force)
+
+
+@app.command("backup")
+def backup_command(
+    target: Annotated[
+        Path, typer.Argument(metavar="TARGET", help="A folder that is not there, or is empty.")
+    ],
+    index: IndexFolder,
+) -> None:
+    """Copy an index, with checksums, to a folder that `trivet restore` reads."""
+    from trivet.cli.upkeep import back_up_index
+
+    back_up_index(index, target)
+
+
+@app.command("restore")
+def restore_command(
+    backup: Annotated[Path, typer.Argument(metavar="BACKUP", help="What `trivet backup` made.")],
+    index: IndexFolder,
+) -> None:
+    """Make an index of a backup, in a folder that is not there, or is empty."""
+    from trivet.cli.upkeep import restore_index
+
+    restore_index(backup, index)
+
+
+@app.command("verify")
+def verify_command(index: IndexFolder, as_json: AsJson = False) -> None:
+    """Compare every chunk with what the journal says; exit code 1 if something is wrong."""
+    from trivet.cli.upkeep import verify_index
+
+    raise typer.Exit(verify_index(index, as_json=as_json))
+
+
+@app.command("repair")
+def repair_command(index: IndexFolder) -> None:
+    """Put a damaged index right again; documents that are no longer whole are named on stderr."""
+    from trivet.cli.upkeep import repair_index
+
+    raise typer.Exit(repair_index(index))
+
+
 @app.command("demo")
 def demo_command(index: IndexFolder = Path("trivet-demo")) -> None:
     """Index the documentation of Python's standard library, and ask it ten questions."""

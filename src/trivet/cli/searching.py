@@ -12,6 +12,7 @@ import trivet
 from trivet.cli import render
 from trivet.errors import NotAnIndexError
 from trivet.index import exists
+from trivet.reports import IndexInfo
 
 
 def search_index(
@@ -29,7 +30,7 @@ def search_index(
     Raises:
         NotAnIndexError: there is no index.
     """
-    _require_index(location)
+    require_index(location)
     with trivet.open(location) as index, render.waiting("Loading the model"):
         hits = index.search(query, k=k, modes=modes or None)
     if as_json:
@@ -48,7 +49,7 @@ def show_index(location: Path, *, as_json: bool) -> None:
     Raises:
         NotAnIndexError: there is no index.
     """
-    _require_index(location)
+    require_index(location)
     with trivet.open(location) as index:
         described = index.describe()
     if as_json:
@@ -67,11 +68,18 @@ def show_index(location: Path, *, as_json: bool) -> None:
         ("engine", described.engine),
         ("on disk", render.size(described.size_bytes)),
         ("created", described.created),
+        ("optimized", _optimized(described)),
     ]
     console = render.output()
     console.print(render.one_line(described.location), style="bold", soft_wrap=True)
     for name, fact in rows:
         console.print(f"  {name:<9}  {render.one_line(fact)}", soft_wrap=True)
+
+
+def _optimized(described: IndexInfo) -> str:
+    if described.optimize_pays:
+        return f"{described.optimized:,} chunks; run `trivet optimize` for faster searches"
+    return f"{described.optimized:,} chunks" if described.optimized else "not needed"
 
 
 def _space_line(space: trivet.Space) -> str:
@@ -81,7 +89,12 @@ def _space_line(space: trivet.Space) -> str:
     return f"{space.vector_name}  {space.model}{about}"
 
 
-def _require_index(location: Path) -> None:
+def require_index(location: Path) -> None:
+    """Refuse a folder without an index, which would be made by opening it.
+
+    Raises:
+        NotAnIndexError: there is none.
+    """
     if not exists(location):
         came = "a folder without one" if location.is_dir() else "no such folder"
         raise NotAnIndexError(

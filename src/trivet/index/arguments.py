@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Sequence
-from typing import cast
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeAlias, cast
 
 from trivet.errors import (
     InvalidInputError,
@@ -15,10 +17,28 @@ from trivet.errors import (
 )
 from trivet.plan import Plan, best_plan, checked_plan
 from trivet.query import Query, text_problem
+from trivet.reports import IngestReport
 from trivet.store.manifest import Manifest
 from trivet.types import Mode, checked_modes
 
+Progress: TypeAlias = Callable[[IngestReport], None]
+
 MAX_K = 10_000
+
+
+def checked_folder(location: object) -> Path:
+    """A path of a folder, absolute; it need not be there.
+
+    Raises:
+        InvalidInputError: no path.
+    """
+    try:
+        place = os.fspath(location)  # type: ignore[call-overload]
+    except TypeError:
+        place = None
+    if not isinstance(place, str) or not place.strip() or "\x00" in place:
+        raise InvalidInputError(f"expected a path of a folder, got {location!r}")
+    return Path(place).expanduser().absolute()
 
 
 def checked_k(k: object) -> int:
@@ -94,6 +114,17 @@ def checked_on_error(on_error: str) -> bool:
     if on_error not in ("report", "raise"):
         raise InvalidInputError(f'expected on_error to be "report" or "raise", got {on_error!r}')
     return on_error == "raise"
+
+
+def checked_progress(progress: Progress | None) -> Progress | None:
+    """What is to be called with every report.
+
+    Raises:
+        InvalidInputError: it cannot be called.
+    """
+    if progress is not None and not callable(progress):
+        raise InvalidInputError(f"expected progress to be callable, got {progress!r}")
+    return progress
 
 
 def held_modes(modes: Sequence[str] | None, manifest: Manifest) -> tuple[Mode, ...]:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from trivet.errors import InvalidDocumentError, InvalidInputError
 from trivet.query import text_problem
 from trivet.reports import FailedDocument
+from trivet.store.points import Chunk
 from trivet.types import Document
 
 # The namespace of ids made from content: uuid5(DNS, "trivet.content"), written out.
@@ -45,11 +46,14 @@ class CheckedDocument:
     position: int
 
 
+Incoming: TypeAlias = CheckedDocument | FailedDocument
+
+
 def checked_documents(
     texts: Texts,
     ids: Sequence[str] | None,
     metadatas: Sequence[Mapping[str, Any]] | None,
-) -> Iterator[CheckedDocument | FailedDocument]:
+) -> Iterator[Incoming]:
     """Check a call now, and its documents one by one as they are asked for.
 
     Args:
@@ -60,11 +64,7 @@ def checked_documents(
     Raises:
         InvalidInputError: the call as a whole is wrong (before the first document is read).
     """
-    if isinstance(texts, (str, bytes, Document, Mapping)) or not isinstance(texts, Iterable):
-        raise InvalidInputError(
-            f"expected a list (or another iterable) of texts or Documents, got one "
-            f"{type(texts).__name__}: put it in a list"
-        )
+    texts = checked_texts(texts)
     if ids is not None or metadatas is not None:
         texts = list(texts)
         for name, given in (("ids", ids), ("metadatas", metadatas)):
@@ -82,6 +82,30 @@ def checked_documents(
     if isinstance(texts, Sequence):
         _refuse_doubled_ids(texts, ids)
     return (_checked(_with_fields(text, i, ids, metadatas), i) for i, text in enumerate(texts))
+
+
+def checked_texts(texts: Texts) -> Texts:
+    """What may hold texts.
+
+    Raises:
+        InvalidInputError: one text, or nothing that can be iterated over.
+    """
+    if isinstance(texts, (str, bytes, Document, Mapping)) or not isinstance(texts, Iterable):
+        raise InvalidInputError(
+            f"expected a list (or another iterable) of texts or Documents, got one "
+            f"{type(texts).__name__}: put it in a list"
+        )
+    return texts
+
+
+def put_together(chunks: Sequence[Chunk]) -> Document:
+    """A stored document, out of all its chunks."""
+    return Document(
+        text="".join(chunk.text for chunk in chunks),
+        id=chunks[0].document,
+        title=chunks[0].title,
+        metadata=dict(chunks[0].metadata),
+    )
 
 
 def _refuse_doubled_ids(texts: Sequence[str | Document], ids: Sequence[str] | None) -> None:
@@ -109,7 +133,7 @@ def _with_fields(
     return Document(document.text, id, document.title, {} if metadata is None else metadata)
 
 
-def _checked(document: Document, position: int) -> CheckedDocument | FailedDocument:
+def _checked(document: Document, position: int) -> Incoming:
     problem = _document_problem(document)
     if problem:
         id = document.id if isinstance(document.id, str) else None

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from trivet.config import Settings
 from trivet.embedding import Embedder
-from trivet.errors import InvalidInputError
 from trivet.index.arguments import (
+    Progress,
+    checked_folder,
     checked_ids,
     checked_k,
     checked_on_error,
+    checked_progress,
     checked_queries,
     checked_timeout,
     chosen_plan,
 )
-from trivet.index.documents import checked_documents
-from trivet.index.ingest import Ingest, Progress
+from trivet.index.description import describe
+from trivet.index.documents import Incoming, checked_documents, checked_texts, put_together
+from trivet.index.ingest import Ingest
 from trivet.index.keywords import checked_keywords
 from trivet.index.model import IndexModel
 from trivet.index.vectors import GivenVectors, ModelVectors, VectorSource
 from trivet.index.worker import SearchWorker
 from trivet.plan import Plan
 from trivet.query import Query
-from trivet.reports import IndexInfo, IngestReport
+from trivet.reports import IndexInfo, IngestReport, OptimizeReport, VerifyReport
 from trivet.store.filters import payload_filter
-from trivet.store.points import Chunk
 from trivet.store.store import Store
 from trivet.types import Document, Hit, Representations
 
@@ -95,9 +97,8 @@ class Index:
             ModelError: the model cannot be loaded or run.
             StoreError: the engine failed; what was committed before stays.
         """
-        return self._ingest(
-            self._model_vectors, texts_or_documents, ids, metadatas, on_error, progress, False
-        )
+        documents = checked_documents(texts_or_documents, ids, metadatas)
+        return self._ingest(documents, None, on_error, progress, replace_existing=False)
 
     @checked_keywords
     def upsert(
@@ -129,13 +130,12 @@ class Index:
             SpaceMismatchError: representations of another space; nothing was written.
             InvalidInputError, ModelError, StoreError: as `add`.
         """
-        if representations is None:
-            return self._ingest(
-                self._model_vectors, texts_or_documents, ids, metadatas, on_error, progress, True
-            )
-        documents = list(texts_or_documents)
-        given = GivenVectors(representations, len(documents), self._store)
-        return self._ingest(lambda: given, documents, ids, metadatas, on_error, progress, True)
+        given, texts = None, checked_texts(texts_or_documents)
+        if representations is not None:
+            texts = list(texts)
+            given = GivenVectors(representations, len(texts), self._store)
+        documents = checked_documents(texts, ids, metadatas)
+        return self._ingest(documents, given, on_error, progress, replace_existing=True)
 
     @checked_keywords
     def delete(self, ids: Sequence[str]) -> int:
@@ -161,7 +161,7 @@ class Index:
         """
         asked = checked_ids(ids)
         chunks = self._store.chunks(list(dict.fromkeys(asked)))
-        return [_document(chunks[id]) for id in asked if id in chunks]
+        return [put_together(chunks[id]) for id in asked if id in chunks]
 
     def count(self) -> int:
         """Documents stored."""
@@ -281,18 +281,52 @@ class Index:
 
     def describe(self) -> IndexInfo:
         """What the index is: engine, sizes, spaces, model."""
-        manifest = self._store.manifest
-        totals = self._store.journal.totals()
-        return IndexInfo(
-            location=self._location,
-            engine=self._store.engine.name,
-            documents=totals.documents,
-            chunks=totals.chunks,
-            spaces=tuple(manifest.spaces.values()),
-            model=manifest.model,
-            size_bytes=self._store.size_bytes(),
-            created=manifest.created,
-        )
+        return describe(self._location, self._store)
+
+    @checked_keywords
+    def optimize(
+        self, *, force: bool = False, progress: Callable[[str], None] | None = None
+    ) -> OptimizeReport:
+        """Make searches of a large index in a folder fast: by graph, no longer by scan.
+
+        Searches go on; writes wait only while a copy is made and while it is taken over.
+
+        Args:
+            force: also where `describe().optimize_pays` is False.
+            progress: called with the name of each stage as it begins.
+
+        Raises:
+            InvalidInputError: an index that is not in a folder.
+            StoreError: it failed, for example for want of room; the index is as it was.
+        """
+        from trivet.store.optimizing import optimize_store
+
+        return optimize_store(self._store, force=force, progress=progress)
+
+    @checked_keywords
+    def backup(self, target: str | os.PathLike[str]) -> None:
+        """Copy the index to another folder; writes wait. `trivet.restore` makes an index of it.
+
+        Args:
+            target: a folder that is not there, or is empty.
+
+        Raises:
+            InvalidInputError: an index that is not in a folder, or a target within it.
+            StoreError: the target holds something, or cannot be written.
+        """
+        from trivet.store.backup import back_up
+
+        back_up(self._store, checked_folder(target))
+
+    def verify(self) -> VerifyReport:
+        """Compare every chunk with the journal; searches go on, writes wait.
+
+        Raises:
+            StoreError: the engine or the journal cannot be read.
+        """
+        from trivet.store.verifying import verify_store
+
+        return verify_store(self._store)
 
     def close(self) -> None:
         """Flush and release the folder; a second call does nothing."""
@@ -302,12 +336,7 @@ class Index:
     def __enter__(self) -> Index:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -318,39 +347,21 @@ class Index:
 
         return answer(self._store, self._model, asked)
 
-    def _model_vectors(self) -> VectorSource:
-        return ModelVectors(self._model, self._store)
-
     def _ingest(
         self,
-        source: Callable[[], VectorSource],
-        texts: Iterable[str | Document],
-        ids: Sequence[str] | None,
-        metadatas: Sequence[Mapping[str, Any]] | None,
+        documents: Iterable[Incoming],
+        given: VectorSource | None,
         on_error: str,
         progress: Progress | None,
+        *,
         replace_existing: bool,
     ) -> IngestReport:
-        raise_errors = checked_on_error(on_error)
-        if progress is not None and not callable(progress):
-            raise InvalidInputError(f"expected progress to be callable, got {progress!r}")
-        documents = checked_documents(texts, ids, metadatas)
         ingest = Ingest(
             self._store,
-            source(),
+            raise_errors=checked_on_error(on_error),
+            progress=checked_progress(progress),
+            source=given or ModelVectors(self._model, self._store),
             replace_existing=replace_existing,
-            raise_errors=raise_errors,
             batch_chunks=self._settings.batch_chunks,
-            progress=progress,
         )
         return ingest.run(documents)
-
-
-def _document(chunks: Sequence[Chunk]) -> Document:
-    """A document put together from all its chunks."""
-    return Document(
-        text="".join(chunk.text for chunk in chunks),
-        id=chunks[0].document,
-        title=chunks[0].title,
-        metadata=dict(chunks[0].metadata),
-    )

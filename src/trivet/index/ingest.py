@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import TypeAlias
 
 from trivet.errors import (
     DocumentBusyError,
@@ -18,6 +18,7 @@ from trivet.errors import (
     TrivetError,
 )
 from trivet.index import lexicon
+from trivet.index.arguments import Progress
 from trivet.index.documents import CheckedDocument
 from trivet.index.vectors import CutDocument, EmbeddedDocument, VectorSource
 from trivet.index.writes import document_write
@@ -25,7 +26,7 @@ from trivet.reports import FailedDocument, IngestReport
 from trivet.store.journal import JournalEntry
 from trivet.store.store import Store
 
-Progress: TypeAlias = Callable[[IngestReport], None]
+logger = logging.getLogger(__name__)
 
 # Documents that are looked up in the journal and cut together.
 PLAN_BATCH = 256
@@ -94,6 +95,7 @@ class Ingest:
             if head:
                 lexicon.estimate(self._store, [cut.titled_texts for cut in head])
             cut = chain(head, cut)
+        was_fast = not self._store.optimize_pays
         for batch in self._batches(cut):
             self._take_in(batch)
             self._tell()
@@ -101,6 +103,8 @@ class Ingest:
                 break
         if self._report.chunks and lexicon.has_lexical_leg(self._store.manifest):
             lexicon.keep_up(self._store, at_end=True)
+        if was_fast and self._store.optimize_pays:
+            logger.warning("the index has grown: Index.optimize makes its searches faster")
         self._tell()
         if self._stopped:
             raise self._failed[0].error

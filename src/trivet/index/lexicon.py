@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -115,6 +115,28 @@ def _keep_up(store: Store, *, at_end: bool) -> None:
             )  # fmt: skip
         average = state.average_tokens
     _adopt(store, state, average, totals.documents)
+
+
+def counter_for(manifest: Manifest) -> Callable[[Sequence[Chunk]], Sequence[int]] | None:
+    """Chunks → their lengths in terms; None for an index without a BM25 leg."""
+    if manifest.lexical is None:
+        return None
+    bm25 = bm25_for(manifest.lexical)
+
+    def count(chunks: Sequence[Chunk]) -> Sequence[int]:
+        return bm25.count_terms(_rendered(bm25, chunks))
+
+    return count
+
+
+def mend(store: Store) -> None:
+    """Weigh the leg anew if its average length is far from the true one."""
+    totals = store.journal.totals()
+    if has_lexical_leg(store.manifest) and totals.chunks:
+        state = _state(store)
+        average = totals.terms / totals.chunks
+        if abs(state.average_tokens / max(1.0, average) - 1) > TOLERANCE:
+            _adopt(store, state, average, totals.documents)
 
 
 def _adopt(store: Store, state: LexicalState, average_tokens: float, documents: int) -> None:

@@ -40,6 +40,7 @@ def document_write(
                 metadata=document.metadata,
                 digest=document.digest,
                 revision=revision,
+                chunks=len(cut.pieces),
             ),
             embedded.vectors[sequence],
         )

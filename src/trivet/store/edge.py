@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -14,18 +13,39 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import qdrant_edge as edge
 
-from trivet.errors import IndexClosedError, IndexDamagedError, IndexLockedError, StoreError
+from trivet.errors import IndexClosedError, IndexDamagedError
 from trivet.store.bridge import query_request
+from trivet.store.edge_shard import (
+    create_shard,
+    first_line,
+    load_shard,
+    modifier,
+    translated,
+    vector_params,
+)
 from trivet.store.engine import WRITE_BATCH
 from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import FoundPoint, Point, PointVector
+from trivet.store.room import LAST_BYTES, require_room
 from trivet.types import Space, SparseVector
 
 if TYPE_CHECKING:
     from qdrant_client import models
 
-logger = logging.getLogger(__name__)
 T = TypeVar("T")
+
+
+@dataclass
+class Changes:
+    """What was written since this was last asked for.
+
+    Attributes:
+        points: ids of the points that were written or deleted.
+        names: whether a vector name was made or dropped.
+    """
+
+    points: set[str] = field(default_factory=set)
+    names: bool = False
 
 
 class EdgeEngine:
@@ -41,60 +61,17 @@ class EdgeEngine:
         self._folder = folder
         self._lock = threading.Lock()
         self._damage: str | None = None
+        self._changes: Changes | None = None
 
     @classmethod
     def create(cls, folder: Path, spaces: Sequence[Space]) -> EdgeEngine:
         """Make an empty shard with a named vector for each space."""
-        folder.mkdir(parents=True, exist_ok=True)
-        with _translated(f"make a shard in {folder}"):
-            return cls(edge.EdgeShard.create(str(folder), _config(spaces, [])), folder)
+        return cls(create_shard(folder, spaces), folder)
 
     @classmethod
     def load(cls, folder: Path, spaces: Sequence[Space], scratch: str | None) -> EdgeEngine:
-        """Open an existing shard.
-
-        The engine changes its vector names in two files, one after the other, and refuses a shard
-        whose process died in between. Then the shard has either all names or all but the scratch.
-
-        Args:
-            folder: of the shard.
-            spaces: what it holds.
-            scratch: the sparse vector name that was being made or dropped, if one was.
-
-        Raises:
-            IndexDamagedError: the engine cannot read it.
-        """
-        if not (folder / "edge_config.json").is_file():
-            raise IndexDamagedError(
-                f"expected the engine's files in {folder}, found none: restore the folder from a "
-                "backup, or delete it and index the documents anew"
-            )
-        candidates: list[edge.EdgeConfig | None] = [None]
-        if scratch is not None:
-            candidates += [_config(spaces, [scratch]), _config(spaces, [])]
-        failures: list[BaseException] = []
-        for config in candidates:
-            try:
-                return cls(edge.EdgeShard.load(str(folder), config), folder)
-            except (KeyboardInterrupt, SystemExit):  # noqa: PERF203
-                raise
-            except BaseException as error:  # noqa: BLE001  (pyo3's PanicException is no Exception)
-                failures.append(error)
-        if "WouldBlock" in str(failures[0]):
-            raise IndexLockedError(
-                f"the engine's files in {folder} are held by another process, or by an index that "
-                "was not closed: close it there first"
-            ) from failures[0]
-        if not isinstance(failures[0], Exception) and (folder / "wal").is_dir():
-            # The log holds an operation that the engine panics on. Everything that the journal
-            # calls committed was flushed before; what was not is in the journal as pending.
-            (folder / "wal").rename(folder / f"wal.broken-{time.time_ns()}")
-            logger.warning("the engine's log in %s was set aside: it panics on it", folder)
-            return cls.load(folder, spaces, scratch)
-        raise IndexDamagedError(
-            f"the engine cannot open its files in {folder} ({_first_line(failures[0])}): restore "
-            "the folder from a backup, or delete it and index the documents anew"
-        ) from failures[0]
+        """Open an existing shard; arguments and errors as in `load_shard`."""
+        return cls(load_shard(folder, spaces, scratch), folder)
 
     @property
     def name(self) -> str:
@@ -110,12 +87,14 @@ class EdgeEngine:
         """Write whole points, at most `WRITE_BATCH` in one operation."""
         for batch in _batches(points):
             made = [edge.Point(p.id, _vectors(p.vectors), dict(p.payload)) for p in batch]
-            self._update(edge.UpdateOperation.upsert_points(made))
+            self._update(edge.UpdateOperation.upsert_points(made), [p.id for p in batch])
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete points; missing ids are ignored."""
         for batch in _batches(ids):
-            self._update(edge.UpdateOperation.delete_points(list(batch)))
+            # Not ours, but there may be some: numbered points.
+            made: list[Any] = [int(id) if id.isdigit() else id for id in batch]
+            self._update(edge.UpdateOperation.delete_points(made), batch)
 
     def retrieve(
         self, ids: Sequence[str], *, fields: Sequence[str] | None = None
@@ -151,10 +130,10 @@ class EdgeEngine:
         """Make a named vector for a space; nothing if it is there."""
         if space.mode == "sparse":
             operation = edge.UpdateOperation.create_sparse_vector(
-                space.vector_name, modifier=_modifier(space)
+                space.vector_name, modifier=modifier(space)
             )
         else:
-            params = _params(space)
+            params = vector_params(space)
             operation = edge.UpdateOperation.create_dense_vector(
                 space.vector_name,
                 params.size,
@@ -162,21 +141,21 @@ class EdgeEngine:
                 params.multivector_config,
                 params.datatype,
             )
-        self._update(operation)
+        self._update(operation, None)
 
     def set_vectors(self, vectors: Mapping[str, Mapping[str, PointVector]]) -> None:
         """Set named vectors of stored points."""
         for batch in _batches(list(vectors)):
             made = [edge.PointVectors(id, _vectors(vectors[id])) for id in batch]
-            self._update(edge.UpdateOperation.update_vectors(made))
+            self._update(edge.UpdateOperation.update_vectors(made), batch)
 
     def drop_vectors(self, name: str) -> None:
         """Drop a named vector from every point."""
-        self._update(edge.UpdateOperation.delete_vector_name(name))
+        self._update(edge.UpdateOperation.delete_vector_name(name), None)
 
     def create_index(self, path: str, kind: IndexKind) -> None:
         """Index a payload field; an index of the same kind is left as it is."""
-        self._update(edge.UpdateOperation.create_field_index(path, _field_schema(kind)))
+        self._update(edge.UpdateOperation.create_field_index(path, _field_schema(kind)), None)
 
     def flush(self) -> None:
         """Bring everything written to the disk."""
@@ -185,14 +164,65 @@ class EdgeEngine:
 
     def size_bytes(self) -> int:
         """Bytes that the files occupy (the log is sparse: its apparent size is larger)."""
-        return sum(f.stat().st_blocks * 512 for f in self._folder.rglob("*") if f.is_file())
+        size = 0
+        for file in self._folder.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # the engine drops files as it goes
+                size += file.stat().st_blocks * 512 if file.is_file() else 0
+        return size
+
+    def follow(self) -> None:
+        """From now on, keep what is written for `take_changes`."""
+        with self._lock:
+            self._changes = Changes()
+
+    def take_changes(self) -> Changes:
+        """What was written since `follow`, or since this was last asked for."""
+        with self._lock:
+            changes, self._changes = self._changes, Changes()
+            return changes or Changes()
+
+    def unfollow(self) -> None:
+        """Keep what is written no longer."""
+        with self._lock:
+            self._changes = None
+
+    def send(self, ids: Collection[str], other: EdgeEngine, names: Collection[str]) -> None:
+        """Make another engine hold these points as this one does; what is gone is deleted there.
+
+        Args:
+            ids: of points.
+            other: whose vector names are `names`.
+            names: of the vectors that are sent along.
+        """
+        for batch in _batches(list(ids)):
+            read = partial(edge.EdgeShard.retrieve, point_ids=list(batch), with_payload=True)
+            records = self._read(partial(read, with_vector=True))
+            made = [
+                edge.Point(record.id, _named(record.vector, names), record.payload)
+                for record in records
+            ]
+            found = {str(record.id) for record in records}
+            other._update(edge.UpdateOperation.upsert_points(made), batch)
+            other.delete([id for id in batch if id not in found])
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `close` was not called yet."""
+        return self._shard is not None
+
+    def take_over(self, other: EdgeEngine) -> None:
+        """Serve another engine's shard from now on; reads that are under way are answered."""
+        with self._lock, other._lock:
+            self._open()
+            self._shard, self._folder = other._shard, other._folder
+            other._shard = None
 
     def close(self) -> None:
         """Flush and release the files."""
         with self._lock:
             shard, self._shard = self._shard, None
             if shard is not None and self._damage is None:
-                with _translated("close"):
+                with translated("close"):
                     shard.flush()
                     shard.close()
 
@@ -202,91 +232,45 @@ class EdgeEngine:
         return self._shard
 
     def _read(self, call: Callable[[edge.EdgeShard], T]) -> T:
-        with _translated("read"):
+        with translated("read"):
             return call(self._open())
 
-    def _update(self, operation: edge.UpdateOperation) -> None:
+    def _update(self, operation: edge.UpdateOperation, points: Sequence[str] | None) -> None:
+        """Do one operation, on these points; None = on the vector names."""
         with self._lock:
             if self._damage is not None:
                 raise IndexDamagedError(
                     f"nothing is written after the engine failed inside ({self._damage}): "
                     "close the index, open it again and add the same documents again"
                 )
+            require_room(self._folder, 0, margin_bytes=LAST_BYTES)
+            if self._changes is not None:
+                self._changes.points.update(points or ())
+                self._changes.names |= points is None
             try:
-                with _translated("write"):
+                with translated("write"):
                     self._open().update(operation)
             except IndexDamagedError as error:
-                self._damage = _first_line(error)
+                self._damage = first_line(error)
                 raise
-
-
-@contextmanager
-def _translated(action: str) -> Iterator[None]:
-    """Turn the engine's bare exceptions and panics into ours."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit, GeneratorExit, StoreError):
-        raise
-    except Exception as error:
-        raise StoreError(f"the engine failed to {action}: {_first_line(error)}") from error
-    except BaseException as error:  # pyo3's PanicException is no Exception
-        logger.warning("the engine panicked: %s", error)
-        raise IndexDamagedError(f"the engine panicked: {_first_line(error)}") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[i : i + WRITE_BATCH] for i in range(0, len(items), WRITE_BATCH))
 
 
-def _dims(space: Space) -> int:
-    if space.dims is None:
-        raise StoreError(f"expected a space with dims, got {space!r}")
-    return space.dims
-
-
-def _config(spaces: Sequence[Space], sparse_names: Sequence[str]) -> edge.EdgeConfig:
-    """The names of the spaces, and of sparse vectors beside them."""
-    modifiers: dict[str, edge.Modifier | None] = dict.fromkeys(sparse_names, edge.Modifier.Idf)
-    modifiers |= {s.vector_name: _modifier(s) for s in spaces if s.mode == "sparse"}
-    return edge.EdgeConfig(
-        vectors={s.vector_name: _params(s) for s in spaces if s.mode != "sparse"},
-        sparse_vectors={
-            name: edge.EdgeSparseVectorParams(modifier=modifier)
-            for name, modifier in modifiers.items()
-        },
-        wal_enabled=True,
-    )
-
-
-def _params(space: Space) -> edge.EdgeVectorParams:
-    if space.mode == "dense":
-        return edge.EdgeVectorParams(size=_dims(space), distance=edge.Distance.Cosine)
-    # Token vectors are compared with the candidates of other legs only: a graph would never be
-    # walked. Their products are what they were made for: Cosine would scale bytes anew.
-    is_bytes = space.facts.get("datatype") == "uint8"
-    return edge.EdgeVectorParams(
-        size=_dims(space),
-        distance=edge.Distance.Dot,
-        multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim),
-        datatype=edge.VectorStorageDatatype.Uint8 if is_bytes else None,
-        hnsw_config=edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
-    )
-
-
-def _modifier(space: Space) -> edge.Modifier | None:
-    """BM25 leaves the rarity of words to the engine; a model's weights hold it already."""
-    return edge.Modifier.Idf if space.is_lexical else None
+def _named(vectors: object, names: Collection[str]) -> dict[str, Any]:
+    """Those vectors of a point that bear one of the names."""
+    every = vectors if isinstance(vectors, dict) else {}
+    return {name: vector for name, vector in every.items() if name in names}
 
 
 def _vectors(vectors: Mapping[str, PointVector]) -> dict[str, Any]:
+    """As Edge takes them; it reads a list twice as fast as an array."""
     return {
         name: edge.SparseVector(v.indices.tolist(), v.values.tolist())
         if isinstance(v, SparseVector)
-        else (v.tolist() if v.ndim == 2 else v)
+        else v.tolist()
         for name, v in vectors.items()
     }
 

@@ -16,6 +16,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from trivet.errors import IndexDamagedError, IndexLockedError, NotAnIndexError, StoreError
+from trivet.store.engine import Engine
+from trivet.store.journal import Journal
 from trivet.store.manifest import (
     MANIFEST_FILE,
     LexicalState,
@@ -31,7 +33,7 @@ from trivet.types import Mode, Space
 LOCK_FILE = "lock"
 OWNER_FILE = "lock.owner"
 JOURNAL_FILE = "journal.sqlite"
-SHARD_FOLDER = "shards/0"
+BACKUP_FILE = "backup.json"
 OWN_FILES = {LOCK_FILE, OWNER_FILE, f"{MANIFEST_FILE}.new"}
 
 
@@ -50,7 +52,7 @@ def new_manifest(
         spaces=dict(spaces),
         chunk_tokens=chunk_tokens,
         lexical=lexical,
-        shard=SHARD_FOLDER,
+        shard="shards/0",
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
 
@@ -83,6 +85,11 @@ def check_location(folder: Path) -> None:
         ) from error
     if there and not folder.is_dir():
         raise NotAnIndexError(f"expected a folder for the index, got the file {folder}")
+    if (folder / BACKUP_FILE).is_file():
+        raise NotAnIndexError(
+            f"expected an index, got the backup {folder}: restore it to another folder first "
+            f"(trivet restore {folder} --index DIR)"
+        )
     if folder.is_dir() and not holds_index(folder):
         foreign = sorted(p.name for p in folder.iterdir() if not _is_ours(p.name))
         if foreign:
@@ -98,13 +105,14 @@ def create_in_folder(folder: Path, manifest: Manifest) -> Store:
     The manifest is written last: a folder that a crash left without one is made again.
     """
     from trivet.store.edge import EdgeEngine
+    from trivet.store.shards import new_shard
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot make the folder {folder}: {error}") from error
     with ExitStack() as stack:
-        lock = _acquire(folder)
+        lock = lock_folder(folder)
         stack.callback(lock.release)
         if holds_index(folder):
             raise IndexLockedError(
@@ -118,19 +126,12 @@ def create_in_folder(folder: Path, manifest: Manifest) -> Store:
                 "restore that file from a backup, or give another path"
             )
         # A shard that a crash left half made is passed over, not repaired.
-        shard = f"shards/{uuid.uuid4().hex[:8]}"
-        manifest = replace(manifest, shard=shard)
-        engine = EdgeEngine.create(folder / shard, list(manifest.spaces.values()))
+        manifest = replace(manifest, shard=new_shard())
+        engine = EdgeEngine.create(folder / manifest.shard, list(manifest.spaces.values()))
         stack.callback(engine.close)
         write_manifest(folder, manifest)
         stack.pop_all()
-    return Store(
-        engine,
-        journal,
-        manifest,
-        save_manifest=lambda changed: write_manifest(folder, changed),
-        release=lock.release,
-    )
+    return assembled(folder, lock, engine, journal, manifest)
 
 
 def open_folder(folder: Path) -> Store:
@@ -140,28 +141,35 @@ def open_folder(folder: Path) -> Store:
         IndexLockedError: another process or `Index` holds it.
         NotAnIndexError, IndexDamagedError: see `read_manifest`.
     """
-    from trivet.store.edge import EdgeEngine
+    from trivet.store.shards import drop_leftovers, load_engine
 
     with ExitStack() as stack:
-        lock = _acquire(folder)
+        lock = lock_folder(folder)
         stack.callback(lock.release)
-        manifest = read_manifest(folder)
-        spaces = list(manifest.spaces.values())
-        engine = EdgeEngine.load(folder / manifest.shard, spaces, manifest.scratch)
+        engine, manifest = load_engine(folder, read_manifest(folder))
         stack.callback(engine.close)
         journal = SqliteJournal(folder / JOURNAL_FILE, new=False)
         stack.callback(journal.close)
-        store = Store(
-            engine,
-            journal,
-            manifest,
-            save_manifest=lambda changed: write_manifest(folder, changed),
-            release=lock.release,
-        )
+        store = assembled(folder, lock, engine, journal, manifest)
         store.recover()
         store.drop_scratch()
+        drop_leftovers(folder, manifest)
         stack.pop_all()
     return store
+
+
+def assembled(
+    folder: Path, lock: FileLock, engine: Engine, journal: Journal, manifest: Manifest
+) -> Store:
+    """The store of a locked folder; what a crash left open is not finished yet."""
+    return Store(
+        engine,
+        journal,
+        manifest,
+        save_manifest=lambda changed: write_manifest(folder, changed),
+        release=lock.release,
+        folder=folder,
+    )
 
 
 def _is_ours(name: str) -> bool:
@@ -169,7 +177,7 @@ def _is_ours(name: str) -> bool:
     return name in OWN_FILES or name.split("-")[0] == JOURNAL_FILE or name == "shards"
 
 
-def _acquire(folder: Path) -> FileLock:
+def lock_folder(folder: Path) -> FileLock:
     """Take the folder's lock; the operating system drops it when the process dies."""
     # Taken by one thread and released by another: an index may be closed anywhere.
     lock = FileLock(folder / LOCK_FILE, is_singleton=False, thread_local=False)

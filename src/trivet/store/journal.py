@@ -6,7 +6,7 @@ what to finish or to take back, so that journal and engine agree again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -72,6 +72,9 @@ class Journal(Protocol):
 
     def entries(self, ids: Sequence[str]) -> dict[str, JournalEntry]:
         """The documents among `ids` that are stored whole."""
+
+    def pages(self) -> Iterator[list[JournalEntry]]:
+        """The documents that are stored whole, a page at a time."""
 
     def count(self) -> int:
         """Documents that are stored whole."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import uuid
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trivet.config import Lexical
-from trivet.errors import IndexDamagedError, NotAnIndexError
+from trivet.errors import IndexDamagedError, NotAnIndexError, StoreError
 from trivet.store.payload_indexes import IndexKind, checked_indexes
 from trivet.types import Mode, Space
 
@@ -57,6 +58,7 @@ class Manifest:
         created: ISO 8601, UTC.
         scratch: a vector name that is being filled or dropped; after a crash it is dropped.
         indexes: the payload indexes that were declared, by metadata field.
+        optimized: chunks that were there when the shard was last optimized; 0 = it never was.
     """
 
     namespace: uuid.UUID
@@ -69,6 +71,7 @@ class Manifest:
     created: str
     scratch: str | None = None
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
+    optimized: int = 0
 
     @property
     def model_modes(self) -> tuple[Mode, ...]:
@@ -81,8 +84,8 @@ class Manifest:
         return {space.vector_name: space for space in self.spaces.values()}
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest as a JSON object."""
-        return {
+        """The manifest as a JSON object, with its own checksum."""
+        fields = {
             "format": FORMAT,
             "namespace": str(self.namespace),
             "model": self.model,
@@ -94,7 +97,9 @@ class Manifest:
             "created": self.created,
             "scratch": self.scratch,
             "indexes": dict(self.indexes),
+            "optimized": self.optimized,
         }
+        return {**fields, "checksum": _checksum(fields)}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Manifest:
@@ -105,7 +110,7 @@ class Manifest:
         if not isinstance(shard, str) or Path(shard).is_absolute() or ".." in Path(shard).parts:
             raise ValueError(f"expected a shard inside the index folder, got {shard!r}")
         lexical = stored["lexical"]
-        return cls(
+        manifest = cls(
             namespace=uuid.UUID(stored["namespace"]),
             model=stored["model"],
             recipe=dict(stored["recipe"]),
@@ -116,7 +121,11 @@ class Manifest:
             created=stored["created"],
             scratch=stored["scratch"],
             indexes=checked_indexes(stored.get("indexes", {})),
+            optimized=stored["optimized"],
         )
+        if stored["checksum"] != _checksum(stored):
+            raise ValueError("its checksum is not that of its content: it was edited")
+        return manifest
 
 
 def holds_index(folder: Path) -> bool:
@@ -150,14 +159,21 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Replace a folder's manifest, whole or not at all, durably."""
+    """Replace a folder's manifest, whole or not at all, durably.
+
+    Raises:
+        StoreError: it cannot be written; the old one is still there.
+    """
     path = folder / MANIFEST_FILE
     scratch = folder / f"{MANIFEST_FILE}.new"
-    with scratch.open("w", encoding="utf-8") as file:
-        json.dump(manifest.to_json(), file, indent=1, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
+    try:
+        with scratch.open("w", encoding="utf-8") as file:
+            json.dump(manifest.to_json(), file, indent=1, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error}") from error
     sync_folder(folder)
 
 
@@ -169,3 +185,10 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _checksum(fields: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of a manifest's fields but the checksum itself."""
+    content = {name: value for name, value in fields.items() if name != "checksum"}
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +18,10 @@ from trivet.types import Hit, Mode, Representations, Space, SparseVector, Vector
 PAYLOAD_TEXT = "page_content"
 PAYLOAD_METADATA = "metadata"
 PAYLOAD_OWN = "_trivet"
+PAYLOAD_CHECK = "check"
+
+# A float as JSON writes it. Edge gives one in five back with another last digit.
+_FLOAT = re.compile(r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)")
 
 PointVector: TypeAlias = Vectors | SparseVector
 
@@ -32,6 +39,7 @@ class Chunk:
         metadata: the document's metadata (JSON values).
         digest: SHA-256 (hex) of the document's content and metadata.
         revision: counts the times the document was written, from 1.
+        chunks: how many chunks the document has.
     """
 
     document: str
@@ -42,6 +50,7 @@ class Chunk:
     metadata: Mapping[str, Any]
     digest: str
     revision: int
+    chunks: int
 
     @property
     def id(self) -> str:
@@ -61,8 +70,17 @@ class Chunk:
                 "title": self.title,
                 "hash": self.digest,
                 "revision": self.revision,
+                "chunks": self.chunks,
+                PAYLOAD_CHECK: self.checksum(),
             },
         }
+
+    def checksum(self) -> str:
+        """16 hex digits of the SHA-256 of everything that is stored of it; floats to 6 digits."""
+        facts = [self.id, self.text, self.span, self.title, self.digest, self.revision, self.chunks]
+        metadata = json.dumps(dict(self.metadata), sort_keys=True)
+        rounded = _FLOAT.sub(lambda found: f"{float(found[0]):.6g}", metadata)
+        return hashlib.sha256((json.dumps(facts) + rounded).encode()).hexdigest()[:16]
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Chunk:
@@ -78,6 +96,7 @@ class Chunk:
             metadata=payload[PAYLOAD_METADATA],
             digest=own["hash"],
             revision=own["revision"],
+            chunks=own["chunks"],
         )
 
     def hit(self, score: float, scores: dict[Mode, float], *, as_chunk: bool) -> Hit:

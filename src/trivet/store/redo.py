@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Sequence
 
 import numpy as np
 
+from trivet.errors import IndexDamagedError
 from trivet.store.points import Point, PointVector
 from trivet.types import SparseVector
 
@@ -35,7 +37,21 @@ def dump_points(points: Sequence[Point]) -> bytes:
 
 
 def load_points(stored: bytes) -> list[Point]:
-    """The points that `dump_points` made bytes of."""
+    """The points that `dump_points` made bytes of.
+
+    Raises:
+        IndexDamagedError: the bytes are not what it made.
+    """
+    try:
+        return _loaded(stored)
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise IndexDamagedError(
+            f"the journal holds an unfinished write that is unreadable ({error}): run `trivet "
+            "repair` on the index"
+        ) from error
+
+
+def _loaded(stored: bytes) -> list[Point]:
     with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
         header = json.loads(arrays["header"].tobytes())
         vectors: list[dict[str, PointVector]] = [{} for _ in header]

@@ -81,6 +81,11 @@ class ServerJournal:
         stored = self._points.retrieve([self._id("document", id) for id in ids])
         return {payload["document"]: entry_of(payload) for payload in stored.values()}
 
+    def pages(self) -> Iterator[list[JournalEntry]]:
+        """The documents that are stored whole, a page at a time."""
+        for page in self._points.pages(models.Filter(must=[is_value("kind", "document")])):
+            yield [entry_of(payload) for payload in page.values()]
+
     def count(self) -> int:
         """Documents that are stored whole."""
         return self._points.count(models.Filter(must=[is_value("kind", "document")]))

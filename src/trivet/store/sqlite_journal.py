@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 
 from trivet.errors import IndexClosedError, IndexDamagedError, StoreError
@@ -145,6 +145,24 @@ class SqliteJournal:
         """Nobody to keep out: the folder's lock does."""
         return nullcontext()
 
+    def pages(self) -> Iterator[list[JournalEntry]]:
+        """The documents that are stored whole, in the order of their ids, a page at a time."""
+        last = ""
+        while True:
+            with self._using() as connection:
+                rows = connection.execute(
+                    "SELECT * FROM documents WHERE id > ? ORDER BY id LIMIT 256", (last,)
+                ).fetchall()
+            if not rows:
+                return
+            yield [JournalEntry(*row) for row in rows]
+            last = rows[-1][0]
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the journal, as it is now, to a file that is not there."""
+        with self._using() as connection, closing(sqlite3.connect(path)) as copy:
+            connection.backup(copy)
+
     def kept(self, name: str) -> bytes | None:
         """What was kept under a name; None if nothing was."""
         with self._using() as connection:
@@ -198,6 +216,6 @@ class SqliteJournal:
 
     def _damaged(self, reason: object) -> IndexDamagedError:
         return IndexDamagedError(
-            f"the journal {self._path or 'memory'} is unreadable ({reason}): restore the folder "
-            "from a backup, or delete it and index the documents anew"
+            f"the journal {self._path or 'memory'} is unreadable ({reason}): run `trivet repair` "
+            "on the index, or restore it from a backup"
         )

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trivet.errors import DocumentBusyError, StoreError
@@ -17,6 +18,7 @@ from trivet.store.manifest import LexicalState, Manifest
 from trivet.store.points import Chunk, FoundPoint, check_points, point_ids
 from trivet.store.redo import load_points
 from trivet.store.reweighing import Weigh, fill_space
+from trivet.store.room import require_room, written_bytes
 from trivet.store.writes import DocumentWrite, require_stored
 from trivet.types import Space
 
@@ -29,6 +31,8 @@ logger = logging.getLogger(__name__)
 TORN_READS = 5
 # How long to wait, without a sign of life, for other writers to let one change what all rely on.
 PATIENCE_S = 600.0
+# Chunks that Edge scans in about the time that the rest of a query takes.
+SCAN_LIMIT = 20_000
 
 
 class Store:
@@ -45,6 +49,7 @@ class Store:
         save_manifest: makes a manifest durable.
         release: called last by `close`.
         load_manifest: reads it again, where other machines may change it.
+        folder: where the index is; None for one that is in no folder.
     """
 
     def __init__(
@@ -56,10 +61,13 @@ class Store:
         save_manifest: Callable[[Manifest], None],
         release: Callable[[], None],
         load_manifest: Callable[[], Manifest] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.engine = engine
         self.journal = journal
+        self.folder = folder
         self.writing = threading.RLock()
+        self.optimizing = threading.Lock()
         self._current = CurrentManifest(manifest, save_manifest, load_manifest)
         self._release = release
 
@@ -89,6 +97,7 @@ class Store:
             self.recover()
             points = [point for write in writes for point in write.points]
             check_points(points, self.manifest.vector_spaces)
+            require_room(self.folder, written_bytes(points))
             pending = [write.pending() for write in writes]
             with self._tidied():
                 self.journal.begin(pending)
@@ -205,6 +214,20 @@ class Store:
             )
             self.drop_scratch()
 
+    @property
+    def optimize_pays(self) -> bool:
+        """Whether searches scan so many chunks that it takes most of their time."""
+        if self.folder is None:
+            return False
+        return self.journal.totals().chunks - self.manifest.optimized >= SCAN_LIMIT
+
+    def serve(self, shard: str, take_over: Callable[[], None]) -> None:
+        """Go over to another, optimized shard: its path, and what makes the engine serve it."""
+        with self.writing:
+            optimized = self.journal.totals().chunks
+            self.become(replace(self.manifest, shard=shard, optimized=optimized))
+            take_over()
+
     def size_bytes(self) -> int:
         """Bytes on disk: engine and journal."""
         return self.engine.size_bytes() + self.journal.size_bytes()
@@ -235,6 +258,7 @@ class Store:
     def _delete(self, ids: Sequence[str]) -> int:
         with self.writing:
             self.recover()
+            require_room(self.folder, 0)
             entries = self.journal.entries(ids).values()
             pending = [PendingEntry(entry, "delete", entry.chunks, None) for entry in entries]
             with self._tidied():
@@ -257,6 +281,7 @@ class Store:
         if any(point.vectors.keys() != self.manifest.vector_spaces.keys() for point in points):
             return False
         self.engine.upsert(points)
+        require_stored(self.engine, points)
         self.engine.delete(self._stale_ids(pending))
         return True
 

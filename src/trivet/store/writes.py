@@ -43,5 +43,5 @@ def require_stored(engine: Engine, points: Sequence[Point]) -> None:
         if any(came.get(name) != expected[name] for name in ("hash", "revision")):
             raise StoreError(
                 f"the engine took chunk {expected['id']!r} and does not give it back as "
-                "written: add the same documents again"
+                "written: add the same documents again; if that fails too, run `trivet repair`"
             )

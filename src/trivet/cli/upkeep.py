@@ -1,0 +1,133 @@
+"""`trivet optimize`, `backup`, `restore`, `verify` and `repair`: the upkeep of an index."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import trivet
+from trivet.cli import render
+from trivet.cli.files import Failure
+from trivet.cli.searching import require_index
+from trivet.reports import VerifyReport
+
+
+def optimize_index(location: Path, *, force: bool) -> None:
+    """Optimize an index, and say what was done.
+
+    Args:
+        location: folder of the index.
+        force: also if it is small.
+
+    Raises:
+        NotAnIndexError: there is no index.
+    """
+    require_index(location)
+    with trivet.open(location) as index, _staged("Optimizing") as stage:
+        report = index.optimize(force=force, progress=stage)
+        chunks = index.describe().chunks
+    if report.optimized:
+        done = f"{render.plural(report.chunks, 'chunk')} optimized"
+        line = f"{done} in {render.duration(report.elapsed_s)}"
+    else:
+        new = f"{chunks - report.chunks:,} new of {render.plural(chunks, 'chunk')}"
+        line = f"nothing to do: {new}; so few are searched as fast as they are (or use --force)"
+    render.output().print(line, soft_wrap=True)
+
+
+def back_up_index(location: Path, target: Path) -> None:
+    """Copy an index to a folder that is not there, or is empty.
+
+    Raises:
+        NotAnIndexError: there is no index.
+    """
+    require_index(location)
+    with trivet.open(location) as index, render.waiting("Copying the index"):
+        index.backup(target)
+        count = index.count()
+    line = f"{render.plural(count, 'document')} backed up to {target}"
+    render.output().print(render.one_line(line), soft_wrap=True)
+
+
+def restore_index(backup: Path, location: Path) -> None:
+    """Make an index of a backup, in a folder that is not there, or is empty."""
+    with render.waiting("Restoring the index"):
+        trivet.restore(backup, location)
+        with trivet.open(location) as index:
+            count = index.count()
+    line = f"{render.plural(count, 'document')} restored to {location}"
+    render.output().print(render.one_line(line), soft_wrap=True)
+
+
+def verify_index(location: Path, *, as_json: bool) -> int:
+    """Compare an index with its journal, and print what is wrong.
+
+    Args:
+        location: folder of the index.
+        as_json: print one object with the fields of `VerifyReport` and "is_clean".
+
+    Returns:
+        The exit code: 0 if nothing is wrong, else 1.
+
+    Raises:
+        NotAnIndexError: there is no index.
+    """
+    require_index(location)
+    with trivet.open(location) as index, render.waiting("Reading every chunk"):
+        report = index.verify()
+    if as_json:
+        found = {**asdict(report), "is_clean": report.is_clean}
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    else:
+        stored = f"{render.plural(report.documents, 'document')}, {report.chunks:,} chunks"
+        console = render.output()
+        console.print(f"{stored}, {render.plural(report.points, 'point')}", soft_wrap=True)
+        for problem in _problems(report):
+            console.print(render.one_line(problem), soft_wrap=True)
+    if not report.is_clean:
+        render.complain(f"error: run `trivet repair --index {location}`")
+    return 0 if report.is_clean else 1
+
+
+def repair_index(location: Path) -> int:
+    """Put an index right again, and name the documents that have to be added again.
+
+    Returns:
+        The exit code: 3 if a document was lost, else 0.
+    """
+    require_index(location)
+    with render.waiting("Reading every chunk"):
+        report = trivet.repair(location)
+    done = [f"{render.plural(report.documents, 'document')} whole"]
+    if report.orphans:
+        done.append(f"{render.plural(report.orphans, 'orphaned point')} deleted")
+    if report.journal_rebuilt:
+        done.append("journal written anew")
+    render.output().print(", ".join(done), soft_wrap=True)
+    reason = "was not stored whole and is deleted; add it again"
+    render.print_failures(Failure(id, reason) for id in report.lost)
+    return 3 if report.lost else 0
+
+
+def _problems(report: VerifyReport) -> Iterator[str]:
+    for id in report.broken:
+        yield f"broken: {id}"
+    if report.orphans:
+        yield f"orphans: {render.plural(len(report.orphans), 'point')} of no document"
+    if report.average_is_off:
+        yield f"BM25's average length is off by {report.average_error:.0%}"
+
+
+@contextmanager
+def _staged(action: str) -> Iterator[Callable[[str], None]]:
+    """A spinner with the stage that is under way; a line for each stage if there is no terminal."""
+    console = render.remarks()
+    if not console.is_interactive:
+        yield lambda stage: console.print(stage, soft_wrap=True)
+        return
+    with console.status(action) as status:
+        yield lambda stage: status.update(f"{action}: {stage}")

@@ -1,0 +1,24 @@
+"""What an index tells about itself."""
+
+from __future__ import annotations
+
+from trivet.reports import IndexInfo
+from trivet.store.store import Store
+
+
+def describe(location: str, store: Store) -> IndexInfo:
+    """Engine, sizes, spaces and model of an index."""
+    manifest = store.manifest
+    totals = store.journal.totals()
+    return IndexInfo(
+        location=location,
+        engine=store.engine.name,
+        documents=totals.documents,
+        chunks=totals.chunks,
+        spaces=tuple(manifest.spaces.values()),
+        model=manifest.model,
+        size_bytes=store.size_bytes(),
+        created=manifest.created,
+        optimized=manifest.optimized,
+        optimize_pays=store.optimize_pays,
+    )

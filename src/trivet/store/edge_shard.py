@@ -1,0 +1,155 @@
+"""Shards of Qdrant Edge in a folder: made, and opened after whatever happened to them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import qdrant_edge as edge
+
+from trivet.errors import IndexDamagedError, IndexLockedError, StoreError
+from trivet.types import Space
+
+logger = logging.getLogger(__name__)
+
+LOG_FOLDER = "wal"
+BROKEN_LOG = f"{LOG_FOLDER}.broken"
+
+
+def create_shard(folder: Path, spaces: Sequence[Space]) -> edge.EdgeShard:
+    """Make an empty shard with a named vector for each space.
+
+    Raises:
+        StoreError: the folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder {folder}: {error}") from error
+    with translated(f"make a shard in {folder}"):
+        return edge.EdgeShard.create(str(folder), _config(spaces, []))
+
+
+def load_shard(folder: Path, spaces: Sequence[Space], scratch: str | None) -> edge.EdgeShard:
+    """Open an existing shard.
+
+    The engine changes its vector names in two files, one after the other, and refuses a shard
+    whose process died in between. Then the shard has either all names or all but the scratch.
+
+    Args:
+        folder: of the shard.
+        spaces: what it holds.
+        scratch: the sparse vector name that was being made or dropped, if one was.
+
+    Raises:
+        IndexDamagedError: the engine cannot read it.
+        IndexLockedError: another process holds it.
+    """
+    if not (folder / "edge_config.json").is_file():
+        raise IndexDamagedError(
+            f"expected the engine's files in {folder}, found none: restore the folder from a "
+            "backup, or delete it and index the documents anew"
+        )
+    candidates: list[edge.EdgeConfig | None] = [None]
+    if scratch is not None:
+        candidates += [_config(spaces, [scratch]), _config(spaces, [])]
+    failures: list[BaseException] = []
+    for config in candidates:
+        try:
+            return edge.EdgeShard.load(str(folder), config)
+        except (KeyboardInterrupt, SystemExit):  # noqa: PERF203
+            raise
+        except BaseException as error:  # noqa: BLE001  (pyo3's PanicException is no Exception)
+            failures.append(error)
+    if "WouldBlock" in str(failures[0]):
+        raise IndexLockedError(
+            f"the engine's files in {folder} are held by another process, or by an index that "
+            "was not closed: close it there first"
+        ) from failures[0]
+    if not isinstance(failures[0], Exception) and (folder / LOG_FOLDER).is_dir():
+        # The log holds an operation that the engine panics on. Everything that the journal
+        # calls committed was flushed before; what was not is in the journal as pending.
+        (folder / LOG_FOLDER).rename(folder / f"{BROKEN_LOG}-{time.time_ns()}")
+        logger.warning("the engine's log in %s was set aside: it panics on it", folder)
+        return load_shard(folder, spaces, scratch)
+    raise IndexDamagedError(
+        f"the engine cannot open its files in {folder} ({first_line(failures[0])}): restore "
+        "the folder from a backup, or delete it and index the documents anew"
+    ) from failures[0]
+
+
+def lost_its_log(folder: Path) -> bool:
+    """Whether a shard's log was set aside.
+
+    Its operations are then numbered from 0 again, and the engine passes over an operation whose
+    number is lower than that of a stored point: such a shard may be read and not written.
+    """
+    return any(folder.glob(f"{BROKEN_LOG}-*"))
+
+
+@contextmanager
+def translated(action: str) -> Iterator[None]:
+    """Turn the engine's bare exceptions and panics into ours.
+
+    Raises:
+        StoreError: the engine failed.
+        IndexDamagedError: it panicked.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, StoreError):
+        raise
+    except Exception as error:
+        raise StoreError(f"the engine failed to {action}: {first_line(error)}") from error
+    except BaseException as error:  # pyo3's PanicException is no Exception
+        logger.warning("the engine panicked: %s", error)
+        raise IndexDamagedError(f"the engine panicked: {first_line(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without the engine's backtrace."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def dims(space: Space) -> int:
+    """The dims of a space that has some."""
+    if space.dims is None:
+        raise StoreError(f"expected a space with dims, got {space!r}")
+    return space.dims
+
+
+def _config(spaces: Sequence[Space], sparse_names: Sequence[str]) -> edge.EdgeConfig:
+    """The names of the spaces, and of sparse vectors beside them."""
+    modifiers: dict[str, edge.Modifier | None] = dict.fromkeys(sparse_names, edge.Modifier.Idf)
+    modifiers |= {s.vector_name: modifier(s) for s in spaces if s.mode == "sparse"}
+    return edge.EdgeConfig(
+        vectors={s.vector_name: vector_params(s) for s in spaces if s.mode != "sparse"},
+        sparse_vectors={
+            name: edge.EdgeSparseVectorParams(modifier=found) for name, found in modifiers.items()
+        },
+        wal_enabled=True,
+    )
+
+
+def vector_params(space: Space) -> edge.EdgeVectorParams:
+    """How dense and token vectors are kept."""
+    if space.mode == "dense":
+        return edge.EdgeVectorParams(size=dims(space), distance=edge.Distance.Cosine)
+    # Token vectors are compared with the candidates of other legs only: a graph would never be
+    # walked. Their products are what they were made for: Cosine would scale bytes anew.
+    is_bytes = space.facts.get("datatype") == "uint8"
+    return edge.EdgeVectorParams(
+        size=dims(space),
+        distance=edge.Distance.Dot,
+        multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim),
+        datatype=edge.VectorStorageDatatype.Uint8 if is_bytes else None,
+        hnsw_config=edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
+    )
+
+
+def modifier(space: Space) -> edge.Modifier | None:
+    """BM25 leaves the rarity of words to the engine; a model's weights hold it already."""
+    return edge.Modifier.Idf if space.is_lexical else None

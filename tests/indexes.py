@@ -1,0 +1,65 @@
+"""Small indexes whose vectors are given: no model is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+import trivet
+from trivet.config import Lexical
+from trivet.index.lexicon import bm25_for, initial_state
+from trivet.store import folder as folders
+from trivet.types import DenseVectors, Document, Representations, Space
+
+DENSE = Space("dense", "given", 8, {"weights": "none"})
+
+STATE = initial_state(Lexical("en"))
+
+
+def make_index(location: Path | str) -> trivet.Index:
+    """An empty index with given dense vectors of 8 dims and BM25, in a folder or in memory."""
+    spaces = {"dense": DENSE, "sparse": bm25_for(STATE).space}
+    manifest = folders.new_manifest("given", {}, spaces, 64, STATE)
+    if location == ":memory:":
+        store = folders.create_in_memory(manifest)
+    else:
+        store = folders.create_in_folder(Path(location), manifest)
+    return trivet.Index(str(location), store, no_model, trivet.Settings())
+
+
+def no_model() -> trivet.Embedder:
+    raise AssertionError("no model is needed here")
+
+
+def vectors(texts: Sequence[str]) -> Representations:
+    """A direction for each text, the same in every process."""
+    seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts]
+    rows = [np.random.default_rng(seed).standard_normal(8) for seed in seeds]
+    values = np.array(rows, dtype=np.float32).reshape(len(texts), 8)
+    return Representations(dense=DenseVectors(DENSE, values))
+
+
+def put(index: trivet.Index, texts: Mapping[str, str]) -> trivet.IngestReport:
+    """Store texts by id, each with metadata that is its length."""
+    documents = [Document(text, id, metadata={"length": len(text)}) for id, text in texts.items()]
+    report = index.upsert(documents, representations=vectors(list(texts.values())))
+    assert report.failed == ()
+    return report
+
+
+def contents(index: trivet.Index, ids: Sequence[str]) -> dict[str, str]:
+    """The texts of those documents that are stored; fails if the index holds any other."""
+    found = {document.id or "": document.text for document in index.get(ids)}
+    assert len(found) == index.count()
+    assert all(d.metadata == {"length": len(d.text)} for d in index.get(ids))
+    return found
+
+
+def require_clean(index: trivet.Index) -> None:
+    """Fail if journal and engine disagree."""
+    report = index.verify()
+    assert report.is_clean, report
+    assert report.points == report.chunks == index.describe().chunks

@@ -1,0 +1,350 @@
+"""An index is optimized under searches and writes, and loses nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from indexes import contents, make_index, put, require_clean, vectors
+from qdrant_client import models
+
+import trivet
+from trivet.errors import IndexClosedError, InvalidInputError, StoreError
+from trivet.store import store as store_module
+from trivet.store.manifest import LexicalState
+from trivet.types import Space, SparseVector
+
+IDS = [str(n) for n in range(300)]
+TEXTS = {id: f"anchor {id} sail wind" for id in IDS}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "index"
+
+
+@pytest.fixture
+def index(folder: Path) -> Iterator[trivet.Index]:
+    made = make_index(folder)
+    put(made, TEXTS)
+    yield made
+    made.close()
+
+
+def nearest(index: trivet.Index, text: str) -> list[tuple[str, float]]:
+    """The ten nearest points of the dense leg."""
+    name = index._store.manifest.spaces["dense"].vector_name
+    vector = vectors([text]).dense.values[0].tolist()
+    request = models.QueryRequest(query=vector, using=name, limit=10)
+    return [(point.id, round(point.score, 5)) for point in index._store.query([request])[0]]
+
+
+def shards(folder: Path) -> list[str]:
+    return [path.name for path in (folder / "shards").iterdir()]
+
+
+def test_optimizing_changes_the_files_and_no_answer(index: trivet.Index, folder: Path) -> None:
+    before = nearest(index, "sail"), index.search("anchor 7", modes=["sparse"])
+    old = shards(folder)
+    stages: list[str] = []
+    report = index.optimize(force=True, progress=stages.append)
+    assert (report.optimized, report.chunks) == (True, 300)
+    assert stages == ["copying", "optimizing", "catching up"]
+    assert (nearest(index, "sail"), index.search("anchor 7", modes=["sparse"])) == before
+    assert len(shards(folder)) == 1
+    assert shards(folder) != old
+    assert index.describe().optimized == 300
+    index.close()
+    with trivet.open(folder) as again:
+        assert contents(again, IDS) == TEXTS
+        assert nearest(again, "sail") == before[0]
+        assert again.describe().optimized == 300
+
+
+def test_what_is_written_meanwhile_is_there_afterwards(index: trivet.Index) -> None:
+    def write(stage: str) -> None:
+        put(index, {f"new {stage}": f"keel {stage}", "1": f"changed while {stage}"})
+        index.delete(["2" if stage == "optimizing" else "3"])
+        if stage == "catching up":
+            put(index, {f"many {n}": f"leeway {n}" for n in range(600)})
+
+    index.optimize(force=True, progress=write)
+    expected = {id: text for id, text in TEXTS.items() if id not in ("2", "3")}
+    expected["1"] = "changed while catching up"
+    for stage in ("copying", "optimizing", "catching up"):
+        expected[f"new {stage}"] = f"keel {stage}"
+    expected.update({f"many {n}": f"leeway {n}" for n in range(600)})
+    assert contents(index, [*expected, "2", "3"]) == expected
+    require_clean(index)
+    # The new shard takes writes like the old one.
+    put(index, {"1": "changed again"})
+    index.delete(["4"])
+    assert contents(index, [*expected, "4"]) == {
+        **{id: text for id, text in expected.items() if id != "4"},
+        "1": "changed again",
+    }
+    require_clean(index)
+
+
+def test_searches_are_answered_meanwhile(index: trivet.Index) -> None:
+    expected = nearest(index, "sail")
+    done = threading.Event()
+
+    def search() -> list[object]:
+        answers: list[object] = []
+        while not done.is_set():
+            answers.append(nearest(index, "sail"))
+        return answers
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(search)
+        try:
+            index.optimize(force=True)
+        finally:
+            done.set()
+        answers = reader.result()
+    assert len(answers) > 10
+    assert all(answer == expected for answer in answers)
+
+
+def test_a_leg_that_is_weighted_anew_meanwhile_is_optimized_too(index: trivet.Index) -> None:
+    stages: list[str] = []
+
+    def reweigh(stage: str) -> None:
+        stages.append(stage)
+        if stages.count("optimizing") == 1 and stage == "optimizing":
+            weigh_anew(index, 7.0)
+
+    index.optimize(force=True, progress=reweigh)
+    assert stages.count("copying") == 2
+    name = index._store.manifest.spaces["sparse"].vector_name
+    vector = models.SparseVector(indices=[7], values=[1.0])
+    request = models.QueryRequest(query=vector, using=name, limit=400)
+    assert len(index._store.query([request])[0]) == 300
+
+
+def weigh_anew(index: trivet.Index, average: float) -> None:
+    space = Space("sparse", "bm25", None, {"average_tokens": average})
+    heavy = SparseVector(indices=_array([7], "uint32"), values=_array([9.0], "float32"))
+    state = LexicalState(average, 300)
+    index._store.reweigh(space, state, lambda chunks: [heavy] * len(chunks))
+
+
+def _array(values: list[float], dtype: str):
+    import numpy as np
+
+    return np.array(values, dtype=dtype)
+
+
+def test_a_leg_that_never_rests_is_reported(index: trivet.Index, folder: Path) -> None:
+    averages = iter(range(5, 100))
+    before = shards(folder)
+
+    def reweigh(stage: str) -> None:
+        if stage == "optimizing":
+            weigh_anew(index, float(next(averages)))
+
+    with pytest.raises(StoreError, match="stays as it is"):
+        index.optimize(force=True, progress=reweigh)
+    assert shards(folder) == before
+    assert contents(index, IDS) == TEXTS
+
+
+def damage(index: trivet.Index, folder: Path) -> None:
+    """Make the copy unreadable."""
+    current = Path(index._store.manifest.shard).name
+    for path in (folder / "shards").glob("*/segments/*/segment.json"):
+        if current not in path.parts:
+            path.write_text("no segment")
+
+
+def interrupt(index: trivet.Index, folder: Path) -> None:
+    raise KeyboardInterrupt
+
+
+def again(index: trivet.Index, folder: Path) -> None:
+    index.optimize(force=True)
+
+
+@pytest.mark.parametrize(
+    ("stage", "action", "error"),
+    [
+        ("copying", interrupt, KeyboardInterrupt),
+        ("optimizing", interrupt, KeyboardInterrupt),
+        ("optimizing", again, StoreError),
+        ("optimizing", damage, StoreError),
+        ("catching up", damage, StoreError),
+    ],
+)
+def test_an_index_whose_optimizing_fails_is_as_it_was(
+    index: trivet.Index,
+    folder: Path,
+    stage: str,
+    action: Callable[[trivet.Index, Path], None],
+    error: type[BaseException],
+) -> None:
+    before = shards(folder)
+    with pytest.raises(error):
+        index.optimize(
+            force=True, progress=lambda now: action(index, folder) if now == stage else None
+        )
+    assert shards(folder) == before
+    assert contents(index, IDS) == TEXTS
+    put(index, {"1": "changed"})
+    assert index.optimize(force=True).optimized
+    assert contents(index, IDS) == {**TEXTS, "1": "changed"}
+    require_clean(index)
+
+
+@pytest.mark.parametrize("stage", ["optimizing", "catching up"])
+def test_an_index_that_is_closed_meanwhile_is_as_it_was(
+    index: trivet.Index, folder: Path, stage: str
+) -> None:
+    before = shards(folder)
+    with pytest.raises((IndexClosedError, StoreError)):
+        index.optimize(force=True, progress=lambda now: index.close() if now == stage else None)
+    assert shards(folder) == before
+    with trivet.open(folder) as reopened:
+        assert contents(reopened, IDS) == TEXTS
+
+
+def test_a_small_index_is_left_as_it_is(
+    index: trivet.Index, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    before = shards(folder)
+    assert index.optimize().optimized is False
+    assert index.describe().optimize_pays is False
+    assert shards(folder) == before
+    monkeypatch.setattr(store_module, "SCAN_LIMIT", 301)
+    put(index, {"one more": "a keel"})
+    assert "Index.optimize" in caplog.text
+    assert index.describe().optimize_pays is True
+    assert index.optimize().chunks == 301
+    assert index.describe().optimize_pays is False
+    assert index.optimize().optimized is False
+
+
+def test_memory_cannot_be_optimized() -> None:
+    with make_index(":memory:") as index, pytest.raises(InvalidInputError, match="in a folder"):
+        index.optimize(force=True)
+
+
+# Prints each stage and waits for a line on stdin before it goes on.
+OPTIMIZER = """
+import sys
+sys.path.insert(0, {tests!r})
+import trivet
+from indexes import put
+index = trivet.open({folder!r})
+def pause(stage):
+    put(index, {{stage: "written while " + stage}})
+    print(stage, flush=True)
+    sys.stdin.readline()
+index.optimize(force=True, progress=pause)
+"""
+
+
+@pytest.mark.parametrize("stage", ["copying", "optimizing", "catching up"])
+def test_a_process_that_dies_while_it_optimizes_loses_nothing(
+    index: trivet.Index, folder: Path, stage: str
+) -> None:
+    index.close()
+    program = OPTIMIZER.format(tests=str(Path(__file__).parents[1]), folder=str(folder))
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    expected = dict(TEXTS)
+    while True:
+        came = process.stdout.readline().strip()
+        expected[came] = f"written while {came}"
+        if came == stage:
+            break
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+    if stage == "optimizing":  # into the optimizer
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+        time.sleep(0.4)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+    with trivet.open(folder) as again:
+        assert len(shards(folder)) == 1
+        assert contents(again, [*expected, "catching up"]) == expected
+        require_clean(again)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems let it run on")
+def test_the_optimizer_dies_with_the_process_that_waits_for_it(folder: Path) -> None:
+    index = make_index(folder)
+    put(index, {str(n): f"anchor {n} sail" for n in range(3000)})
+    index.close()
+    program = f"""
+import os, signal, threading, time, trivet
+index = trivet.open({str(folder)!r})
+def kill():
+    while not os.path.exists({str(folder)!r} + "/go"):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+threading.Thread(target=kill, daemon=True).start()
+index.optimize(force=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program])
+    deadline = time.monotonic() + 60
+    while not optimizers(folder):
+        assert process.poll() is None, "it was done before it could be seen"
+        assert time.monotonic() < deadline
+    (folder / "go").touch()
+    process.wait()
+    while optimizers(folder):
+        assert time.monotonic() < deadline, "the optimizer runs on"
+        time.sleep(0.01)
+
+
+def optimizers(folder: Path) -> list[str]:
+    """The command lines of optimizers that are at work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_text()
+        except OSError:
+            continue
+        if "trivet.store.compaction" in command and str(folder) in command:
+            found.append(command)
+    return found
+
+
+def test_a_death_between_the_manifest_and_the_engine_serves_the_new_shard(
+    index: trivet.Index, folder: Path
+) -> None:
+    index.close()
+    program = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import trivet
+from indexes import put
+from trivet.store.edge import EdgeEngine
+EdgeEngine.take_over = lambda self, other: os._exit(7)
+index = trivet.open({str(folder)!r})
+index.optimize(force=True, progress=lambda stage: put(index, {{stage: "written"}}))
+"""
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 7
+    assert len(shards(folder)) == 2
+    stages = ("copying", "optimizing", "catching up")
+    expected = {**TEXTS, **dict.fromkeys(stages, "written")}
+    with trivet.open(folder) as again:
+        assert len(shards(folder)) == 1
+        assert again.describe().optimized == 303
+        assert contents(again, list(expected)) == expected
+        require_clean(again)
