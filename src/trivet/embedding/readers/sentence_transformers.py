@@ -44,6 +44,9 @@ _BACKBONE_KEYS = (
     "position_embedding_type", "rope_theta", "rope_scaling", "rope_parameters", "is_causal",
     "use_bidirectional_attention", "sliding_window",
 )  # fmt: skip
+# Whose position tables begin with rows of padding: 514 of them hold 512 tokens.
+_PADDED_PLACES = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet")
+_ROBERTA_PAD = 1
 
 
 def read_dense(folder: Path) -> EncoderSpec:
@@ -119,7 +122,11 @@ def read_backbone(folder: Path, settings: Mapping[str, Any]) -> EncoderSpec:
 def _token_limit(folder: Path, config: Mapping[str, Any]) -> int:
     """The text length that tokenizer and backbone allow where the module names none."""
     tokenizer = read_object_if_there(folder / "tokenizer_config.json")
-    stated = (tokenizer.get("model_max_length"), config.get("max_position_embeddings"))
+    places = config.get("max_position_embeddings")
+    if isinstance(places, int) and config.get("model_type") in _PADDED_PLACES:
+        padding = config.get("pad_token_id", _ROBERTA_PAD)
+        places -= (padding or 0) + 1
+    stated = (tokenizer.get("model_max_length"), places)
     limits = [int(limit) for limit in stated if limit is not None and limit > 0]
     if not limits:
         raise CheckpointError(
