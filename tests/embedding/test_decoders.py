@@ -300,3 +300,16 @@ def test_code_of_a_checkpoint_runs_only_where_it_is_trusted(tmp_path, monkeypatc
     assert trusted.spaces["dense"] != plain.spaces["dense"]
     (folder / "modeling_reversed.py").write_text(CODE + "\n# changed\n")
     assert Embedder.load(folder, trust_remote_code=True).spaces != trusted.spaces
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("hidden_activation", "silu"), ("query_pre_attn_scalar", 4)]
+)
+def test_what_gemma_computes_with_beside_its_weights_is_part_of_the_space(tmp_path, setting, value):
+    folder = build_decoder(tmp_path / "m", "gemma3", pooling="mean")
+    first = Embedder.load(folder)
+    vectors = first.embed_documents(TEXTS).dense.values
+    change(folder / "config.json", **{setting: value})
+    other = Embedder.load(folder)
+    assert abs(other.embed_documents(TEXTS).dense.values - vectors).max() > 1e-3
+    assert other.spaces["dense"] != first.spaces["dense"]

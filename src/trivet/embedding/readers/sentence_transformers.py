@@ -42,7 +42,10 @@ _BACKBONE_KEYS = (
     "model_type", "num_attention_heads", "n_heads", "num_key_value_heads", "hidden_act",
     "activation", "activation_function", "layer_norm_eps", "rms_norm_eps", "norm_eps",
     "position_embedding_type", "rope_theta", "rope_scaling", "rope_parameters", "is_causal",
-    "use_bidirectional_attention", "sliding_window",
+    "use_bidirectional_attention", "sliding_window", "hidden_activation", "query_pre_attn_scalar",
+    "attn_logit_softcapping", "global_rope_theta", "local_rope_theta",
+    "local_attention", "global_attn_every_n_layers", "partial_rotary_factor",
+    "embedding_multiplier", "residual_multiplier", "attention_multiplier",
 )  # fmt: skip
 # Whose position tables begin with rows of padding: 514 of them hold 512 tokens.
 _PADDED_PLACES = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet")
