@@ -55,7 +55,7 @@ def resolve_prompts(
     chosen = SEARCH if task is None else task
     if not isinstance(chosen, str):
         raise InvalidInputError(f"expected a task's name, got {chosen!r}: leave it out for search")
-    tasks = with_published_task(tasks, chosen)
+    tasks = dict(with_published_task(tasks, chosen))
     prompts = Prompts(model, tasks, chosen, profile.few_shot if profile else None)
     if override is None:
         return prompts
