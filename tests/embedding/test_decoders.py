@@ -183,9 +183,12 @@ def test_nv_embed_pools_by_latent_attention_without_its_instruction(tmp_path):
     expected = [by_hand(text, 0) for text in TEXTS]
     np.testing.assert_allclose(made, expected, atol=1e-5)
     asked = Query("leeway", instruction="find")
-    before = embedder.tokenizer.encode("Instruct: find\nQuery: ").ids[:-1]
+    # The blank before the first word is a part of its token, and no token of the instruction.
+    tokens = embedder.tokenizer.encode("Instruct: find\nQuery: leeway").tokens
+    before = len(tokens) - 1 - len(embedder.tokenizer.encode(" leeway").ids[1:-1])
+    assert tokens[before - 1 : before + 1] == [":", "Ġl"]
     query = embedder.embed_queries([asked, *TEXTS]).dense.values[0]
-    np.testing.assert_allclose(query, by_hand(embedder.render(asked), len(before)), atol=1e-5)
+    np.testing.assert_allclose(query, by_hand(embedder.render(asked), before), atol=1e-5)
 
 
 def test_nv_embed_without_a_weight_of_its_head_is_refused(tmp_path):
@@ -243,3 +246,16 @@ def test_code_of_a_checkpoint_runs_only_where_it_is_trusted(tmp_path, monkeypatc
     assert trusted.spaces["dense"] != plain.spaces["dense"]
     (folder / "modeling_reversed.py").write_text(CODE + "\n# changed\n")
     assert Embedder.load(folder, trust_remote_code=True).spaces != trusted.spaces
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("hidden_activation", "silu"), ("query_pre_attn_scalar", 4)]
+)
+def test_what_gemma_computes_with_beside_its_weights_is_part_of_the_space(tmp_path, setting, value):
+    folder = build_decoder(tmp_path / "m", "gemma3", pooling="mean")
+    first = Embedder.load(folder)
+    vectors = first.embed_documents(TEXTS).dense.values
+    change(folder / "config.json", **{setting: value})
+    other = Embedder.load(folder)
+    assert abs(other.embed_documents(TEXTS).dense.values - vectors).max() > 1e-3
+    assert other.spaces["dense"] != first.spaces["dense"]

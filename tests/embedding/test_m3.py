@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from layouts import build_m3
+from layouts import build_m3, change
 
 from trivet.embedding import Embedder
-from trivet.errors import CheckpointError, MissingHeadError
+from trivet.errors import CheckpointError, MissingHeadError, TextTooLongError
 
 TEXTS = [
     "the anchor and the other anchor and the boat",
@@ -149,3 +149,13 @@ def test_a_head_that_would_run_code_is_refused_unrun(tmp_path, capsys):
     with pytest.raises(CheckpointError, match=r"sparse_linear\.pt"):
         Embedder.load(folder)
     assert "it ran" not in capsys.readouterr().out
+
+
+def test_the_window_of_a_bare_xlm_r_leaves_out_the_rows_of_padding(tmp_path):
+    folder = build_m3(tmp_path / "m3", modules=False)
+    change(folder / "tokenizer_config.json", model_max_length=None)
+    embedder = Embedder.load(folder)
+    assert embedder.max_tokens == 64  # of 66 positions
+    embedder.embed_documents(["anchor " * 62])
+    with pytest.raises(TextTooLongError):
+        embedder.embed_documents(["anchor " * 63])

@@ -200,3 +200,11 @@ def test_a_title_that_is_no_text_is_not_rendered(tiny_model):
 def test_a_task_that_is_no_name_is_refused(tiny_model):
     with pytest.raises(InvalidInputError, match="expected a task's name"):
         Embedder.load(tiny_model, task=["search"])
+
+
+def test_a_text_that_the_tokenizer_leaves_nothing_of_is_its_end_token_behind_a_masked_prompt(
+    checkpoint,
+):
+    embedder = Embedder.load(checkpoint(include_prompt=False, prompts={"document": "text: "}))
+    [vector] = embedder.embed_documents(["\u200b"]).dense.values
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)

@@ -251,3 +251,12 @@ def test_a_threshold_ends_the_search_for_more(index, monkeypatch) -> None:
 def test_a_wide_search_for_difference_stays_within_what_qdrant_allows(filled) -> None:
     hits = filled.search("light anchor", k=5_000, plan=Plan({"dense": 5_000}, relevance=0.5))
     assert len(hits) == len(TEXTS)
+
+
+def test_a_leg_of_a_tiny_weight_has_its_own_score_all_the_same(open_index, tiny_embedder) -> None:
+    index = open_index(modes=["dense", "multi"], settings=trivet.Settings(tokens="full"))
+    index.add(TEXTS, ids=IDS)
+    plan = Plan({"dense": 100}, weights={"dense": 1.0, "multi": 1e-6})
+    hits = index.search("light anchor", k=10, plan=plan)
+    maxsim = dict(zip(IDS, three_legs(tiny_embedder, "light anchor"), strict=True))
+    assert {hit.id: hit.scores["multi"] for hit in hits} == pytest.approx(maxsim, abs=1e-4)

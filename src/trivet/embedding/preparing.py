@@ -45,12 +45,8 @@ def prepare(
         first, _ = tokenizer.special_ends
         ids = [row[:first] + markers + row[first:] for row in ids]
     expansion = None if spec.multi is None or role != "query" else spec.multi.expansion
-    befores = set() if spec.include_prompt else {text.before for text in texts}
-    skips = {before: _skip(tokenizer, before, len(markers)) for before in befores}
-    return [
-        _filled(row, skips.get(text.before, 0), expansion)
-        for row, text in zip(ids, texts, strict=True)
-    ]
+    skips = [0 if spec.include_prompt else _skip(tokenizer, text, len(markers)) for text in texts]
+    return [_filled(row, skip, expansion) for row, skip in zip(ids, skips, strict=True)]
 
 
 def marker_ids(spec: EncoderSpec, role: Role) -> list[int]:
@@ -98,8 +94,8 @@ def _limit(spec: EncoderSpec, role: Role) -> int:
     return spec.max_tokens
 
 
-def _skip(tokenizer: TextTokenizer, before: str, markers: int) -> int:
-    tokens = tokenizer.prompt_tokens(before)
+def _skip(tokenizer: TextTokenizer, text: Rendered, markers: int) -> int:
+    tokens = tokenizer.prompt_tokens(text)
     return tokens + markers if tokens else 0
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import takewhile
 
 from tokenizers import Encoding, Tokenizer
 from tokenizers.normalizers import Lowercase
@@ -148,12 +149,19 @@ class TextTokenizer:
             return len(special), 0
         return special.index(0), special[::-1].index(0)
 
-    def prompt_tokens(self, prompt: str) -> int:
-        """Tokens at the start of every text that begins with this prompt; 0 for no prompt."""
-        if not prompt:
+    def prompt_tokens(self, text: Rendered) -> int:
+        """Tokens at the start of a text that hold nothing of it but its prompt; 0 for no prompt.
+
+        They are counted in the whole, since the blank that ends a prompt is often a part of the
+        first word's token.
+        """
+        if not text.before:
             return 0
-        (encoding,) = self._encode([prompt])
-        return len(encoding.ids) - encoding.special_tokens_mask[-1]
+        encoding = self.tokenizer.encode(text.whole)
+        places = zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
+        belongs = (special or end <= len(text.before) for (_, end), special in places)
+        count = sum(1 for _ in takewhile(bool, belongs))
+        return min(count, len(encoding.ids) - self.special_ends[1])
 
     def _require_last(self, eos: str) -> None:
         """Refuse a tokenizer that does not end a short and an over-long text with a token."""

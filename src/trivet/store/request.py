@@ -19,6 +19,9 @@ SPREAD_FACTOR = 4
 # More of them Qdrant refuses.
 MAX_SPREAD = 16_384
 
+# The share of all weights from which on a leg's score is deduced from the sum.
+LEAST_DEDUCED = 0.02
+
 PAYLOAD_FIELDS = [PAYLOAD_TEXT, PAYLOAD_METADATA, PAYLOAD_OWN]
 
 
@@ -107,7 +110,10 @@ class PlannedQuery:
         """The leg whose score follows from the plan's and the others', and is dear to compute."""
         summed = self.plan.fuse == "scores" and self.plan.rescore is None
         plain = summed and self.plan.relevance is None and len(self.plan.fused) > 1
-        return "multi" if plain and self.plan.weights.get("multi") else None
+        share = self.plan.weights.get("multi", 0.0)
+        # A small part of a float32 sum has too few digits.
+        is_large = share > 0 and share >= LEAST_DEDUCED * sum(self.plan.weights.values())
+        return "multi" if plain and is_large else None
 
     def _ranked(self, point: FoundPoint, found: Mapping[Mode, Mapping[str, float]]) -> RankedChunk:
         if len(self.legs) == 1 and self.plan.relevance is None:

@@ -46,8 +46,14 @@ _BACKBONE_KEYS = (
     "model_type", "num_attention_heads", "n_heads", "num_key_value_heads", "hidden_act",
     "activation", "activation_function", "layer_norm_eps", "rms_norm_eps", "norm_eps",
     "position_embedding_type", "rope_theta", "rope_scaling", "rope_parameters", "is_causal",
-    "use_bidirectional_attention", "sliding_window",
+    "use_bidirectional_attention", "sliding_window", "hidden_activation", "query_pre_attn_scalar",
+    "attn_logit_softcapping", "global_rope_theta", "local_rope_theta",
+    "local_attention", "global_attn_every_n_layers", "partial_rotary_factor",
+    "embedding_multiplier", "residual_multiplier", "attention_multiplier",
 )  # fmt: skip
+# Whose position tables begin with rows of padding: 514 of them hold 512 tokens.
+_PADDED_PLACES = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet")
+_ROBERTA_PAD = 1
 
 
 def read_dense(folder: Path) -> EncoderSpec:
@@ -126,7 +132,11 @@ def read_backbone(folder: Path, settings: Mapping[str, Any]) -> EncoderSpec:
 def _token_limit(folder: Path, config: Mapping[str, Any]) -> int:
     """The text length that tokenizer and backbone allow where the module names none."""
     tokenizer = read_object_if_there(folder / "tokenizer_config.json")
-    stated = (tokenizer.get("model_max_length"), config.get("max_position_embeddings"))
+    places = config.get("max_position_embeddings")
+    if isinstance(places, int) and config.get("model_type") in _PADDED_PLACES:
+        padding = config.get("pad_token_id", _ROBERTA_PAD)
+        places -= (padding or 0) + 1
+    stated = (tokenizer.get("model_max_length"), places)
     limits = [int(limit) for limit in stated if limit is not None and limit > 0]
     if not limits:
         raise CheckpointError(
