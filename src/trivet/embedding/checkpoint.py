@@ -93,7 +93,11 @@ class CheckpointEmbedder(Embedder):
 
     def load_weights(self) -> None:
         """Load the weights now."""
-        self.weights.runner()
+        self.weights.load()
+
+    def close(self) -> None:
+        """End the processes that were started for several devices."""
+        self.weights.close()
 
     def render(self, query: str | Query) -> str:
         """The exact text of a query."""
@@ -141,7 +145,7 @@ class CheckpointEmbedder(Embedder):
         tokenizer = self.query_tokenizer if role == "query" else self.text_tokenizer
         prepared = prepare(self.spec, tokenizer, texts, role, truncate=truncate)
         job = Job(self.modes, role, tokenizer.special_ends)
-        return in_spaces(self.weights.runner().represent(prepared, job), self.spaces)
+        return in_spaces(self.weights.represent(prepared, job), self.spaces)
 
 
 def load_checkpoint(model: str | os.PathLike[str], options: LoadOptions) -> CheckpointEmbedder:
@@ -170,7 +174,7 @@ def load_checkpoint(model: str | os.PathLike[str], options: LoadOptions) -> Chec
         spaces={
             mode: space_of(mode, spec, name, **sums, document_prompt=wording) for mode in modes
         },
-        weights=Weights(spec, modes, options.precision, opened.runner),
+        weights=Weights(spec, modes, options.precision, options.devices, opened.runner),
         prompts=prompts,
     )
 

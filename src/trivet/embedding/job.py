@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from trivet.embedding.batching import restore_order
 from trivet.embedding.prompts import Role
+from trivet.embedding.ragged import reordered
 from trivet.embedding.tokenizing import TokenisedText
 from trivet.types import Mode, SparseVector, Vectors
 
@@ -33,6 +35,23 @@ class Made:
     dense: Vectors | None = None
     sparse: Sequence[SparseVector] | None = None
     multi: Sequence[Vectors] | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[Made], batches: Sequence[Sequence[int]]) -> Made:
+        """The legs of all texts, in the order of the texts.
+
+        Args:
+            parts: of the batches one after another, though a batch may have come in parts.
+            batches: the positions of the texts in each batch, each position once.
+        """
+        dense = [part.dense for part in parts if part.dense is not None]
+        sparse = [part.sparse for part in parts if part.sparse is not None]
+        multi = [part.multi for part in parts if part.multi is not None]
+        return cls(
+            dense=restore_order(dense, batches) if dense else None,
+            sparse=reordered(sparse, batches) if sparse else None,
+            multi=reordered(multi, batches) if multi else None,
+        )
 
 
 class Represents(Protocol):

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from trivet.embedding import heads
 from trivet.embedding.batching import TOKEN_BUDGET, pad, plan_batches
-from trivet.embedding.job import Job, Made
+from trivet.embedding.job import Job, Made, Represents
+from trivet.embedding.kernels.hardware import choose_device
 from trivet.embedding.kernels.onednn import load_fastest
 from trivet.embedding.kernels.torch import Backbone
 from trivet.embedding.latent import load_latent
@@ -123,23 +124,36 @@ class Runner:
         return [pool_tokens(rows, head.pooling) for rows in vectors]
 
 
-def load_runner(spec: EncoderSpec, modes: Sequence[Mode], precision: str = "float32") -> Runner:
+def load_runner(
+    spec: EncoderSpec,
+    modes: Sequence[Mode],
+    precision: str = "float32",
+    device: str | None = None,
+) -> Represents:
     """Load a checkpoint's weights.
 
     Args:
         spec: the checkpoint.
         modes: the legs whose heads are loaded.
         precision: of the backbone; heads compute in float32.
+        device: that computes; None = the best one.
 
     Raises:
         CheckpointError: weights are missing, damaged or of an unknown architecture.
+        InvalidInputError: torch finds no such device here.
     """
+    chosen = choose_device(device)
+    if spec.chain is not None:
+        # The door to sentence-transformers, which is an extra.
+        from trivet.embedding.chain import load_chain
+
+        return load_chain(spec, precision, chosen)
     sparse = spec.sparse if "sparse" in modes else None
     multi = spec.multi if "multi" in modes else None
     weigher = load_linear(sparse.projection) if isinstance(sparse, TokenWeights) else None
     projections = load_layers(spec.projections if "dense" in modes else ())
     token_layers = load_layers(() if multi is None else multi.projections)
-    backbone = load_fastest(spec, precision)
+    backbone = load_fastest(spec, precision, chosen)
     return Runner(
         spec,
         backbone,

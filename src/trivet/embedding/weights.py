@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trivet.embedding.processes import ENOUGH_TOKENS, DeviceProcesses
 from trivet.embedding.spec import EncoderSpec, VocabularyWeights
+from trivet.errors import CheckpointError
 from trivet.types import DenseVectors, Mode, MultiVectors, Representations, Space, SparseVectors
 
 if TYPE_CHECKING:
-    from trivet.embedding.job import Made, Represents
+    from trivet.embedding.job import Job, Made, Represents
     from trivet.embedding.static import StaticQueries
+    from trivet.embedding.tokenizing import TokenisedText
 
 
 class Weights:
@@ -23,6 +27,7 @@ class Weights:
         spec: the checkpoint.
         modes: the legs whose heads are loaded.
         precision: of the backbone.
+        devices: that compute; None = the best one.
         runner: the weights themselves, where they had to be loaded to learn what the model is.
     """
 
@@ -31,33 +36,81 @@ class Weights:
         spec: EncoderSpec,
         modes: Sequence[Mode],
         precision: str,
+        devices: Sequence[str] | None = None,
         runner: Represents | None = None,
     ) -> None:
         self._spec = spec
         self._precision = precision
         self._modes = tuple(modes)
+        self._device = None if devices is None else devices[0]
+        self._processes: DeviceProcesses | None = None
+        if devices is not None and len(devices) > 1:
+            self._processes = DeviceProcesses(spec, self._modes, precision, devices)
         self._runner = runner
         self._static: StaticQueries | None = None
         self._lock = threading.Lock()
+        self._stamps = _stamps(spec)
 
     @property
     def are_loaded(self) -> bool:
-        """Whether the weights are in memory."""
-        return self._runner is not None
+        """Whether the weights are in memory, here or in processes of their own."""
+        running = self._processes is not None and self._processes.are_running
+        return self._runner is not None or running
+
+    def load(self) -> None:
+        """Load the weights, where the texts of a bulk go; errors as in `runner`."""
+        if self._processes is None:
+            self.runner()
+        else:
+            self._require_unchanged()
+            self._processes.start()
+
+    def close(self) -> None:
+        """End the processes, if there are any."""
+        if self._processes is not None:
+            self._processes.close()
+
+    def represent(self, texts: Sequence[TokenisedText], job: Job) -> Made:
+        """Embed n ≥ 1 texts: in processes of several devices if they run or there is much to do.
+
+        Raises:
+            CheckpointError: as in `runner`.
+            EmbeddingError: the model failed on a batch, or a process died.
+        """
+        processes = self._processes
+        if processes is None:
+            return self.runner().represent(texts, job)
+        if not processes.are_running:
+            if sum(len(text.ids) for text in texts) < ENOUGH_TOKENS:
+                return self.runner().represent(texts, job)
+            self._require_unchanged()
+        return processes.represent(texts, job)
 
     def runner(self) -> Represents:
         """The loaded weights; whoever comes first loads them.
 
         Raises:
-            CheckpointError: weights are missing, damaged or of an unknown architecture.
+            CheckpointError: weights are missing, damaged, of an unknown architecture, or not those
+                any more that the checkpoint was read with.
         """
         with self._lock:
             if self._runner is None:
+                self._require_unchanged()
                 # The door to torch and transformers: seconds and hundreds of megabytes.
                 from trivet.embedding.runner import load_runner
 
-                self._runner = load_runner(self._spec, self._modes, self._precision)
+                self._runner = load_runner(self._spec, self._modes, self._precision, self._device)
             return self._runner
+
+    def _require_unchanged(self) -> None:
+        """Refuse files that were replaced since their sums became the spaces' facts."""
+        now = _stamps(self._spec)
+        changed = [file for file, stamp in self._stamps.items() if now.get(file) != stamp]
+        if changed:
+            raise CheckpointError(
+                f"expected {changed[0]} as it was when the model was opened, got another: open the "
+                "model again"
+            )
 
     def static_queries(self) -> StaticQueries | None:
         """What makes queries without the model; None where they go the way of documents.
@@ -75,6 +128,16 @@ class Weights:
 
                 self._static = StaticQueries.read(head.query_folder)
             return self._static
+
+
+def _stamps(spec: EncoderSpec) -> dict[Path, tuple[int, int]]:
+    """Size and time of each file that is read with the weights."""
+    found = {}
+    for file in spec.files:
+        if file.is_file():
+            stat = file.stat()
+            found[file] = (stat.st_size, stat.st_mtime_ns)
+    return found
 
 
 def in_spaces(made: Made | None, spaces: Mapping[Mode, Space]) -> Representations:

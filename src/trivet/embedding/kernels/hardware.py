@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import torch
 
+from trivet.errors import InvalidInputError
+
 MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
-def choose_device() -> torch.device:
-    """A GPU where torch finds one, else the processor."""
+def choose_device(name: str | None = None) -> torch.device:
+    """A device by its name; a GPU where torch finds one, else the processor, of None.
+
+    Raises:
+        InvalidInputError: torch finds no such device here.
+    """
+    if name is not None:
+        try:
+            device = torch.device(name)
+            torch.empty(1, device=device)
+        except Exception as error:  # torch and its backends raise what they raise
+            raise InvalidInputError(
+                f"expected a device that torch finds here, such as {choose_device()}, got "
+                f"{name!r} ({error}): leave devices out"
+            ) from error
+        return device
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():
