@@ -43,7 +43,13 @@ class StaticQueries:
                 f"expected one weight for each entry of the vocabulary in {file}, got none: fetch "
                 "the checkpoint anew"
             )
-        return cls(TokenTable.read(folder).tokenizer, weights.float().numpy())
+        tokenizer = TokenTable.read(folder).tokenizer
+        if len(weights) < tokenizer.get_vocab_size():
+            raise CheckpointError(
+                f"expected {tokenizer.get_vocab_size()} weights in {file}, one for each entry of "
+                f"the vocabulary, got {len(weights)}: fetch the checkpoint anew"
+            )
+        return cls(tokenizer, weights.float().numpy())
 
     def embed(self, texts: Sequence[str]) -> list[SparseVector]:
         """The weight of every token that a text holds, of those above 0."""
