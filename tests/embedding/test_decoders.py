@@ -236,13 +236,14 @@ def test_code_of_a_checkpoint_runs_only_where_it_is_trusted(tmp_path, monkeypatc
     monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
     folder = build_decoder(tmp_path / "m", "qwen2", ends="</s>", pooling="mean")
     plain = Embedder.load(folder)
+    expected = -plain.embed_documents(TEXTS).dense.values
     (folder / "modeling_reversed.py").write_text(CODE)
     change(folder / "config.json", auto_map={"AutoModel": "modeling_reversed.Reversed"})
     with pytest.raises(CheckpointError, match="pass trust_remote_code=True"):
         Embedder.load(folder)
     trusted = Embedder.load(folder, trust_remote_code=True)
     made = trusted.embed_documents(TEXTS).dense.values
-    np.testing.assert_allclose(made, -plain.embed_documents(TEXTS).dense.values, atol=1e-6)
+    np.testing.assert_allclose(made, expected, atol=1e-6)
     assert trusted.spaces["dense"] != plain.spaces["dense"]
     (folder / "modeling_reversed.py").write_text(CODE + "\n# changed\n")
     assert Embedder.load(folder, trust_remote_code=True).spaces != trusted.spaces

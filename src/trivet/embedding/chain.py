@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from trivet.embedding import heads
 from trivet.embedding.batching import TOKEN_BUDGET, plan_batches
 from trivet.embedding.job import Job, Made
-from trivet.embedding.kernels.hardware import choose_device, choose_dtype
+from trivet.embedding.kernels.hardware import choose_dtype
 from trivet.embedding.kernels.torch import quietly
 from trivet.embedding.layers import tensor_names
 from trivet.embedding.passes import in_batches
@@ -94,21 +94,18 @@ class ChainRunner:
         return Made(dense=cut)
 
 
-def load_chain(
-    spec: EncoderSpec, precision: str = "float32", device: torch.device | None = None
-) -> ChainRunner:
+def load_chain(spec: EncoderSpec, precision: str, device: torch.device) -> ChainRunner:
     """Load a chain and try it out.
 
     Args:
         spec: a checkpoint with modules that sentence-transformers runs.
         precision: of its transformers; all else computes in float32.
-        device: that computes; None = the best one.
+        device: that computes.
 
     Raises:
         CheckpointError: it cannot be loaded, lacks weights, or its roles give vectors of two
             lengths.
     """
-    device = choose_device() if device is None else device
     model = _load(spec, device)
     alone = _tried(model, spec, [_SHORT])
     if _lacks_weights(model, spec):

@@ -78,7 +78,11 @@ class CheckpointEmbedder(PromptedEmbedder):
 
     def load_weights(self) -> None:
         """Load the weights now."""
-        self.weights.runner()
+        self.weights.load()
+
+    def close(self) -> None:
+        """End the processes that were started for several devices."""
+        self.weights.close()
 
     def text_splitter(self, tokens: int) -> TextSplitter:
         """What cuts a long text, by the tokenizer itself."""
@@ -137,7 +141,7 @@ def load_checkpoint(model: str | os.PathLike[str], options: LoadOptions) -> Chec
         spaces={
             mode: space_of(mode, spec, name, **sums, document_prompt=wording) for mode in modes
         },
-        weights=Weights(spec, modes, options.precision, opened.runner),
+        weights=Weights(spec, modes, options.precision, options.devices, opened.runner),
         prompts=prompts,
     )
 

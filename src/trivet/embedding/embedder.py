@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from trivet.embedding.interface import EmbedderInterface
-from trivet.embedding.options import LoadOptions, ProfileSource
+from trivet.embedding.options import LoadOptions, ProfileSource, checked_devices
 from trivet.embedding.policy import CallPolicy
 from trivet.embedding.replies import EmbedCall
 from trivet.errors import MissingHeadError
@@ -36,6 +36,7 @@ class Embedder(EmbedderInterface):
         prompts: Mapping[str, str] | None = None,
         profile: ProfileSource | None = None,
         trust_remote_code: bool = False,
+        devices: Sequence[str] | None = None,
     ) -> Embedder:
         """Find a model and read what it is; its weights are not loaded yet.
 
@@ -59,6 +60,9 @@ class Embedder(EmbedderInterface):
                 trivet/embedding/profiles), or the name of a family that has one. None = the one
                 that names this model, if there is one; a folder has none.
             trust_remote_code: whether code that a checkpoint brings along may run.
+            devices: where to compute, as torch names it: ["cuda:0"]. Of several, each gets a
+                process of its own with the first call of many texts; a script then needs its own
+                code under `if __name__ == "__main__":`. None = the best one.
 
         Raises:
             ModelNotFoundError: no such folder, package or hub repository can be reached.
@@ -68,7 +72,9 @@ class Embedder(EmbedderInterface):
             UnknownTaskError: the model has no wording for the task.
             InstructionError: a wording without its "{text}".
             InvalidInputError: another precision, a model that is no name, no such profile,
-                more layers or dims than there are, or token_pooling without token vectors.
+                more layers or dims than there are, token_pooling without token vectors, or
+                devices that are not there.
+            MissingExtraError: a package that this model needs is not installed.
         """
         # The door to the readers, which make embedders of the class that this is the base of.
         from trivet.embedding.checkpoint import load_checkpoint
@@ -83,6 +89,7 @@ class Embedder(EmbedderInterface):
             prompts=prompts,
             profile=profile,
             trust_remote_code=trust_remote_code,
+            devices=None if devices is None else checked_devices(devices),
         )
         return load_checkpoint(model, options)
 

@@ -139,6 +139,9 @@ class EmbedderInterface(ABC):
             InstructionError: a title, for a model that has no place for one.
         """
 
+    def close(self) -> None:  # noqa: B027 - most embedders hold nothing that has to end
+        """End the processes that `devices` started; the next text starts them anew."""
+
     def text_splitter(self, tokens: int) -> TextSplitter:
         """What cuts a long text at paragraphs, sentences and words, and drops nothing.
 

@@ -31,6 +31,7 @@ SPECIAL: Mapping[str, str] = {
     "mask_token": "[MASK]",
 }
 
+_NEEDED = ("cls_token", "sep_token", "unk_token")
 _CLASS = "BertJapaneseTokenizer"
 _VOCABULARY = "vocab.txt"
 _FLAGS = ("lstrip", "rstrip", "normalized", "single_word", "special")
@@ -78,6 +79,12 @@ def make_tokenizer(folder: Path) -> Tokenizer:
     settings = _settings(folder)
     special = _special(settings)
     vocabulary = _read_vocabulary(folder)
+    missing = [special[role] for role in _NEEDED if special[role] not in vocabulary]
+    if missing:
+        raise CheckpointError(
+            f"expected {missing[0]!r} among the words of {folder / _VOCABULARY}, got none: fetch "
+            "the checkpoint anew"
+        )
     by_character = settings.get("subword_tokenizer_type", "wordpiece") == "character"
     unknown = special["unk_token"]
     kind = WordLevel if by_character else WordPiece

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from trivet.embedding.batching import restore_order
 from trivet.embedding.prompts import Role
+from trivet.embedding.ragged import reordered
 from trivet.embedding.tokenizing import TokenisedText
 from trivet.types import Mode, SparseVector, Vectors
 
@@ -40,6 +42,23 @@ class Made:
             dense=None if self.dense is None else self.dense[start:end],
             sparse=None if self.sparse is None else self.sparse[start:end],
             multi=None if self.multi is None else self.multi[start:end],
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Made], batches: Sequence[Sequence[int]]) -> Made:
+        """The legs of all texts, in the order of the texts.
+
+        Args:
+            parts: of the batches one after another, though a batch may have come in parts.
+            batches: the positions of the texts in each batch, each position once.
+        """
+        dense = [part.dense for part in parts if part.dense is not None]
+        sparse = [part.sparse for part in parts if part.sparse is not None]
+        multi = [part.multi for part in parts if part.multi is not None]
+        return cls(
+            dense=restore_order(dense, batches) if dense else None,
+            sparse=reordered(sparse, batches) if sparse else None,
+            multi=reordered(multi, batches) if multi else None,
         )
 
 

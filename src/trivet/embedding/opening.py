@@ -68,8 +68,10 @@ def _open_chain(
     # The door to sentence-transformers: seconds and hundreds of megabytes.
     from trivet.embedding.chain import load_chain
     from trivet.embedding.chain_texts import text_tokenizer
+    from trivet.embedding.kernels.hardware import choose_device
 
-    runner = load_chain(spec, options.precision)
+    first = None if options.devices is None else options.devices[0]
+    runner = load_chain(spec, options.precision, choose_device(first))
     documents = text_tokenizer(runner.model, "document", folder)
     queries = text_tokenizer(runner.model, "query", folder)
     spec = replace(runner.spec, max_tokens=documents.max_tokens, query_tokens=queries.max_tokens)

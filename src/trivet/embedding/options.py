@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -22,7 +22,7 @@ class LoadOptions:
 
     Raises:
         UnknownModeError: a mode that does not exist.
-        InvalidInputError: another precision.
+        InvalidInputError: another precision, or devices that are no list of names.
     """
 
     modes: tuple[Mode, ...] | None = None
@@ -34,6 +34,7 @@ class LoadOptions:
     prompts: Mapping[str, str] | None = None
     profile: ProfileSource | None = None
     trust_remote_code: bool = False
+    devices: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.modes is not None:
@@ -44,11 +45,14 @@ class LoadOptions:
                 "leave it out"
             )
 
+        if self.devices is not None:
+            object.__setattr__(self, "devices", checked_devices(self.devices))
+
     def recipe(self, model: str) -> dict[str, Any]:
         """What an index keeps of the options (JSON), for `from_recipe`.
 
-        The modes are the index's own. The precision and the trust in foreign code are chosen anew
-        at every opening.
+        The modes are the index's own. The precision, the devices and the trust in foreign code are
+        chosen anew at every opening.
 
         Args:
             model: the source that the checkpoint was located at.
@@ -72,3 +76,18 @@ class LoadOptions:
             TypeError: the recipe holds what no option is.
         """
         return cls(**recipe)
+
+
+def checked_devices(devices: Sequence[str]) -> tuple[str, ...]:
+    """The names of devices.
+
+    Raises:
+        InvalidInputError: no list of names.
+    """
+    named = isinstance(devices, Sequence) and not isinstance(devices, str) and len(devices) > 0
+    if not named or not all(isinstance(name, str) and name for name in devices):
+        raise InvalidInputError(
+            f'expected a list of devices such as ["cuda:0", "cuda:1"], got {devices!r}: leave it '
+            "out for the best one"
+        )
+    return tuple(devices)

@@ -6,10 +6,8 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from trivet.embedding.batching import restore_order
 from trivet.embedding.job import Made
 from trivet.embedding.kernels.hardware import is_out_of_memory
-from trivet.embedding.ragged import reordered
 from trivet.embedding.tokenizing import TokenisedText
 from trivet.errors import EmbeddingError
 
@@ -36,24 +34,7 @@ def in_batches(
         EmbeddingError: the model failed on a batch.
     """
     parts = [made for batch in batches for made in _run([texts[i] for i in batch], forward, folder)]
-    return in_order(parts, batches)
-
-
-def in_order(parts: Sequence[Made], batches: Sequence[Sequence[int]]) -> Made:
-    """The legs of all texts, in the order of the texts.
-
-    Args:
-        parts: of the batches one after another, though a batch may have come in parts.
-        batches: the positions of the texts in each batch.
-    """
-    dense = [part.dense for part in parts if part.dense is not None]
-    sparse = [part.sparse for part in parts if part.sparse is not None]
-    multi = [part.multi for part in parts if part.multi is not None]
-    return Made(
-        dense=restore_order(dense, batches) if dense else None,
-        sparse=reordered(sparse, batches) if sparse else None,
-        multi=reordered(multi, batches) if multi else None,
-    )
+    return Made.joined(parts, batches)
 
 
 def _run(texts: Sequence[TokenisedText], forward: Pass, folder: Path) -> list[Made]:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from trivet.embedding import heads
 from trivet.embedding.batching import PASS_TOKENS, TOKEN_BUDGET, pad, plan_batches
-from trivet.embedding.job import Job, Made
+from trivet.embedding.job import Job, Made, Represents
+from trivet.embedding.kernels.hardware import choose_device
 from trivet.embedding.kernels.onednn import load_fastest
 from trivet.embedding.kernels.torch import Backbone
 from trivet.embedding.latent import load_latent
@@ -135,25 +136,34 @@ def load_runner(
     spec: EncoderSpec,
     modes: Sequence[Mode],
     precision: str = "float32",
+    device: str | None = None,
     backbone: Backbone | None = None,
-) -> Runner:
+) -> Represents:
     """Load a checkpoint's weights.
 
     Args:
         spec: the checkpoint.
         modes: the legs whose heads are loaded.
         precision: of the backbone; heads compute in float32.
+        device: that computes; None = the best one.
         backbone: the same checkpoint's, where it is loaded already.
 
     Raises:
         CheckpointError: weights are missing, damaged or of an unknown architecture.
+        InvalidInputError: torch finds no such device here.
     """
+    chosen = choose_device(device)
+    if spec.chain is not None:
+        # The door to sentence-transformers, which is an extra.
+        from trivet.embedding.chain import load_chain
+
+        return load_chain(spec, precision, chosen)
     sparse = spec.sparse if "sparse" in modes else None
     multi = spec.multi if "multi" in modes else None
     weigher = load_linear(sparse.projection) if isinstance(sparse, TokenWeights) else None
     projections = load_layers(spec.projections if "dense" in modes else ())
     token_layers = load_layers(() if multi is None else multi.projections)
-    backbone = load_fastest(spec, precision) if backbone is None else backbone
+    backbone = load_fastest(spec, precision, chosen) if backbone is None else backbone
     return Runner(
         spec,
         backbone,

@@ -231,6 +231,15 @@ class EncoderSpec:
         return self.folder / "tokenizer.json"
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that are read when the weights are loaded."""
+        layers = [*self.projections, *(() if self.multi is None else self.multi.projections)]
+        if isinstance(self.sparse, TokenWeights):
+            layers.append(self.sparse.projection)
+        heads = (layer.weights_file for layer in layers)
+        return (self.folder / "config.json", *self.weights_files, *heads)
+
+    @property
     def modes(self) -> tuple[Mode, ...]:
         """The legs that the checkpoint holds heads for."""
         held: dict[Mode, bool] = {

@@ -9,6 +9,7 @@ from torch import nn
 
 from trivet.embedding.kernels.packed import PackedLinear, has_packing
 from trivet.embedding.kernels.probing import best_times
+from trivet.errors import InvalidInputError
 
 # Rows and columns of a product that is worth measuring, and still takes few milliseconds.
 _PROBE_ROWS = 256
@@ -17,8 +18,22 @@ _WORTHWHILE = 1.1
 MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
-def choose_device() -> torch.device:
-    """A GPU where torch finds one, else the processor."""
+def choose_device(name: str | None = None) -> torch.device:
+    """A device by its name; a GPU where torch finds one, else the processor, of None.
+
+    Raises:
+        InvalidInputError: torch finds no such device here.
+    """
+    if name is not None:
+        try:
+            device = torch.device(name)
+            torch.empty(1, device=device)
+        except Exception as error:  # torch and its backends raise what they raise
+            raise InvalidInputError(
+                f"expected a device that torch finds here, such as {choose_device()}, got "
+                f"{name!r} ({error}): leave devices out"
+            ) from error
+        return device
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():

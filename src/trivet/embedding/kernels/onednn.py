@@ -26,17 +26,20 @@ _COSINE_PARITY = 1e-3
 _PARITY_TOKENS = (16, 11)  # of two texts, so that one is padded
 
 
-def load_fastest(spec: EncoderSpec, precision: str = "float32") -> Backbone:
+def load_fastest(
+    spec: EncoderSpec, precision: str = "float32", device: torch.device | None = None
+) -> Backbone:
     """Load a checkpoint with the faster kernel, and with the reference one where in doubt.
 
     Args:
         spec: the checkpoint.
         precision: "float32", "bfloat16", or "auto".
+        device: that computes; None = the best one.
 
     Raises:
         CheckpointError: weights are missing, damaged or of an unknown architecture.
     """
-    device = choose_device()
+    device = choose_device() if device is None else device
     dtype = choose_dtype(precision, device)
     backbone = load_backbone(spec, dtype=dtype, device=device)
     if device.type != "cpu" or not _is_worthwhile(backbone.model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from trivet.embedding.readers.decoders import own_code
 from trivet.embedding.readers.files import read_object, read_object_if_there, read_objects
 from trivet.embedding.readers.modules import inside, module_kind
 from trivet.embedding.readers.sentence_transformers import with_library_config
@@ -55,10 +56,14 @@ def _foreign_code(folder: Path) -> Iterator[tuple[str, Path]]:
     for name, place, file in _modules(folder):
         if not name.startswith(_LIBRARY):
             yield name, file
-        # Where it does not trust an activation, sentence-transformers takes another unasked.
-        activation = str(read_object_if_there(place / "config.json").get("activation_function"))
-        if module_kind({"type": name}) == "Dense" and not activation.startswith(("torch.", "None")):
-            yield activation, place / "config.json"
+        # Where it does not trust what a config names, it takes another instead, unasked.
+        config = read_object_if_there(place / "config.json")
+        code = own_code(config)
+        if module_kind({"type": name}) == "Dense":
+            activation = str(config.get("activation_function"))
+            code = None if activation.startswith(("torch.", "None")) else activation
+        if code is not None:
+            yield code, place / "config.json"
 
 
 def _modules(folder: Path) -> Iterator[tuple[str, Path, Path]]:

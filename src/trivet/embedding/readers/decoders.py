@@ -31,6 +31,14 @@ def unwrapped(config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(config)
 
 
+def own_code(config: Mapping[str, Any]) -> str | None:
+    """The class that a config names in code of its own; None where transformers runs it."""
+    if config.get("model_type") in _TAKEN_IN:
+        return None
+    code: str | None = (config.get("auto_map") or {}).get("AutoModel")
+    return code
+
+
 def with_decoder_facts(
     spec: EncoderSpec, profile: Profile | None, *, trust_remote_code: bool
 ) -> EncoderSpec:
@@ -47,19 +55,17 @@ def with_decoder_facts(
     file = spec.folder / "config.json"
     config = read_object(file)
     stated = None if profile is None else profile.architecture
-    wants_code = "AutoModel" in (config.get("auto_map") or {})
-    if wants_code and config.get("model_type") in _TAKEN_IN:
-        wants_code = False
-    if wants_code and stated is None and not trust_remote_code:
+    code = own_code(config)
+    if code is not None and stated is None and not trust_remote_code:
         raise CheckpointError(
             f"expected a checkpoint that needs no code of its own, got {file}, which names "
-            f"{config['auto_map']['AutoModel']!r}: choose another model, give the profile of its "
-            "family, or pass trust_remote_code=True if you trust its authors with this machine"
+            f"{code!r}: choose another model, give the profile of its family, or pass "
+            "trust_remote_code=True if you trust its authors with this machine"
         )
     loading = Loading(
         causal=_deviating(config, _wanted(spec, profile)),
         architecture=stated,
-        remote_code=wants_code and stated is None,
+        remote_code=code is not None and stated is None,
     )
     spec = replace(spec, loading=loading, eos=_eos(spec, profile))
     return _with_latent_attention(spec, config) if stated == _LATENT_TYPE else spec

@@ -12,6 +12,7 @@ from trivet.embedding.readers.modules import module_kind
 from trivet.embedding.readers.sentence_transformers import read_dense
 from trivet.embedding.readers.sparse import read_sparse
 from trivet.embedding.spec import EncoderSpec
+from trivet.errors import CheckpointError
 
 
 def read_checkpoint(folder: Path) -> EncoderSpec:
@@ -33,6 +34,7 @@ def read_checkpoint(folder: Path) -> EncoderSpec:
         config = read_object_if_there(folder / "config.json")
         if "HF_ColBERT" in (config.get("architectures") or ()):
             return read_stanford(folder)
+        _require_bare(folder)
         return with_m3_heads(read_dense(folder), folder)
     kinds = [module_kind(entry) for entry in read_objects(modules)]
     if library.get("model_type") == "MultiVectorEncoder" or "MultiVectorMask" in kinds:
@@ -54,6 +56,16 @@ def runs_elsewhere(folder: Path) -> bool:
         and "MultiVectorMask" not in kinds
         and not _is_sparse(folder, kinds)
     )
+
+
+def _require_bare(folder: Path) -> None:
+    """Refuse a folder that was one of modules before a file went missing: it is no bare model."""
+    for name in ("config_sentence_transformers.json", "1_Pooling"):
+        if (folder / name).exists():
+            raise CheckpointError(
+                f"expected the file modules.json in {folder}, which has {name}, got none: fetch "
+                "the checkpoint anew"
+            )
 
 
 def _is_sparse(folder: Path, kinds: Sequence[str]) -> bool:
