@@ -17,6 +17,7 @@ from indexes import contents, make_index, put, require_clean, vectors
 from qdrant_client import models
 
 import trivet
+from trivet.config import Lexical
 from trivet.errors import IndexClosedError, InvalidInputError, StoreError
 from trivet.store import store as store_module
 from trivet.store.manifest import LexicalState
@@ -132,10 +133,10 @@ def test_a_leg_that_is_weighted_anew_meanwhile_is_optimized_too(index: trivet.In
 
 
 def weigh_anew(index: trivet.Index, average: float) -> None:
-    space = Space("sparse", "bm25", None, {"average_tokens": average})
+    space = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": average})
     heavy = SparseVector(indices=_array([7], "uint32"), values=_array([9.0], "float32"))
-    state = LexicalState(average, 300)
-    index._store.reweigh(space, state, lambda chunks: [heavy] * len(chunks))
+    state = LexicalState(average, 300, "en", Lexical())
+    index._store.reweigh(space, state, lambda chunks: ([heavy] * len(chunks), [2] * len(chunks)))
 
 
 def _array(values: list[float], dtype: str):

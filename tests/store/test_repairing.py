@@ -18,7 +18,6 @@ from indexes import contents, make_index, put, require_clean, vectors
 
 import trivet
 from trivet.errors import IndexDamagedError, IndexLockedError, NotAnIndexError
-from trivet.store.manifest import LexicalState
 from trivet.store.points import Chunk, make_point, point_id
 from trivet.types import Document, SparseVector
 
@@ -167,8 +166,8 @@ def test_an_average_that_is_off_is_found_and_mended(index: trivet.Index, folder:
     # As if most documents had been deleted and all others were twice as long.
     from dataclasses import replace
 
-    off = LexicalState(2.5 * state.average_tokens, state.documents)
-    index._store._become(replace(index._store.manifest, lexical=off))
+    off = replace(state, average_tokens=2.5 * state.average_tokens)
+    index._store.become(replace(index._store.manifest, lexical=off))
     report = index.verify()
     assert report.average_error == pytest.approx(1.5, abs=0.1)
     assert not report.is_clean
@@ -181,7 +180,7 @@ def test_an_average_that_is_off_is_found_and_mended(index: trivet.Index, folder:
 
 def test_verify_says_which_legs_no_model_was_proved_for(index: trivet.Index) -> None:
     assert index.verify().unproved == ("dense",)
-    index._store.keep_canaries({"dense": "AAAA"})
+    index._store.journal.keep("canaries", b'{"dense": "AAAA"}')
     assert index.verify().unproved == ()
 
 
@@ -292,7 +291,7 @@ def test_a_store_of_another_index_deletes_nothing(
     from dataclasses import replace
 
     manifest = index._store.manifest
-    index._store._save_manifest(replace(manifest, namespace=uuid.uuid4()))
+    index._store.become(replace(manifest, namespace=uuid.uuid4()))
     index.close()
     with pytest.raises(IndexDamagedError, match="another index"):
         trivet.repair(folder)
