@@ -87,7 +87,8 @@ class Ingest:
             cut = chain(head, cut)
         was_fast = not self._store.optimize_pays
         self._take_in_all(cut)
-        if self._report.chunks and lexicon.has_lexical_leg(self._store.manifest):
+        # Also after nothing was written: an earlier call may have died before it came to this.
+        if lexicon.has_lexical_leg(self._store.manifest):
             lexicon.keep_up(self._store, at_end=True)
         if was_fast and self._store.optimize_pays:
             logger.warning("the index has grown: Index.optimize makes its searches faster")
