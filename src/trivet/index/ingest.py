@@ -101,7 +101,8 @@ class Ingest:
             self._tell()
             if self._stopped:
                 break
-        if self._report.chunks and lexicon.has_lexical_leg(self._store.manifest):
+        # Also after nothing was written: an earlier call may have died before it came to this.
+        if lexicon.has_lexical_leg(self._store.manifest):
             lexicon.keep_up(self._store, at_end=True)
         if was_fast and self._store.optimize_pays:
             logger.warning("the index has grown: Index.optimize makes its searches faster")

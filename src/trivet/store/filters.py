@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, TypeGuard
 
+import numpy as np
 from pydantic import ValidationError
 
 from trivet.errors import InvalidFilterError
@@ -77,7 +78,8 @@ def payload_filter(filter: models.Filter | Mapping[str, object] | None) -> model
 
 
 def _operations(name: str, wanted: object) -> Mapping[str, object]:
-    """Operators and operands, with the short forms spelled out."""
+    """Operators and operands, with the short forms spelled out and numpy's scalars as Python's."""
+    wanted = _plain(wanted)
     if isinstance(wanted, (list, tuple, set, frozenset)):
         return {"in": wanted}
     if not isinstance(wanted, Mapping):
@@ -91,6 +93,17 @@ def _operations(name: str, wanted: object) -> Mapping[str, object]:
                 f"nested field as {f'{name}.{operator}'!r}"
             )
     return wanted
+
+
+def _plain(value: object) -> object:
+    """A value with every numpy scalar in it made the Python value that it stands for."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {name: _plain(operand) for name, operand in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _conditions(

@@ -11,6 +11,7 @@ from typing import Any
 from qdrant_client import QdrantClient, models
 
 from trivet.errors import IndexClosedError, StoreError
+from trivet.store.bridge import query_request
 from trivet.store.client_models import (
     named_vectors,
     point_struct,
@@ -72,7 +73,9 @@ class MemoryEngine:
         return {str(record.id): record.payload or {} for record in records}
 
     def query(self, requests: Sequence[models.QueryRequest]) -> list[list[FoundPoint]]:
-        """Answer all queries, one after another."""
+        """Answer all queries, one after another; what a folder refuses is refused here too."""
+        for request in requests:
+            query_request(request)
         with self._using() as client:
             answers = client.query_batch_points(COLLECTION, requests)
         return [
