@@ -57,7 +57,7 @@ class IndexInfo:
         chunks: chunks stored.
         spaces: the space of each leg.
         model: the source that the embedder is loaded from.
-        size_bytes: bytes on disk.
+        size_bytes: bytes on disk; 0 in memory, and on a server, which does not say.
         created: ISO 8601, UTC.
         optimized: chunks that were there when it was last optimized; 0 = it never was.
         optimize_pays: whether `optimize` would make searches much faster.

@@ -149,6 +149,13 @@ def test_a_slow_write_is_halved(server: StubServer) -> None:
     assert server.routes.count("PUT /collections/trivet/points") == 3
 
 
+def test_a_slow_answer_to_a_question_is_asked_for_again(server: StubServer) -> None:
+    server.fail("POST .*/points/scroll", stall(1.6), times=1, after=1)
+    with machine(server.url, timeout_s=1) as store:
+        store.write([write(store, "a", 2, "one")])
+        assert contents(store) == {"a": ["one 0", "one 1"]}
+
+
 LIMIT_WORDS = "JSON payload (9000 bytes) is larger than allowed (limit: 3000 bytes)."
 
 

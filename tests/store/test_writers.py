@@ -22,6 +22,7 @@ pytestmark = pytest.mark.loopback
 
 LIMITS = {"retry_attempts": 2, "retry_s": 5.0}
 HEAVIER = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 9.0})
+LIGHTER = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 5.0})
 
 
 @pytest.fixture
@@ -295,7 +296,7 @@ def test_of_two_weightings_at_once_the_second_stands_back(server: StubServer) ->
     with machine(server.url) as one, machine(server.url) as two:
         one.write([write(one, "a", 1, "text")])
         reweigh(one)
-        reweigh(two, Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 5.0}))
+        reweigh(two, LIGHTER)
         assert one.manifest == two.manifest
         assert two.manifest.spaces["sparse"] == HEAVIER
 
@@ -305,17 +306,17 @@ def test_a_weighting_that_sleeps_too_long_stands_back(server: StubServer) -> Non
     with machine(server.url, time=time) as slow, machine(server.url, time=time) as other:
         slow.write([write(slow, "a", 1, "text")])
 
-        def sleeping(chunks: list[Chunk]) -> list[SparseVector]:
+        def sleeping(chunks: list[Chunk]) -> tuple[list[SparseVector], list[int]]:
             time.now += 3600
-            reweigh(other, Space("sparse", "bm25", None, {"average_tokens": 5.0}))
+            reweigh(other, LIGHTER)
             # A lock of the other's own, as if it were at work again.
             slept.enter_context(other.journal.exclusive(0.0))
             return weigh(chunks)
 
         with ExitStack() as slept, pytest.raises(StoreError, match="only writer"):
-            slow.reweigh(HEAVIER, LexicalState(9.0, 3), sleeping)
+            slow.reweigh(HEAVIER, LexicalState(9.0, 3, "en", Lexical()), sleeping)
         assert other.refresh() is False
-        assert other.manifest.spaces["sparse"].facts == {"average_tokens": 5.0}
+        assert other.manifest.spaces["sparse"] == LIGHTER
 
 
 @pytest.mark.parametrize("verb", ["add_space", "set_vectors", "drop_vectors"])

@@ -329,7 +329,7 @@ class Index:
         return verify_store(self._store)
 
     def close(self) -> None:
-        """Flush and release the folder; a second call does nothing."""
+        """Flush and release the folder or the connection; a second call does nothing."""
         self._worker.close()
         self._store.close()
 

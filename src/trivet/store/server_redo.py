@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from qdrant_client import models
 
 from trivet.errors import IndexDamagedError
-from trivet.store.server_points import ServerPoints
+from trivet.store.server_points import Payload, ServerPoints
 from trivet.store.server_writer import Writer
 
 # Far below what a server takes in one request.
 PIECE_BYTES = 1_000_000
+PIECES_READ = 4
 KIND = "redo"
 
 
@@ -68,7 +69,9 @@ class Redo:
         ids = self.ids(document, hold)
         if not ids:
             return None
-        found = self._points.retrieve(ids)
+        found: dict[str, Payload] = {}
+        for start in range(0, len(ids), PIECES_READ):
+            found.update(self._points.retrieve(ids[start : start + PIECES_READ]))
         if len(found) < len(ids):
             raise IndexDamagedError(
                 f"document {document!r}: expected {len(ids)} pieces to finish its replacement "
