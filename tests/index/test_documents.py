@@ -281,7 +281,7 @@ def test_ten_languages_and_combining_characters(index: trivet.Index) -> None:
 
 @pytest.mark.slow
 def test_a_text_of_five_megabytes(open_index: Callable[..., trivet.Index], location: str) -> None:
-    if location == ":memory:":
+    if location == ":memory:" or "127.0.0.1" in location:  # the stub answers by the exact engine
         pytest.skip("the exact engine is for thousands of points")
     index = open_index()
     line = "The captain and the crew keep {} anchors on deck in the storm of year {}.\n"
