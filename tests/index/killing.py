@@ -20,9 +20,10 @@ import numpy as np
 from indexes import DENSE
 
 import trivet
+from trivet.errors import DocumentExistsError
 from trivet.index.documents import checked_documents
 from trivet.index.ingest import Ingest
-from trivet.index.vectors import CutDocument
+from trivet.index.vectors import CutDocument, with_bm25
 from trivet.types import DenseVectors, Document, Representations
 
 POOL = [f"document {n}" for n in range(40)]
@@ -35,6 +36,9 @@ class Pieces:
 
     are_given = False
 
+    def __init__(self, store):
+        self._store = store
+
     def cut(self, documents):
         return [
             CutDocument(
@@ -44,10 +48,11 @@ class Pieces:
         ]
 
     def embed(self, documents):
-        return [
+        dense = [
             Representations(DenseVectors(DENSE, rows([text for _, text in cut.titled_texts])))
             for cut in documents
         ]
+        return with_bm25(self._store.manifest.lexical, documents, dense)
 
 
 def rows(texts):
@@ -74,13 +79,17 @@ def do(index, verb, ids, texts):
     ]
     ingest = Ingest(
         index._store,
-        source=Pieces(),
+        source=Pieces(index._store),
         replace_existing=verb == "upsert",
         raise_errors=False,
         batch_chunks=4096,
         progress=None,
     )
-    ingest.run(checked_documents(documents, None, None))
+    report = ingest.run(checked_documents(documents, None, None))
+    # Added under an id that is taken: the one failure that is meant.
+    wrong = [f for f in report.failed if not isinstance(f.error, DocumentExistsError)]
+    if wrong:
+        raise AssertionError(wrong)
 
 
 def work(folder, seed, job):
