@@ -12,6 +12,7 @@ from benchmarks import (
     modes,
     precision,
     quality,
+    store,
     token_pooling,
 )
 
@@ -23,6 +24,7 @@ ALL = {
     "limit": limit,
     "languages": languages,
     "token_pooling": token_pooling,
+    "store": store,
     "quality": quality,
 }
 

@@ -20,7 +20,13 @@ from trivet.index.arguments import (
     chosen_plan,
 )
 from trivet.index.description import describe
-from trivet.index.documents import Incoming, checked_documents, checked_texts, put_together
+from trivet.index.documents import (
+    Incoming,
+    checked_documents,
+    checked_texts,
+    known_length,
+    put_together,
+)
 from trivet.index.ingest import Ingest
 from trivet.index.keywords import checked_keywords
 from trivet.index.model import IndexModel
@@ -98,7 +104,8 @@ class Index:
             StoreError: the engine failed; what was committed before stays.
         """
         documents = checked_documents(texts_or_documents, ids, metadatas)
-        return self._ingest(documents, None, on_error, progress, replace_existing=False)
+        expected = known_length(texts_or_documents)
+        return self._ingest(documents, None, on_error, progress, expected, replace_existing=False)
 
     @checked_keywords
     def upsert(
@@ -135,7 +142,8 @@ class Index:
             texts = list(texts)
             given = GivenVectors(representations, len(texts), self._store)
         documents = checked_documents(texts, ids, metadatas)
-        return self._ingest(documents, given, on_error, progress, replace_existing=True)
+        expected = known_length(texts)
+        return self._ingest(documents, given, on_error, progress, expected, replace_existing=True)
 
     @checked_keywords
     def delete(self, ids: Sequence[str]) -> int:
@@ -353,6 +361,7 @@ class Index:
         given: VectorSource | None,
         on_error: str,
         progress: Progress | None,
+        expected: int | None,
         *,
         replace_existing: bool,
     ) -> IngestReport:
@@ -363,5 +372,6 @@ class Index:
             source=given or ModelVectors(self._model, self._store),
             replace_existing=replace_existing,
             batch_chunks=self._settings.batch_chunks,
+            expected=expected,
         )
         return ingest.run(documents)

@@ -42,7 +42,8 @@ def document_write(
                 revision=revision,
                 chunks=len(cut.pieces),
             ),
-            embedded.vectors[sequence],
+            embedded.vectors,
+            sequence,
         )
         for sequence, span in enumerate(cut.pieces)
     )
