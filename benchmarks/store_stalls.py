@@ -86,9 +86,7 @@ def _timed_ms(store: Store, asked: Sequence[Requests]) -> np.ndarray:
     return 1e3 * np.array(seconds)
 
 
-def _while_optimizing(
-    index: trivet.Index, asked: Sequence[Requests]
-) -> tuple[np.ndarray, float]:
+def _while_optimizing(index: trivet.Index, asked: Sequence[Requests]) -> tuple[np.ndarray, float]:
     """Times of queries that one thread asks without a pause as long as another optimizes."""
     done = threading.Event()
     elapsed_s: list[float] = []

@@ -3,7 +3,7 @@
 from trivet.config import Lexical, ServerSettings, Settings
 from trivet.embedding import CallPolicy, Embedder
 from trivet.errors import TrivetError
-from trivet.index import Index, open, repair, restore
+from trivet.index import Index, Snapshots, open, repair, restore
 from trivet.plan import Plan
 from trivet.query import Example, Query
 from trivet.reports import IngestReport
@@ -23,6 +23,7 @@ __all__ = [
     "Representations",
     "ServerSettings",
     "Settings",
+    "Snapshots",
     "Space",
     "TrivetError",
     "open",

@@ -155,3 +155,26 @@ class RepairReport:
     orphans: int
     journal_rebuilt: bool
     documents: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An index on a server as it was at one moment, kept by the server.
+
+    Attributes:
+        id: made once; what `Snapshots.restore` takes.
+        created: ISO 8601, UTC.
+        documents: documents in it.
+        chunks: chunks in it.
+        size_bytes: of both files.
+        points: the server's name for the file of the chunks.
+        journal: and for that of the journal.
+    """
+
+    id: str
+    created: str
+    documents: int
+    chunks: int
+    size_bytes: int
+    points: str
+    journal: str

@@ -3,5 +3,6 @@
 from trivet.index.index import Index
 from trivet.index.maintenance import repair, restore
 from trivet.index.open import exists, open
+from trivet.index.snapshots import Snapshots
 
-__all__ = ["Index", "exists", "open", "repair", "restore"]
+__all__ = ["Index", "Snapshots", "exists", "open", "repair", "restore"]

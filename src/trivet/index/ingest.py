@@ -102,12 +102,12 @@ class Ingest:
         committer = Committer(self._store, self._planner, self._tally)
         with WriteBehind(committer.commit) as behind:
             for batch in self._batches(documents):
+                if batch[0].document.position > self._tally.end:
+                    break
                 embedded = self._embedded(batch)
                 if behind.settle():
                     self._tell()
                 behind.hand_over(embedded)
-                if self._tally.is_over:
-                    break
 
     def _cut(self, documents: Iterable[CheckedDocument | FailedDocument]) -> Iterator[CutDocument]:
         """The documents that must be embedded, in pieces; the others go into the report."""
