@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from trivet import tracing
 from trivet.config import Settings
 from trivet.embedding import Embedder
 from trivet.index.arguments import (
@@ -217,9 +218,9 @@ class Index:
         # The door to qdrant_client: half a second that count, get and add do without.
         from trivet.index.search import answer
 
-        return answer(
-            self._store, self._model, self._asked(queries, k, plan, filter, modes, chunks)
-        )
+        asked = self._asked(queries, k, plan, filter, modes, chunks)
+        with tracing.retrieval([each.query.text for each in asked], k) as record:
+            return record(answer(self._store, self._model, asked))
 
     @checked_keywords
     async def asearch(
@@ -255,7 +256,8 @@ class Index:
         """
         seconds = checked_timeout(timeout_s)
         [asked] = self._asked([query], k, plan, filter, modes, chunks)
-        return await self._worker.answer(asked, seconds)
+        with tracing.retrieval([asked.query.text], k) as record:
+            return record([await self._worker.answer(asked, seconds)])[0]
 
     def _asked(
         self,

@@ -108,6 +108,7 @@ class Chunk:
             metadata=dict(self.metadata),
             scores=scores,
             span=self.span,
+            document=self.document,
         )
 
 
