@@ -281,6 +281,22 @@ class Index:
         )
         return [Asked(query, options) for query in asked]
 
+    @checked_keywords
+    def planned(
+        self,
+        *,
+        k: int = 10,
+        plan: Plan | str | None = None,
+        modes: Sequence[str] | None = None,
+    ) -> Plan:
+        """The plan that `search` follows with these arguments, to make another from.
+
+        Raises:
+            InvalidInputError, InvalidPlanError, UnknownModeError: as `search`.
+        """
+        manifest, depth = self._store.manifest, self._settings.depth
+        return chosen_plan(plan, modes, manifest, checked_k(k), depth)
+
     def describe(self) -> IndexInfo:
         """What the index is: engine, sizes, spaces, model."""
         return describe(self._location, self._store)
