@@ -16,6 +16,14 @@
     ├── DocumentExistsError (ValueError)        `add` of an id that holds other content
     ├── SpaceMismatchError (ValueError)         vectors of two spaces would meet
     ├── SettingsMismatchError (ValueError)      settings other than the index was made with
+    ├── DriftError (ValueError)                 a drift map that cannot be had
+    │   ├── PairsError                          pairs that no map can be fitted to
+    │   ├── UnmappableSpaceError                spaces that no map leads between
+    │   └── DriftMapFileError                   files that hold no usable map
+    ├── UpgradeError (RuntimeError)             an upgrade to another model that cannot go on
+    │   ├── UpgradeInProgressError              another upgrade of the index is under way
+    │   ├── UpgradeStateError                   a step before its turn
+    │   └── UpgradeRefusedError                 the verdict forbids it
     ├── ModelError (RuntimeError)
     │   ├── ModelNotFoundError (LookupError)    no such folder, package or model on the hub
     │   ├── CheckpointError                     a checkpoint that cannot be read as it is
@@ -108,6 +116,38 @@ class SpaceMismatchError(TrivetError, ValueError):
 
 class SettingsMismatchError(TrivetError, ValueError):
     """Settings that differ from those the index was made with."""
+
+
+class DriftError(TrivetError, ValueError):
+    """A drift map that cannot be fitted, joined, read or used."""
+
+
+class PairsError(DriftError):
+    """Pairs of vectors that no drift map can be fitted to."""
+
+
+class UnmappableSpaceError(DriftError):
+    """Two spaces that no drift map leads between."""
+
+
+class DriftMapFileError(DriftError):
+    """Files that are missing, damaged or hold no drift map."""
+
+
+class UpgradeError(TrivetError, RuntimeError):
+    """An upgrade of an index to another model that cannot go on."""
+
+
+class UpgradeInProgressError(UpgradeError):
+    """Another upgrade of the index is under way."""
+
+
+class UpgradeStateError(UpgradeError):
+    """A step of an upgrade before its turn."""
+
+
+class UpgradeRefusedError(UpgradeError):
+    """The verdict on the new model forbids the step."""
 
 
 class ModelError(TrivetError, RuntimeError):
