@@ -7,6 +7,7 @@
     │   ├── InvalidFilterError                  its filter
     │   ├── InvalidPlanError                    its plan
     │   ├── InsecureConnectionError             a secret would travel in the clear
+    │   ├── JudgementsError                     queries and judgements that nothing can be judged by
     │   ├── UnknownModeError                    a mode that does not exist, or that the index lacks
     │   ├── UnknownTaskError                    a task that the model has no wording for
     │   ├── InstructionError                    an instruction that the model has no place for
@@ -70,6 +71,10 @@ class InvalidPlanError(InvalidInputError):
 
 class InsecureConnectionError(InvalidInputError):
     """A secret would travel unencrypted to another host."""
+
+
+class JudgementsError(InvalidInputError):
+    """Queries or judgements that cannot be read, or by which nothing can be judged."""
 
 
 class UnknownModeError(InvalidInputError):

@@ -279,6 +279,11 @@ class Index:
         )
         return [Asked(query, options) for query in asked]
 
+    @property
+    def default_plan(self) -> Plan:
+        """The plan of a search that names neither a plan nor modes."""
+        return chosen_plan(None, None, self._store.manifest, 1, self._settings.depth)
+
     def describe(self) -> IndexInfo:
         """What the index is: engine, sizes, spaces, model."""
         return describe(self._location, self._store)
