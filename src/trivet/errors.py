@@ -8,6 +8,7 @@
     │   ├── InvalidPlanError                    its plan
     │   ├── TenantError                         no tenant named, or one that cannot be
     │   ├── InsecureConnectionError             a secret would travel in the clear
+    │   ├── JudgementsError                     queries and judgements that nothing can be judged by
     │   ├── UnknownModeError                    a mode that does not exist, or that the index lacks
     │   ├── UnknownTaskError                    a task that the model has no wording for
     │   ├── InstructionError                    an instruction that the model has no place for
@@ -84,6 +85,10 @@ class TenantError(InvalidInputError):
 
 class InsecureConnectionError(InvalidInputError):
     """A secret would travel unencrypted to another host."""
+
+
+class JudgementsError(InvalidInputError):
+    """Queries or judgements that cannot be read, or by which nothing can be judged."""
 
 
 class UnknownModeError(InvalidInputError):
