@@ -20,6 +20,7 @@ from benchmarks.figures import Bar, Figure
 from trivet.config import Lexical
 from trivet.embedding.locate import DEFAULT_MODEL
 from trivet.index.lexicon import bm25_for, initial_state
+from trivet.index.shared import Shared
 from trivet.reports import IngestReport
 from trivet.store import folder as folders
 from trivet.types import (
@@ -79,7 +80,7 @@ def empty_index(folder: str, *, lexical: bool) -> trivet.Index:
     sparse = SPARSE if state is None else bm25_for(state).space
     manifest = folders.new_manifest("given", {}, {"dense": DENSE, "sparse": sparse}, 256, state)
     store = folders.create_in_folder(Path(folder), manifest)
-    return trivet.Index(folder, store, _no_model, trivet.Settings())
+    return trivet.Index(Shared(folder, store, _no_model, trivet.Settings()))
 
 
 def _no_model() -> trivet.Embedder:

@@ -29,9 +29,9 @@ class Embedded:
     vectors: EmbeddedDocument
 
     @property
-    def id(self) -> str:
-        """Its id."""
-        return self.cut.document.id
+    def key(self) -> str:
+        """What the journal knows it by."""
+        return self.cut.document.key
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class Committer:
 
     def _planned(self, batch: Sequence[Embedded]) -> list[_Ready]:
         """Another thread or machine may have stored one of them since it was planned."""
-        wanted = {d.id: e for d, e in self._planner.wanted([one.cut.document for one in batch])}
-        return [_Ready(one, wanted[one.id]) for one in batch if one.id in wanted]
+        wanted = {d.key: e for d, e in self._planner.wanted([one.cut.document for one in batch])}
+        return [_Ready(one, wanted[one.key]) for one in batch if one.key in wanted]
 
     def _write_free(self, documents: Sequence[_Ready]) -> list[_Ready]:
         """Write the documents that no other writer holds; returns the others."""
@@ -88,8 +88,8 @@ class Committer:
                 self._write(ready)
                 break
             except DocumentBusyError as error:
-                held += [r for r in ready if r.embedded.id in error.documents]
-                ready = [r for r in ready if r.embedded.id not in error.documents]
+                held += [r for r in ready if r.embedded.key in error.documents]
+                ready = [r for r in ready if r.embedded.key not in error.documents]
             except (InvalidDocumentError, ServerRefusedError) as error:
                 if len(ready) > 1:
                     for one in ready:
@@ -106,7 +106,7 @@ class Committer:
         """Wait for the other writers; those that are not worth waiting for have failed."""
         try:
             if held:
-                self._store.journal.wait([one.id for one in held])
+                self._store.journal.wait([one.key for one in held])
         except DocumentBusyError as error:
             for one in held:
                 self._fail(one, error)
@@ -144,4 +144,4 @@ class Committer:
         self._tally.store(len(writes) - replaced, replaced, chunks)
 
     def _fail(self, one: Embedded, error: Exception) -> None:
-        self._tally.fail(one.id, one.cut.document.position, error)
+        self._tally.fail(one.cut.document.id, one.cut.document.position, error)

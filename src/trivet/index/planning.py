@@ -31,10 +31,10 @@ class Planner:
         self, documents: Sequence[CheckedDocument]
     ) -> list[tuple[CheckedDocument, JournalEntry | None]]:
         """The documents to write, each with what is stored under its id."""
-        entries = self.journal.entries([document.id for document in documents])
+        entries = self.journal.entries([document.key for document in documents])
         wanted = []
         for document in documents:
-            entry = entries.get(document.id)
+            entry = entries.get(document.key)
             if entry is None or (self.replace_existing and self._differs(document, entry)):
                 wanted.append((document, entry))
             elif entry.digest == document.digest:

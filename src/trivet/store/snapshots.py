@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from qdrant_client import QdrantClient, models
@@ -179,7 +180,12 @@ class ServerSnapshots:
             for kind, name in (("points", self._name), ("journal", self._name + JOURNAL_SUFFIX)):
                 file = self._make(name, store.journal.renew)
                 size_bytes = made[-1].size_bytes + file.size
-                made.append(replace(made[-1], **{kind: file.name}, size_bytes=size_bytes))
+                grown = replace(made[-1], size_bytes=size_bytes)
+                made.append(
+                    replace(grown, points=file.name)
+                    if kind == "points"
+                    else replace(grown, journal=file.name)
+                )
             # If another writer took over meanwhile, the two may be of different moments.
             store.journal.renew()
         return made[-1]
@@ -236,8 +242,7 @@ class ServerSnapshots:
         for name, file in named:
             if file and file in self._files(name):
                 self._connection.call(
-                    f"delete the snapshot {file}",
-                    lambda client, name=name, file=file: client.delete_snapshot(name, file),
+                    f"delete the snapshot {file}", partial(_delete_file, name=name, file=file)
                 )
 
     @contextmanager
@@ -283,6 +288,10 @@ def _require_count(collection: ServerCollection, came: int, expected: int) -> No
             f"expected {expected} entries in {collection.name!r} after it was restored, got "
             f"{came}: restore another snapshot"
         )
+
+
+def _delete_file(client: QdrantClient, *, name: str, file: str) -> None:
+    client.delete_snapshot(name, file)
 
 
 def _read(payload: Payload) -> tuple[Snapshot, dict[str, Any]]:
