@@ -111,6 +111,44 @@ def info_command(index: IndexFolder, tenant: Tenant = None, as_json: AsJson = Fa
     show_index(index, tenant=tenant, as_json=as_json)
 
 
+@app.command("eval")
+def eval_command(
+    index: IndexFolder,
+    queries: Annotated[
+        Path, typer.Option(metavar="FILE", help="JSONL with _id and text, or id, tab, text.")
+    ],
+    qrels: Annotated[
+        Path, typer.Option(metavar="FILE", help="Judgements: TREC qrels, BEIR's TSV or JSONL.")
+    ],
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Of ir-measures; the first decides. [nDCG@10, RR@10, R@100]"
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw a picture (.png, .svg).")
+    ] = None,
+    per_query: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write each query's scores (TSV)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge every leg and preset on your own queries, and say whether to leave the default."""
+    from trivet.cli.judging import judge_index
+
+    judge_index(
+        index,
+        queries,
+        qrels,
+        metrics=metric,
+        picture=plot,
+        per_query=per_query,
+        as_json=as_json,
+    )
+
+
 @app.command("optimize")
 def optimize_command(
     index: IndexFolder,
