@@ -8,9 +8,11 @@ from trivet.packing import Citation, Packed, pack
 from trivet.plan import Plan
 from trivet.query import Example, Query
 from trivet.reports import IngestReport
+from trivet.store.scope import ALL
 from trivet.types import Document, Hit, Representations, Space
 
 __all__ = [
+    "ALL",
     "CallPolicy",
     "Citation",
     "Document",
