@@ -36,6 +36,7 @@ from trivet.types import Document, Hit, Representations
 if TYPE_CHECKING:
     from qdrant_client import models
 
+    from trivet.index.explanation import Explanation
     from trivet.index.search import Asked
 
 
@@ -256,6 +257,39 @@ class Index:
         seconds = checked_timeout(timeout_s)
         [asked] = self._asked([query], k, plan, filter, modes, chunks)
         return await self._worker.answer(asked, seconds)
+
+    @checked_keywords
+    def explain(
+        self,
+        query: str | Query,
+        id: str,
+        *,
+        k: int = 10,
+        plan: Plan | str | None = None,
+        modes: Sequence[str] | None = None,
+    ) -> Explanation:
+        """Why a document has its score for a query: each leg's part, its terms, its token pairs.
+
+        The parts add up to the score that `search` gives the document. `str()` of the answer is
+        readable text; a notebook shows it as HTML.
+
+        Args:
+            query: as in `search`.
+            id: of a stored document, such as a hit's.
+            k: as in the search; of plans that fuse ranks or lists, more hits make longer lists.
+            plan: as in `search`.
+            modes: as in `search`.
+
+        Raises:
+            InvalidInputError: no such document, or as `search`.
+            TrivetError: as `search`.
+        """
+        # The door to qdrant_client, as above.
+        from trivet.index.explain import explain
+
+        [asked] = self._asked([query], k, plan, None, modes, chunks=False)
+        [wanted] = checked_ids([id])
+        return explain(self._store, self._model, asked, wanted)
 
     def _asked(
         self,

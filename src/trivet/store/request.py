@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qdrant_client import models
 
@@ -90,6 +90,28 @@ class PlannedQuery:
             ranked = self._spread(_limited(ranked, min(SPREAD_FACTOR * self.limit, MAX_SPREAD)))
         return [wanted.of(ranked), *(self._alone_request(mode) for mode in self._told_apart)]
 
+    def list_requests(self) -> dict[Mode, models.QueryRequest]:
+        """Each leg's own list, as a plan that fuses ranks or lists has it."""
+        return {
+            mode: _Wanted(each.limit or 0, with_payload=False).of(each)
+            for mode, each in self._lists().items()
+        }
+
+    def term_requests(self, point: str) -> list[models.QueryRequest]:
+        """What each term of the query gives to one point: each answer holds it, or nothing."""
+        leg = self.legs["sparse"]
+        assert isinstance(leg.vector, SparseVector)
+        only = models.Filter(must=[models.HasIdCondition(has_id=[point])])
+        terms = zip(leg.vector.indices, leg.vector.values, strict=True)
+        return [
+            models.QueryRequest.model_construct(
+                query=_vector(replace(leg, vector=SparseVector(index[None], value[None]))),
+                using=leg.vector_name, filter=only, limit=1, with_payload=False,
+                with_vector=False,
+            )
+            for index, value in terms
+        ]  # fmt: skip
+
     def read(self, answers: Sequence[Sequence[FoundPoint]]) -> list[RankedChunk]:
         """What the engine answered to `requests`, best first."""
         found: dict[Mode, dict[str, float]] = {
@@ -124,12 +146,12 @@ class PlannedQuery:
             point = FoundPoint(point.id, self.legs["multi"].score(point.score), point.payload)
         scores = {mode: of[point.id] for mode, of in found.items() if point.id in of}
         if self._deduced is not None:
-            rest = point.score - sum(self._part(mode, s) for mode, s in scores.items())
+            rest = point.score - sum(self.part(mode, s) for mode, s in scores.items())
             scores[self._deduced] = rest / self.plan.weights[self._deduced]
         return RankedChunk(point, scores)
 
-    def _part(self, mode: Mode, score: float) -> float:
-        """What a leg's score adds to the plan's sum."""
+    def part(self, mode: Mode, score: float) -> float:
+        """What a leg's score adds to the sum of a plan that fuses scores."""
         weight = self.plan.weights[mode]
         if mode == "dense":
             tie = min(DENSE_TIE_WEIGHT, weight)
@@ -164,18 +186,22 @@ class PlannedQuery:
             prefetches = [self._over(self._candidates(), leg) for leg in fused]
             query: models.Query = self._formula()
         else:
-            bringing = dict(zip(self.plan.depths, self._candidates(), strict=True))
-            prefetches = [
-                bringing[mode] if mode in bringing else self._over(self._candidates(), leg)
-                for mode, leg in self.legs.items()
-                if mode in self.plan.fused
-            ]
+            prefetches = list(self._lists().values())
             query = models.FusionQuery(fusion=models.Fusion.DBSF)
             if self.plan.fuse == "rrf":
                 weights = [self.plan.weights.get(mode, 1.0) for mode in self.plan.fused]
                 # The paper's k; Qdrant counts ranks from 0.
                 query = models.RrfQuery(rrf=models.Rrf(k=self.plan.rrf_k + 1, weights=weights))
         return models.Prefetch.model_construct(prefetch=prefetches, query=query, limit=self.limit)
+
+    def _lists(self) -> dict[Mode, models.Prefetch]:
+        """What ranks or lists are fused of."""
+        bringing = dict(zip(self.plan.depths, self._candidates(), strict=True))
+        return {
+            mode: bringing[mode] if mode in bringing else self._over(self._candidates(), leg)
+            for mode, leg in self.legs.items()
+            if mode in self.plan.fused
+        }
 
     def _formula(self) -> models.FormulaQuery:
         """The weighted sum over the prefetches in the order of the legs; a missing score is 0."""
