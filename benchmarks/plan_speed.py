@@ -56,9 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results.report("plan_speed", TITLE, METHOD, figures)
 
 
-def measure_engine(
-    model: trivet.Embedder, tokens: str, chunks: int, rounds: int
-) -> list[Figure]:
+def measure_engine(model: trivet.Embedder, tokens: str, chunks: int, rounds: int) -> list[Figure]:
     """Queries one at a time, after a first round that does not count, and the folder's size."""
     collection = beir.load("cranfield")
     with tempfile.TemporaryDirectory() as folder:

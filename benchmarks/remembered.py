@@ -139,7 +139,9 @@ def _read(path: Path) -> Rows:
         return {}
     stored = np.load(path, allow_pickle=False)
     pieces = np.split(stored["tokens"], np.cumsum(stored["lengths"])[:-1])
-    return dict(zip(stored["keys"].tolist(), zip(stored["dense"], pieces, strict=True), strict=True))
+    return dict(
+        zip(stored["keys"].tolist(), zip(stored["dense"], pieces, strict=True), strict=True)
+    )
 
 
 def _key(*texts: str) -> str:

@@ -24,6 +24,7 @@ from trivet.plan import Plan
 from trivet.store.points import Chunk, FoundPoint, point_ids
 from trivet.store.request import PlannedQuery
 from trivet.store.store import Store
+from trivet.store.term_requests import term_requests
 from trivet.types import Mode, SparseVector, Vectors
 
 # Of a list whose scores are all alike, or that has one alone, as Qdrant has it.
@@ -48,7 +49,7 @@ def explain(store: Store, model: IndexModel, asked: Asked, id: str) -> Explanati
     asked = replace(asked, options=replace(asked.options, plan=plan))
     embedded = embedded_queries(store, model, [asked])
     [legs] = query_legs(store.manifest, [asked], embedded, model.tokens)
-    planned = planned_query(legs, asked.options)
+    planned = planned_query(legs, asked.options, is_near=store.engine.is_near)
     if planned is None:
         shares: dict[str, list[LegShare]] = {}
     elif plan.fuse == "scores" or len(planned.plan.fused) == 1 or planned.plan.rescore is not None:
@@ -178,7 +179,7 @@ def _detailed(
 def _terms(
     store: Store, model: IndexModel, asked: Asked, planned: PlannedQuery, point: str
 ) -> tuple[TermMatch, ...]:
-    answers = store.query(planned.term_requests(point))
+    answers = store.query(term_requests(planned.legs["sparse"], point))
     vector = planned.legs["sparse"].vector
     assert isinstance(vector, SparseVector)
     names = _term_names(store, model, asked, vector)

@@ -140,7 +140,7 @@ def _answer(
     asking = {
         i: planned
         for i, (row, each) in enumerate(zip(legs, options, strict=True))
-        if (planned := planned_query(row, each)) is not None
+        if (planned := planned_query(row, each, is_near=store.engine.is_near)) is not None
     }
     while asking:
         requests = {i: planned.requests() for i, planned in asking.items()}
@@ -155,14 +155,16 @@ def _answer(
     return [found[each.plan.offset :] for found, each in zip(hits, options, strict=True)]
 
 
-def planned_query(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> PlannedQuery | None:
+def planned_query(
+    legs: Mapping[Mode, LegQuery], options: SearchOptions, *, is_near: bool
+) -> PlannedQuery | None:
     """The plan without the legs that a query has no vector of; None if nothing can be found."""
     missing = [mode for mode in options.plan.legs if mode not in legs]
     plan = options.plan.without(missing) if missing else options.plan
     if plan is None:
         return None
     limit = options.hits if options.chunks else SPARE_CHUNKS * options.hits
-    return PlannedQuery(plan, legs, limit, options.filter)
+    return PlannedQuery(plan, legs, limit, options.filter, is_near)
 
 
 def _may_hold_more(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> bool:
