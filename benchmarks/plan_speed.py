@@ -22,10 +22,10 @@ from trivet.types import DenseVectors, MultiVectors, Representations, Vectors
 
 TITLE = "Speed of the default plan with token vectors"
 METHOD = (
-    "10,000 chunks in Qdrant Edge: those of Cranfield again and again, with noise on their vectors, "
-    "so that none is there twice; 93 of Cranfield's queries. Requests as in engine_speed; CPU "
-    "milliseconds of the process. `asearch`: an index of NPL, CoSQA and CACM; 64 searches awaited "
-    "together against the same one after another, in turns, wall time, medians of rounds."
+    "10,000 chunks in Qdrant Edge: those of Cranfield again and again, with noise on their "
+    "vectors, so that none is there twice; 93 of Cranfield's queries. Requests as in engine_speed; "
+    "CPU milliseconds of the process. `asearch`: an index of NPL, CoSQA and CACM; 64 searches "
+    "awaited together against the same one after another, in turns, wall time, medians of rounds."
 )
 CHUNKS = 10_000
 QUERIES = 93

@@ -23,9 +23,9 @@ from trivet.plan import Plan
 TITLE = "Search plans, nDCG@10, all-MiniLM-L6-v2"
 METHOD = (
     "A folder with Qdrant Edge, all defaults but the token vectors, which are stored full "
-    "or compact (64 bytes each). Queries that are longer than the model are cut. `better leg`: of dense and "
-    "BM25. `rrf`: of these two legs, k = 60. Intervals: paired bootstrap over queries; of the "
-    "macro mean, over the queries of each collection."
+    "or compact (64 bytes each). Queries that are longer than the model are cut. `better leg`: "
+    "of dense and BM25. `rrf`: of these two legs, k = 60. Intervals: paired bootstrap over "
+    "queries; of the macro mean, over the queries of each collection."
 )
 COLLECTIONS = (
     "limit-small", "xquad-en", "bright-answers-dev", "cranfield", "cacm", "medquad-dev",

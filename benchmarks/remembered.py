@@ -1,4 +1,4 @@
-"""An embedder that keeps what it made of documents on the disk: long runs embed a collection once."""
+"""An embedder that keeps what it made on the disk: benchmarks embed a collection once."""
 
 from __future__ import annotations
 
@@ -139,9 +139,8 @@ def _read(path: Path) -> Rows:
         return {}
     stored = np.load(path, allow_pickle=False)
     pieces = np.split(stored["tokens"], np.cumsum(stored["lengths"])[:-1])
-    return dict(
-        zip(stored["keys"].tolist(), zip(stored["dense"], pieces, strict=True), strict=True)
-    )
+    rows = zip(stored["dense"], pieces, strict=True)
+    return dict(zip(stored["keys"].tolist(), rows, strict=True))
 
 
 def _key(*texts: str) -> str:

@@ -283,6 +283,7 @@ def _limited(stage: models.Prefetch, limit: int) -> models.Prefetch:
 
 
 def engine_query(leg: LegQuery) -> models.NearestQuery:
+    """A leg's vector as an engine is asked for what is near to it."""
     vector = leg.vector
     nearest: object
     if isinstance(vector, SparseVector):
