@@ -21,7 +21,7 @@ from trivet.index.model import IndexModel
 from trivet.index.search import Asked, embedded_queries, planned_query, query_legs
 from trivet.index.titles import embed_titled
 from trivet.plan import Plan
-from trivet.store.points import Chunk, FoundPoint, point_ids
+from trivet.store.points import Chunk, FoundPoint, point_id
 from trivet.store.request import PlannedQuery
 from trivet.store.store import Store
 from trivet.store.term_requests import term_requests
@@ -32,18 +32,26 @@ ALIKE = 0.5
 DEVIATIONS = 3.0
 
 
-def explain(store: Store, model: IndexModel, asked: Asked, id: str) -> Explanation:
+def explain(
+    store: Store, model: IndexModel, asked: Asked, id: str, chunks: Sequence[Chunk]
+) -> Explanation:
     """Why a stored document has its score for a query.
+
+    Args:
+        store: of the index.
+        model: of the index.
+        asked: the query, and what is asked of its search.
+        id: of the document.
+        chunks: of the document.
 
     Raises:
         InvalidInputError: no such document.
     """
-    chunks = store.chunks([id]).get(id)
-    if chunks is None:
+    if not chunks:
         raise InvalidInputError(
             f"expected the id of a stored document, got {id!r}: take the id of a hit"
         )
-    ids = point_ids(store.manifest.namespace, id, [chunk.sequence for chunk in chunks])
+    ids = [point_id(store.manifest.namespace, chunk.key, chunk.sequence) for chunk in chunks]
     by_point = dict(zip(ids, chunks, strict=True))
     plan = replace(asked.options.plan, threshold=None, offset=0)
     asked = replace(asked, options=replace(asked.options, plan=plan))
