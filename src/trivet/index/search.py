@@ -64,21 +64,10 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     """
     if not asked:
         return []
-    needed = {mode for each in asked for mode in each.options.plan.legs}
-    by_model = [mode for mode in store.manifest.model_modes if mode in needed]
-    embedded: Representations | None = None
-    if by_model:
-        try:
-            embedder = model.proved().only(by_model)
-            embedded = model.tokens.small(embedder.embed_queries([a.query for a in asked]))
-        except TextTooLongError as error:
-            raise TextTooLongError(
-                f"{str(error).partition(':')[0]}: shorten the query, or search with "
-                'modes=["sparse"]'
-            ) from error
+    embedded = embedded_queries(store, model, asked)
     while True:
         manifest = store.manifest
-        legs = _query_legs(manifest, asked, embedded, model.tokens)
+        legs = query_legs(manifest, asked, embedded, model.tokens)
         try:
             return _answer(store, legs, [each.options for each in asked])
         except StoreError as error:
@@ -89,7 +78,28 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
                 raise
 
 
-def _query_legs(
+def embedded_queries(
+    store: Store, model: IndexModel, asked: Sequence[Asked]
+) -> Representations | None:
+    """The legs that the model makes of the queries, as far as their plans need them.
+
+    Raises:
+        TextTooLongError: a query is longer than the model reads.
+    """
+    needed = {mode for each in asked for mode in each.options.plan.legs}
+    by_model = [mode for mode in store.manifest.model_modes if mode in needed]
+    if not by_model:
+        return None
+    try:
+        embedder = model.proved().only(by_model)
+        return model.tokens.small(embedder.embed_queries([a.query for a in asked]))
+    except TextTooLongError as error:
+        raise TextTooLongError(
+            f'{str(error).partition(":")[0]}: shorten the query, or search with modes=["sparse"]'
+        ) from error
+
+
+def query_legs(
     manifest: Manifest,
     asked: Sequence[Asked],
     embedded: Representations | None,
@@ -130,7 +140,7 @@ def _answer(
     asking = {
         i: planned
         for i, (row, each) in enumerate(zip(legs, options, strict=True))
-        if (planned := _planned(row, each)) is not None
+        if (planned := planned_query(row, each, is_near=store.engine.is_near)) is not None
     }
     while asking:
         requests = {i: planned.requests() for i, planned in asking.items()}
@@ -145,14 +155,16 @@ def _answer(
     return [found[each.plan.offset :] for found, each in zip(hits, options, strict=True)]
 
 
-def _planned(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> PlannedQuery | None:
+def planned_query(
+    legs: Mapping[Mode, LegQuery], options: SearchOptions, *, is_near: bool
+) -> PlannedQuery | None:
     """The plan without the legs that a query has no vector of; None if nothing can be found."""
     missing = [mode for mode in options.plan.legs if mode not in legs]
     plan = options.plan.without(missing) if missing else options.plan
     if plan is None:
         return None
     limit = options.hits if options.chunks else SPARE_CHUNKS * options.hits
-    return PlannedQuery(plan, legs, limit, options.filter)
+    return PlannedQuery(plan, legs, limit, options.filter, is_near)
 
 
 def _may_hold_more(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> bool:
