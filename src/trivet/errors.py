@@ -6,6 +6,7 @@
     │   ├── InvalidQueryError                   one query of it
     │   ├── InvalidFilterError                  its filter
     │   ├── InvalidPlanError                    its plan
+    │   ├── TenantError                         no tenant named, or one that cannot be
     │   ├── InsecureConnectionError             a secret would travel in the clear
     │   ├── JudgementsError                     queries and judgements that nothing can be judged by
     │   ├── UnknownModeError                    a mode that does not exist, or that the index lacks
@@ -16,11 +17,20 @@
     ├── DocumentExistsError (ValueError)        `add` of an id that holds other content
     ├── SpaceMismatchError (ValueError)         vectors of two spaces would meet
     ├── SettingsMismatchError (ValueError)      settings other than the index was made with
+    ├── DriftError (ValueError)                 a drift map that cannot be had
+    │   ├── PairsError                          pairs that no map can be fitted to
+    │   ├── UnmappableSpaceError                spaces that no map leads between
+    │   └── DriftMapFileError                   files that hold no usable map
+    ├── UpgradeError (RuntimeError)             an upgrade to another model that cannot go on
+    │   ├── UpgradeInProgressError              another upgrade of the index is under way
+    │   ├── UpgradeStateError                   a step before its turn
+    │   └── UpgradeRefusedError                 the verdict forbids it
     ├── ModelError (RuntimeError)
     │   ├── ModelNotFoundError (LookupError)    no such folder, package or model on the hub
     │   ├── CheckpointError                     a checkpoint that cannot be read as it is
     │   ├── MissingHeadError                    a mode that the checkpoint holds no head for
     │   └── EmbeddingError                      the model failed on a batch
+    ├── VocabularyError (RuntimeError)          a tokenizer's vocabulary cannot be had
     ├── MissingExtraError (ImportError)         an optional package is not installed
     ├── SearchTimeoutError (TimeoutError)       no answer within the time that was given
     └── StoreError (RuntimeError)
@@ -69,6 +79,10 @@ class InvalidPlanError(InvalidInputError):
     """A search plan that cannot mean anything, or that the index cannot answer."""
 
 
+class TenantError(InvalidInputError):
+    """A call that does not say whose documents it is about, or names no possible tenant."""
+
+
 class InsecureConnectionError(InvalidInputError):
     """A secret would travel unencrypted to another host."""
 
@@ -109,6 +123,38 @@ class SettingsMismatchError(TrivetError, ValueError):
     """Settings that differ from those the index was made with."""
 
 
+class DriftError(TrivetError, ValueError):
+    """A drift map that cannot be fitted, joined, read or used."""
+
+
+class PairsError(DriftError):
+    """Pairs of vectors that no drift map can be fitted to."""
+
+
+class UnmappableSpaceError(DriftError):
+    """Two spaces that no drift map leads between."""
+
+
+class DriftMapFileError(DriftError):
+    """Files that are missing, damaged or hold no drift map."""
+
+
+class UpgradeError(TrivetError, RuntimeError):
+    """An upgrade of an index to another model that cannot go on."""
+
+
+class UpgradeInProgressError(UpgradeError):
+    """Another upgrade of the index is under way."""
+
+
+class UpgradeStateError(UpgradeError):
+    """A step of an upgrade before its turn."""
+
+
+class UpgradeRefusedError(UpgradeError):
+    """The verdict on the new model forbids the step."""
+
+
 class ModelError(TrivetError, RuntimeError):
     """A model that cannot be found, read or run."""
 
@@ -127,6 +173,10 @@ class MissingHeadError(ModelError):
 
 class EmbeddingError(ModelError):
     """The model failed while it embedded a batch."""
+
+
+class VocabularyError(TrivetError, RuntimeError):
+    """The vocabulary by which tokens are counted cannot be had."""
 
 
 class MissingExtraError(TrivetError, ImportError):
