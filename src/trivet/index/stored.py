@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from trivet.index.arguments import Progress, checked_ids, checked_on_error, checked_progress
 from trivet.index.documents import Incoming, checked_documents, checked_texts, put_together
@@ -12,7 +12,12 @@ from trivet.index.keywords import checked_keywords
 from trivet.index.shared import Shared
 from trivet.index.vectors import GivenVectors, ModelVectors, VectorSource
 from trivet.reports import IngestReport
+from trivet.store.filters import payload_filter
+from trivet.store.matching import matching_ids
 from trivet.types import Document, Representations
+
+if TYPE_CHECKING:
+    from qdrant_client import models
 
 
 class StoredDocuments:
@@ -124,6 +129,25 @@ class StoredDocuments:
         asked = checked_ids(ids)
         chunks = self._store.chunks(list(dict.fromkeys(asked)))
         return [put_together(chunks[id]) for id in asked if id in chunks]
+
+    @checked_keywords
+    def documents(
+        self, *, filter: models.Filter | Mapping[str, Any] | None = None
+    ) -> Iterator[Document]:
+        """The stored documents that a filter selects, in no order; read as they are asked for.
+
+        Args:
+            filter: as in `search`; None = all documents.
+
+        Raises:
+            InvalidFilterError: a filter that cannot be understood.
+        """
+        return self._listed(payload_filter(filter))
+
+    def _listed(self, where: models.Filter | None) -> Iterator[Document]:
+        for ids in matching_ids(self._store, where):
+            chunks = self._store.chunks(ids)
+            yield from (put_together(chunks[id]) for id in ids if id in chunks)
 
     def count(self) -> int:
         """Documents stored."""

@@ -15,6 +15,7 @@ import qdrant_edge as edge
 
 from trivet.errors import IndexClosedError, IndexDamagedError
 from trivet.store.bridge import query_request
+from trivet.store.bridge_filters import edge_filter
 from trivet.store.edge_shard import (
     create_shard,
     first_line,
@@ -114,12 +115,19 @@ class EdgeEngine:
         """Points stored."""
         return self._read(lambda shard: shard.count(edge.CountRequest(exact=True)))
 
-    def pages(self) -> Iterator[dict[str, Mapping[str, Any]]]:
-        """Every point's payload, a page at a time."""
+    def pages(
+        self, where: models.Filter | None = None
+    ) -> Iterator[dict[str, Mapping[str, Any]]]:
+        """Payloads of all points that match, a page at a time."""
+        wanted = None if where is None else edge_filter(where)
         offset = None
         while True:
             request = edge.ScrollRequest(
-                offset=offset, limit=WRITE_BATCH, with_payload=True, with_vector=False
+                offset=offset,
+                limit=WRITE_BATCH,
+                filter=wanted,
+                with_payload=True,
+                with_vector=False,
             )
             records, offset = self._read(partial(edge.EdgeShard.scroll, scroll=request))
             yield {str(record.id): record.payload or {} for record in records}

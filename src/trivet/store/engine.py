@@ -47,8 +47,10 @@ class Engine(Protocol):
     def count(self) -> int:
         """Points stored."""
 
-    def pages(self) -> Iterator[dict[str, Mapping[str, Any]]]:
-        """Every point's payload by id, a page at a time."""
+    def pages(
+        self, where: models.Filter | None = None
+    ) -> Iterator[dict[str, Mapping[str, Any]]]:
+        """The payload of every point that matches by its id, a page at a time; None = of all."""
 
     def add_space(self, space: Space) -> None:
         """Make a named vector for a space, empty on every point; nothing if it is there."""

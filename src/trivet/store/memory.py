@@ -88,13 +88,15 @@ class MemoryEngine:
         with self._using() as client:
             return client.count(COLLECTION, exact=True).count
 
-    def pages(self) -> Iterator[dict[str, Mapping[str, Any]]]:
-        """Every point's payload, a page at a time."""
+    def pages(
+        self, where: models.Filter | None = None
+    ) -> Iterator[dict[str, Mapping[str, Any]]]:
+        """Payloads of all points that match, a page at a time."""
         offset = None
         while True:
             with self._using() as client:
                 records, offset = client.scroll(
-                    COLLECTION, limit=WRITE_BATCH, offset=offset, with_payload=True
+                    COLLECTION, where, limit=WRITE_BATCH, offset=offset, with_payload=True
                 )
             yield {str(record.id): record.payload or {} for record in records}
             if offset is None:

@@ -23,14 +23,13 @@ def opened(
     modes: Sequence[str] | None,
 ) -> trivet.Index:
     """The index; arguments and errors as of `TrivetVectorStore`."""
-    if (location is None) == (index is None):
+    if location is not None and index is None:
+        return trivet.open(location, model=_model(embedding), collection=collection, modes=modes)
+    if index is None or location is not None:
         raise InvalidInputError(
             "expected one of location and index, got "
-            f"{'neither' if location is None else 'both'}: an index that is open, or where it is"
+            f"{'neither' if index is None else 'both'}: an index that is open, or where it is"
         )
-    if index is None:
-        assert location is not None
-        return trivet.open(location, model=_model(embedding), collection=collection, modes=modes)
     for name, given in (("embedding", embedding), ("collection", collection)):
         if given is not None:
             raise InvalidInputError(

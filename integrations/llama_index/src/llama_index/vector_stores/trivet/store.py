@@ -29,8 +29,9 @@ from llama_index.vector_stores.trivet.nodes import (
 from llama_index.vector_stores.trivet.opening import opened
 from llama_index.vector_stores.trivet.selecting import from_sources, selection
 from llama_index.vector_stores.trivet.stand_in import StoreEmbedding
+from qdrant_client import models
 from trivet import Embedder, Hit, Index
-from trivet.errors import InvalidInputError
+from trivet.errors import InvalidInputError, TextTooLongError
 
 
 class TrivetVectorStore(BasePydanticVectorStore):
@@ -115,6 +116,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
         Raises:
             SpaceMismatchError: a vector that has not the length of the index's.
             InvalidDocumentError: a node that cannot be stored as it is.
+            TextTooLongError: metadata that leaves too little room for a long text.
             InvalidInputError: two nodes with one id; nothing was written.
             UnknownKeywordError: a keyword argument.
             ModelError, StoreError: as `trivet.Index.upsert`; what was stored before stays.
@@ -122,7 +124,13 @@ class TrivetVectorStore(BasePydanticVectorStore):
         require_no_more("add", kwargs)
         spaces = {space.mode: space for space in self._index.describe().spaces}
         refuse_foreign_vectors(nodes, spaces["dense"].dims if "dense" in spaces else None)
-        self._index.upsert([to_document(node) for node in nodes], on_error="raise")
+        try:
+            self._index.upsert([to_document(node) for node in nodes], on_error="raise")
+        except TextTooLongError as error:
+            raise TextTooLongError(
+                f"{error}; the title of a node is the metadata that it wants embedded: name fields "
+                "in excluded_embed_metadata_keys"
+            ) from error
         return [node.node_id for node in nodes]
 
     async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
@@ -136,7 +144,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
             UnknownKeywordError: a keyword argument.
         """
         require_no_more("delete", delete_kwargs)
-        self._index.delete(filter=from_sources([ref_doc_id]))
+        self._delete_where(from_sources([ref_doc_id]))
 
     async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """As `delete`, beside the event loop."""
@@ -193,7 +201,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
         if filters is None:
             self._index.delete(node_ids)
         else:
-            self._index.delete(filter=selection(self._index, node_ids=node_ids, filters=filters))
+            self._delete_where(selection(self._index, node_ids=node_ids, filters=filters))
 
     async def adelete_nodes(
         self,
@@ -206,7 +214,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
 
     def clear(self) -> None:
         """Delete every node; the index stays."""
-        self._index.delete([document.id or "" for document in self._index.documents()])
+        self._delete_where(None)
 
     async def aclear(self) -> None:
         """As `clear`, beside the event loop."""
@@ -258,6 +266,10 @@ class TrivetVectorStore(BasePydanticVectorStore):
         """Close the index, if the store opened it."""
         if self._owns_index:
             self._index.close()
+
+    def _delete_where(self, where: models.Filter | None) -> None:
+        found = self._index.documents(filter=where)
+        self._index.delete([document.id for document in found if document.id is not None])
 
     def _asked(self, query: VectorStoreQuery, kwargs: dict[str, Any]) -> Asked:
         return asked_of(self._index, query, kwargs, self.modes)
