@@ -7,9 +7,11 @@ from trivet.index import Index, open, repair, restore
 from trivet.plan import Plan
 from trivet.query import Example, Query
 from trivet.reports import IngestReport
+from trivet.store.scope import ALL
 from trivet.types import Document, Hit, Representations, Space
 
 __all__ = [
+    "ALL",
     "CallPolicy",
     "Document",
     "Embedder",

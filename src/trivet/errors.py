@@ -6,6 +6,7 @@
     │   ├── InvalidQueryError                   one query of it
     │   ├── InvalidFilterError                  its filter
     │   ├── InvalidPlanError                    its plan
+    │   ├── TenantError                         no tenant named, or one that cannot be
     │   ├── InsecureConnectionError             a secret would travel in the clear
     │   ├── UnknownModeError                    a mode that does not exist, or that the index lacks
     │   ├── UnknownTaskError                    a task that the model has no wording for
@@ -66,6 +67,10 @@ class InvalidFilterError(InvalidInputError):
 
 class InvalidPlanError(InvalidInputError):
     """A search plan that cannot mean anything, or that the index cannot answer."""
+
+
+class TenantError(InvalidInputError):
+    """A call that does not say whose documents it is about, or names no possible tenant."""
 
 
 class InsecureConnectionError(InvalidInputError):

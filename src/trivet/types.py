@@ -52,6 +52,7 @@ class Hit:
         metadata: the document's.
         scores: what each leg gave to this chunk; a leg that did not find it is absent.
         span: character offsets of `text` in the document's text.
+        tenant: whose document it is; None in an index without tenants.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Hit:
     metadata: dict[str, Any]
     scores: dict[Mode, float]
     span: tuple[int, int]
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Literal
 
 from trivet.index.arguments import checked_folder
 from trivet.index.description import describe
 from trivet.index.keywords import checked_keywords
 from trivet.index.searched import SearchedDocuments
 from trivet.reports import IndexInfo, OptimizeReport, VerifyReport
+from trivet.store.scope import Everything
 
 
 class Index(SearchedDocuments):
@@ -19,9 +21,25 @@ class Index(SearchedDocuments):
     the model.
     """
 
+    def tenant(self, name: str | Literal[Everything.ALL]) -> Index:
+        """The documents of one tenant, as an index of their own.
+
+        Everything else is shared. Closing the view does nothing; closing the index closes it too.
+        What concerns all tenants (`optimize`, `backup`, `verify`) is asked of the index itself.
+
+        Args:
+            name: the tenant's, new or not, of up to 256 characters and none of them a control
+                character; every difference in spelling is another tenant. `trivet.ALL` = every
+                tenant's, to search, count and delete by a filter; nothing is added there.
+
+        Raises:
+            TenantError: no such name; an index without tenants; or this is a view already.
+        """
+        return Index(self._shared, self._scope.of(name))
+
     def describe(self) -> IndexInfo:
         """What the index is: engine, sizes, spaces, model."""
-        return describe(self._shared.location, self._store)
+        return describe(self._shared.location, self._store, self._scope)
 
     @checked_keywords
     def optimize(
@@ -39,6 +57,7 @@ class Index(SearchedDocuments):
             InvalidInputError: an index that is not in a folder.
             StoreError: it failed, for example for want of room; the index is as it was.
         """
+        self._scope.require_whole("optimizing")
         from trivet.store.optimizing import optimize_store
 
         return optimize_store(self._store, force=force, progress=progress)
@@ -54,6 +73,7 @@ class Index(SearchedDocuments):
             InvalidInputError: an index that is not in a folder, or a target within it.
             StoreError: the target holds something, or cannot be written.
         """
+        self._scope.require_whole("a backup")
         from trivet.store.backup import back_up
 
         back_up(self._store, checked_folder(target))
@@ -64,13 +84,18 @@ class Index(SearchedDocuments):
         Raises:
             StoreError: the engine or the journal cannot be read.
         """
+        self._scope.require_whole("verifying")
         from trivet.store.verifying import verify_store
 
         return verify_store(self._store)
 
     def close(self) -> None:
-        """Flush and release the folder or the connection; a second call does nothing."""
-        self._shared.close()
+        """Flush and release the folder or the connection; a second call does nothing.
+
+        On the view of a tenant: nothing.
+        """
+        if self._scope.tenant is None:
+            self._shared.close()
 
     def __enter__(self) -> Index:
         return self
@@ -79,4 +104,6 @@ class Index(SearchedDocuments):
         self.close()
 
     def __repr__(self) -> str:
-        return f"Index({self._shared.location!r})"
+        tenant = self._scope.tenant
+        view = "" if tenant is None else f", tenant={tenant!r}"
+        return f"Index({self._shared.location!r}{view})"

@@ -189,8 +189,8 @@ def _heads(store: Store) -> Iterable[str]:
     seen: set[str] = set()
     for page in store.pages():
         for chunk in page:
-            if chunk.document not in seen:
-                seen.add(chunk.document)
+            if chunk.key not in seen:
+                seen.add(chunk.key)
                 yield f"{chunk.title} {chunk.text}"
 
 

@@ -34,6 +34,7 @@ def open(
     server: ServerSettings | None = None,
     indexes: Mapping[str, str] | None = None,
     lexical: Lexical | None = None,
+    tenants: bool | None = None,
 ) -> Index:
     """Open an index; one that is not there is made.
 
@@ -54,6 +55,8 @@ def open(
             by). The missing ones are made, none is dropped.
         lexical: language and weighting of the BM25 leg of a new index. None = as stored; for a
             new index, the language of its first documents.
+        tenants: whether every document of a new index belongs to a tenant (`Index.tenant`). None =
+            as stored; for a new index, False.
 
     Raises:
         NotAnIndexError: a file, or a folder or collection that holds other things.
@@ -63,7 +66,7 @@ def open(
         ServerTooOldError: a Qdrant server before version 1.17.
         InsecureConnectionError: an API key would travel in the clear.
         SpaceMismatchError: the model's vectors, or the modes, are not those that are stored.
-        SettingsMismatchError: other settings, or another `lexical`, than the index was made with.
+        SettingsMismatchError: settings, `lexical` or `tenants` other than the index was made with.
         ModelNotFoundError, CheckpointError: the model cannot be found or read.
         InvalidInputError: an argument that cannot mean anything.
     """
@@ -73,9 +76,11 @@ def open(
         raise InvalidInputError(f"expected trivet.Settings, got {type(chosen).__name__}")
     if lexical is not None and not isinstance(lexical, Lexical):
         raise InvalidInputError(f"expected trivet.Lexical, got {type(lexical).__name__}")
+    if tenants is not None and not isinstance(tenants, bool):
+        raise InvalidInputError(f"expected tenants to be True, False or None, got {tenants!r}")
     asked_modes = None if modes is None else checked_modes(modes)
     declared = checked_indexes({} if indexes is None else indexes)
-    wanted = Wanted(model, asked_modes, chosen, declared, lexical)
+    wanted = Wanted(model, asked_modes, chosen, declared, lexical, tenants)
     if place == MEMORY:
         return _in_memory(wanted)
     if is_url(place):

@@ -119,12 +119,13 @@ class SearchedDocuments(StoredDocuments):
         # The door to qdrant_client: half a second that count, get and add do without.
         from trivet.index.search import Asked, SearchOptions
 
+        self._scope.require_documents()
         asked = checked_queries(queries)
         hits = checked_k(k)
         options = SearchOptions(
             k=hits,
             plan=chosen_plan(plan, modes, self._store.manifest, hits, self._shared.settings.depth),
-            filter=payload_filter(filter),
+            filter=self._scope.narrowed(payload_filter(filter)),
             chunks=chunks,
         )
         return [Asked(query, options) for query in asked]

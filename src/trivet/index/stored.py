@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from trivet.errors import InvalidInputError
 from trivet.index.arguments import Progress, checked_ids, checked_on_error, checked_progress
 from trivet.index.documents import Incoming, checked_documents, checked_texts, put_together
 from trivet.index.ingest import Ingest
@@ -12,8 +13,10 @@ from trivet.index.keywords import checked_keywords
 from trivet.index.shared import Shared
 from trivet.index.vectors import GivenVectors, ModelVectors, VectorSource
 from trivet.reports import IngestReport
+from trivet.store.deleting import delete_where, require_conditions
 from trivet.store.filters import payload_filter
-from trivet.store.matching import matching_ids
+from trivet.store.matching import matching_keys
+from trivet.store.scope import ALL, Everything, Scope
 from trivet.types import Document, Representations
 
 if TYPE_CHECKING:
@@ -25,10 +28,12 @@ class StoredDocuments:
 
     Args:
         shared: what the index works with.
+        scope: whose documents it is about; None = no tenant chosen.
     """
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, scope: Scope | None = None) -> None:
         self._shared = shared
+        self._scope = Scope(shared.store.manifest.tenants) if scope is None else scope
         self._store = shared.store
         self._model = shared.model
 
@@ -64,7 +69,8 @@ class StoredDocuments:
             ModelError: the model cannot be loaded or run.
             StoreError: the engine failed; what was committed before stays.
         """
-        documents = checked_documents(texts_or_documents, ids, metadatas)
+        self._scope.require_one()
+        documents = checked_documents(texts_or_documents, ids, metadatas, self._scope.name)
         return self._ingest(documents, None, on_error, progress, replace_existing=False)
 
     @checked_keywords
@@ -97,27 +103,51 @@ class StoredDocuments:
             SpaceMismatchError: representations of another space; nothing was written.
             InvalidInputError, ModelError, StoreError: as `add`.
         """
+        self._scope.require_one()
         given, texts = None, checked_texts(texts_or_documents)
         if representations is not None:
             texts = list(texts)
             given = GivenVectors(representations, len(texts), self._store)
-        documents = checked_documents(texts, ids, metadatas)
+        documents = checked_documents(texts, ids, metadatas, self._scope.name)
         return self._ingest(documents, given, on_error, progress, replace_existing=True)
 
     @checked_keywords
-    def delete(self, ids: Sequence[str]) -> int:
-        """Delete documents with all their chunks.
+    def delete(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        filter: models.Filter | Mapping[str, Any] | Literal[Everything.ALL] | None = None,
+    ) -> int:
+        """Delete documents with all their chunks, by their ids or by a filter.
+
+        If the process dies, a document that was being deleted is gone after the next opening, and
+        the same call deletes the rest.
 
         Args:
             ids: of documents; those that are not there are ignored.
+            filter: as in `search`; a document of which any chunk passes goes whole.
+                `trivet.ALL` = every document (of the tenant).
 
         Returns:
             How many documents were there and are gone.
 
         Raises:
-            InvalidInputError: `ids` is no list of texts.
+            InvalidInputError: `ids` is no list of texts; both ids and a filter, or neither.
+            InvalidFilterError: a filter that cannot be understood, or has nothing in it.
+            TenantError: the index has tenants, and none is chosen.
         """
-        return self._store.delete(checked_ids(ids))
+        if (ids is None) == (filter is None):
+            raise InvalidInputError(
+                f"expected ids or a filter, got {'neither' if ids is None else 'both'}: name one"
+            )
+        if ids is not None:
+            self._scope.require_one()
+            return self._store.delete([self._scope.key(id) for id in checked_ids(ids)])
+        self._scope.require_documents()
+        where = None if filter is ALL else payload_filter(filter)
+        if where is not None:
+            require_conditions(where)
+        return delete_where(self._store, self._scope.narrowed(where))
 
     @checked_keywords
     def get(self, ids: Sequence[str]) -> list[Document]:
@@ -126,9 +156,10 @@ class StoredDocuments:
         Raises:
             InvalidInputError: `ids` is no list of texts.
         """
-        asked = checked_ids(ids)
-        chunks = self._store.chunks(list(dict.fromkeys(asked)))
-        return [put_together(chunks[id]) for id in asked if id in chunks]
+        self._scope.require_one()
+        keys = [self._scope.key(id) for id in checked_ids(ids)]
+        chunks = self._store.chunks(list(dict.fromkeys(keys)))
+        return [put_together(chunks[key]) for key in keys if key in chunks]
 
     @checked_keywords
     def documents(
@@ -137,21 +168,24 @@ class StoredDocuments:
         """The stored documents that a filter selects, in no order; read as they are asked for.
 
         Args:
-            filter: as in `search`; None = all documents.
+            filter: as in `search`; None = all documents (of the tenant).
 
         Raises:
             InvalidFilterError: a filter that cannot be understood.
+            TenantError: the index has tenants, and none is chosen.
         """
-        return self._listed(payload_filter(filter))
+        self._scope.require_documents()
+        return self._listed(self._scope.narrowed(payload_filter(filter)))
 
     def _listed(self, where: models.Filter | None) -> Iterator[Document]:
-        for ids in matching_ids(self._store, where):
-            chunks = self._store.chunks(ids)
-            yield from (put_together(chunks[id]) for id in ids if id in chunks)
+        for keys in matching_keys(self._store, where):
+            chunks = self._store.chunks(keys)
+            yield from (put_together(chunks[key]) for key in keys if key in chunks)
 
     def count(self) -> int:
         """Documents stored."""
-        return self._store.journal.count()
+        self._scope.require_documents()
+        return self._store.journal.count(self._scope.name)
 
     def _ingest(
         self,

@@ -35,6 +35,7 @@ class Wanted:
         settings: of this opening.
         indexes: kinds of payload indexes by metadata field.
         lexical: of the BM25 leg.
+        tenants: whether every document belongs to a tenant.
     """
 
     model: str | os.PathLike[str] | Embedder | None
@@ -42,6 +43,7 @@ class Wanted:
     settings: Settings
     indexes: Mapping[str, IndexKind]
     lexical: Lexical | None
+    tenants: bool | None
 
     def embedder(self) -> Embedder:
         """The model of a new index."""
@@ -79,7 +81,10 @@ class Wanted:
         if "dense" in chosen:
             embedder.only(["dense"])
         spaces = {mode: spaces[mode] for mode in chosen}
-        return new_manifest(embedder.source, embedder.recipe, spaces, chunk_tokens, state)
+        return new_manifest(
+            embedder.source, embedder.recipe, spaces, chunk_tokens, state,
+            tenants=bool(self.tenants),
+        )  # fmt: skip
 
     def require_like(self, stored: Manifest, embedder: Embedder | None) -> None:
         """Refuse what a stored index contradicts.
@@ -100,6 +105,12 @@ class Wanted:
                 f"the index was made with modes {', '.join(stored.spaces)}, got "
                 f"{', '.join(self.modes)}: leave modes out to open it as it is, and name the legs "
                 "to search in search(modes=)"
+            )
+        if self.tenants not in (None, stored.tenants):
+            made = "with" if stored.tenants else "without"
+            raise SettingsMismatchError(
+                f"the index was made {made} tenants, got tenants={self.tenants}: leave it out, or "
+                "index the documents anew elsewhere"
             )
         _require_settings(stored, self.settings)
         if self.lexical is not None:

@@ -1,19 +1,19 @@
-"""Stored documents that a filter selects."""
+"""Finds the stored documents that a filter selects."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from trivet.store.points import Chunk
 from trivet.store.store import Store
+from trivet.store.verifying import read_chunk
 
 if TYPE_CHECKING:
     from qdrant_client import models
 
 
-def matching_ids(store: Store, where: models.Filter | None) -> Iterator[list[str]]:
-    """Ids of the documents whose first chunk matches, a page at a time, each once.
+def matching_keys(store: Store, where: models.Filter | None) -> Iterator[list[str]]:
+    """Keys of the documents whose first chunk matches, a page at a time, each once.
 
     Every chunk of a document has its metadata. A document that is written meanwhile may be there
     or not.
@@ -21,7 +21,10 @@ def matching_ids(store: Store, where: models.Filter | None) -> Iterator[list[str
     Args:
         store: of the index.
         where: None = all documents.
+
+    Raises:
+        InvalidFilterError: a filter that the engine does not know.
     """
     for page in store.engine.pages(where):
-        chunks = (Chunk.from_payload(payload) for payload in page.values())
-        yield [chunk.document for chunk in chunks if chunk.sequence == 0]
+        chunks = [read_chunk(payload) for payload in page.values()]
+        yield [chunk.key for chunk in chunks if chunk is not None and chunk.sequence == 0]

@@ -80,6 +80,6 @@ def _fill_space(store: Store, space: Space, weigh: Weigh, *, count: bool) -> Map
         store.engine.set_vectors(dict(zip(page, named, strict=True)))
         for chunk, length in zip(chunks, lengths, strict=True):
             if count:
-                lengths_of[chunk.document] += length
+                lengths_of[chunk.key] += length
     store.engine.flush()
     return lengths_of

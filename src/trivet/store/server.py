@@ -85,10 +85,8 @@ class ServerEngine:
         """Points stored."""
         return self._points.count()
 
-    def pages(
-        self, where: models.Filter | None = None
-    ) -> Iterator[dict[str, Mapping[str, Any]]]:
-        """Payloads of all points that match, a page at a time."""
+    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Mapping[str, Any]]]:
+        """Every point's payload, or those that match, a page at a time."""
         return self._points.pages(where)
 
     def add_space(self, space: Space) -> None:

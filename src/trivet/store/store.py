@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -109,8 +109,12 @@ class Store:
                 self.engine.flush()
                 self.journal.commit(pending)
 
-    def delete(self, ids: Sequence[str]) -> int:
+    def delete(self, ids: Sequence[str], revisions: Mapping[str, int] | None = None) -> int:
         """Delete documents; ids that are not there are ignored.
+
+        Args:
+            ids: of documents, as the journal knows them.
+            revisions: of these documents; one that has another by now stays. None = any.
 
         Returns:
             How many documents were there and are gone.
@@ -120,7 +124,7 @@ class Store:
         """
         while True:
             try:
-                return self._delete(ids)
+                return self._delete(ids, revisions)
             except DocumentBusyError as error:  # noqa: PERF203
                 self.journal.wait(error.documents)
 
@@ -213,11 +217,13 @@ class Store:
                 [p.entry.id for p in pending],
             )
 
-    def _delete(self, ids: Sequence[str]) -> int:
+    def _delete(self, ids: Sequence[str], revisions: Mapping[str, int] | None) -> int:
         with self.writing:
             self.recover()
             require_room(self.folder, 0)
-            entries = self.journal.entries(ids).values()
+            entries: Collection[JournalEntry] = self.journal.entries(ids).values()
+            if revisions is not None:
+                entries = [entry for entry in entries if entry.revision == revisions[entry.id]]
             pending = [PendingEntry(entry, "delete", entry.chunks, None) for entry in entries]
             with self._tidied():
                 self.journal.begin(pending)

@@ -29,8 +29,7 @@ from llama_index.vector_stores.trivet.nodes import (
 from llama_index.vector_stores.trivet.opening import opened
 from llama_index.vector_stores.trivet.selecting import from_sources, selection
 from llama_index.vector_stores.trivet.stand_in import StoreEmbedding
-from qdrant_client import models
-from trivet import Embedder, Hit, Index
+from trivet import ALL, Embedder, Hit, Index
 from trivet.errors import InvalidInputError, TextTooLongError
 
 
@@ -144,7 +143,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
             UnknownKeywordError: a keyword argument.
         """
         require_no_more("delete", delete_kwargs)
-        self._delete_where(from_sources([ref_doc_id]))
+        self._index.delete(filter=from_sources([ref_doc_id]))
 
     async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """As `delete`, beside the event loop."""
@@ -201,7 +200,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
         if filters is None:
             self._index.delete(node_ids)
         else:
-            self._delete_where(selection(self._index, node_ids=node_ids, filters=filters))
+            self._index.delete(filter=selection(self._index, node_ids=node_ids, filters=filters))
 
     async def adelete_nodes(
         self,
@@ -214,7 +213,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
 
     def clear(self) -> None:
         """Delete every node; the index stays."""
-        self._delete_where(None)
+        self._index.delete(filter=ALL)
 
     async def aclear(self) -> None:
         """As `clear`, beside the event loop."""
@@ -266,10 +265,6 @@ class TrivetVectorStore(BasePydanticVectorStore):
         """Close the index, if the store opened it."""
         if self._owns_index:
             self._index.close()
-
-    def _delete_where(self, where: models.Filter | None) -> None:
-        found = self._index.documents(filter=where)
-        self._index.delete([document.id for document in found if document.id is not None])
 
     def _asked(self, query: VectorStoreQuery, kwargs: dict[str, Any]) -> Asked:
         return asked_of(self._index, query, kwargs, self.modes)
