@@ -27,6 +27,13 @@ def tiny_embedder(tmp_path_factory: pytest.TempPathFactory) -> trivet.Embedder:
     return trivet.Embedder.load(build_checkpoint(folder, Recipe(seed=0)))
 
 
+@pytest.fixture(scope="session")
+def tiny_model_other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from checkpoints import Recipe, build_checkpoint
+
+    return build_checkpoint(tmp_path_factory.mktemp("checkpoints") / "other", Recipe(seed=1))
+
+
 @pytest.fixture(params=["folder", ":memory:"])
 def store(
     request: pytest.FixtureRequest, tmp_path: Path, tiny_embedder: trivet.Embedder
