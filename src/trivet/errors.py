@@ -21,6 +21,7 @@
     │   ├── CheckpointError                     a checkpoint that cannot be read as it is
     │   ├── MissingHeadError                    a mode that the checkpoint holds no head for
     │   └── EmbeddingError                      the model failed on a batch
+    ├── VocabularyError (RuntimeError)          a tokenizer's vocabulary cannot be had
     ├── MissingExtraError (ImportError)         an optional package is not installed
     ├── SearchTimeoutError (TimeoutError)       no answer within the time that was given
     └── StoreError (RuntimeError)
@@ -127,6 +128,10 @@ class MissingHeadError(ModelError):
 
 class EmbeddingError(ModelError):
     """The model failed while it embedded a batch."""
+
+
+class VocabularyError(TrivetError, RuntimeError):
+    """The vocabulary by which tokens are counted cannot be had."""
 
 
 class MissingExtraError(TrivetError, ImportError):

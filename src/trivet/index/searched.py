@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from trivet import tracing
 from trivet.index.arguments import checked_k, checked_queries, checked_timeout, chosen_plan
 from trivet.index.keywords import checked_keywords
 from trivet.index.stored import StoredDocuments
@@ -69,7 +70,9 @@ class SearchedDocuments(StoredDocuments):
         chunks: bool = False,
     ) -> list[list[Hit]]:
         """As `search` for each query, in one forward pass and one request to the engine."""
-        return self._shared.answer(self._asked(queries, k, plan, filter, modes, chunks))
+        asked = self._asked(queries, k, plan, filter, modes, chunks)
+        with tracing.retrieval([each.query.text for each in asked], k) as record:
+            return record(self._shared.answer(asked))
 
     @checked_keywords
     async def asearch(
@@ -105,7 +108,24 @@ class SearchedDocuments(StoredDocuments):
         """
         seconds = checked_timeout(timeout_s)
         [asked] = self._asked([query], k, plan, filter, modes, chunks)
-        return await self._shared.worker.answer(asked, seconds)
+        with tracing.retrieval([asked.query.text], k) as record:
+            return record([await self._shared.worker.answer(asked, seconds)])[0]
+
+    @checked_keywords
+    def planned(
+        self,
+        *,
+        k: int = 10,
+        plan: Plan | str | None = None,
+        modes: Sequence[str] | None = None,
+    ) -> Plan:
+        """The plan that `search` follows with these arguments, to make another from.
+
+        Raises:
+            InvalidInputError, InvalidPlanError, UnknownModeError: as `search`.
+        """
+        manifest, depth = self._store.manifest, self._shared.settings.depth
+        return chosen_plan(plan, modes, manifest, checked_k(k), depth)
 
     def _asked(
         self,

@@ -124,6 +124,7 @@ class Chunk:
             scores=scores,
             span=self.span,
             tenant=self.tenant,
+            document=self.document,
         )
 
 
