@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import trivet
 from llama_index.vector_stores.trivet import TrivetVectorStore
 from pytest_socket import disable_socket
+
+import trivet
 
 ROOT = Path(__file__).parents[3]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "store"), str(Path(__file__).parent)]

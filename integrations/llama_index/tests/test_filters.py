@@ -16,6 +16,7 @@ from llama_index.core.vector_stores import (
     VectorStoreQuery,
 )
 from llama_index.vector_stores.trivet import TrivetVectorStore
+
 from trivet.errors import InvalidFilterError
 
 WORDS = ["north", "South", "sea", "seaside", "Sea level", "", "a b", "North sea"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import trivet
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores import VectorStoreQuery
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from llama_index.vector_stores.trivet import TrivetVectorStore
+
+import trivet
 from trivet.errors import InvalidInputError, InvalidPlanError, TrivetError, UnknownModeError
 
 TEXTS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import trivet
 from llama_index.core.ingestion import DocstoreStrategy, IngestionCache, IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import Document
@@ -11,6 +10,8 @@ from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.storage.kvstore import SimpleKVStore
 from llama_index.embeddings.trivet import TrivetEmbedding
 from llama_index.vector_stores.trivet import TrivetVectorStore
+
+import trivet
 from trivet.errors import EmbeddingError, InvalidInputError
 
 A = "Kedges are light. " * 30
@@ -152,7 +153,8 @@ def test_a_foreign_embedding_is_wrapped_and_its_cache_refused() -> None:
     foreign = MockEmbedding(embed_dim=8)
     with pytest.raises(InvalidInputError, match="embeddings_cache"):
         TrivetVectorStore(
-            location=":memory:", embedding=MockEmbedding(embed_dim=8, embeddings_cache=SimpleKVStore())
+            location=":memory:",
+            embedding=MockEmbedding(embed_dim=8, embeddings_cache=SimpleKVStore()),
         )
     store = TrivetVectorStore(location=":memory:", embedding=foreign)
     assert [space.dims for space in store.client.describe().spaces] == [8, None]
@@ -161,7 +163,10 @@ def test_a_foreign_embedding_is_wrapped_and_its_cache_refused() -> None:
 
 def test_nodes_are_cached_by_the_pipeline(memory_store, monkeypatch) -> None:
     pipeline = IngestionPipeline(
-        transformations=[SentenceSplitter(chunk_size=40, chunk_overlap=0), memory_store.embed_model],
+        transformations=[
+            SentenceSplitter(chunk_size=40, chunk_overlap=0),
+            memory_store.embed_model,
+        ],
         vector_store=memory_store,
         cache=IngestionCache(),
     )

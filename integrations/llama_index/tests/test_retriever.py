@@ -7,13 +7,14 @@ import copy
 import time
 
 import pytest
-import trivet
 from llama_index.core import VectorStoreIndex
 from llama_index.core.schema import IndexNode, QueryBundle, TextNode
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 from llama_index.embeddings.trivet import TrivetEmbedding, TrivetSparseEmbedding
 from llama_index.retrievers.trivet import TrivetRetriever
 from llama_index.vector_stores.trivet import TrivetVectorStore
+
+import trivet
 from trivet.errors import (
     InstructionError,
     InvalidInputError,
@@ -32,10 +33,7 @@ TEXTS = {
 @pytest.fixture
 def filled(memory_store: TrivetVectorStore) -> TrivetVectorStore:
     memory_store.add(
-        [
-            TextNode(id_=id, text=text, metadata={"n": len(text)})
-            for id, text in TEXTS.items()
-        ]
+        [TextNode(id_=id, text=text, metadata={"n": len(text)}) for id, text in TEXTS.items()]
     )
     return memory_store
 

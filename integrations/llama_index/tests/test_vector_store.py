@@ -25,6 +25,7 @@ from llama_index.core.vector_stores import (
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from llama_index.embeddings.trivet import TrivetEmbedding
 from llama_index.vector_stores.trivet import TrivetVectorStore
+
 from trivet import Embedder
 from trivet.errors import (
     InvalidDocumentError,
@@ -254,7 +255,11 @@ BAD_NODES = [
     ([node("a", "one"), node("a", "two")], InvalidInputError, "distinct"),
     ([TextNode(id_="a", text="one", embedding=[0.1] * 7)], SpaceMismatchError, "embed_model"),
     (
-        [TextNode(id_="a", text="one", metadata={"k": 1}, text_template="{content} {metadata_str}")],
+        [
+            TextNode(
+                id_="a", text="one", metadata={"k": 1}, text_template="{content} {metadata_str}"
+            )
+        ],
         InvalidDocumentError,
         "text_template",
     ),

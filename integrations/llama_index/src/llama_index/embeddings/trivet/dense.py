@@ -10,6 +10,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.callbacks import CallbackManager
 from llama_index.embeddings.trivet.models import embedder_of, refuse_cache
+
 from trivet import Embedder, Query
 from trivet.embedding.locate import DEFAULT_MODEL
 from trivet.types import DenseVectors
@@ -53,23 +54,26 @@ class TrivetEmbedding(BaseEmbedding):
         instruction: str | None = None,
         embed_batch_size: int = BATCH_SIZE,
         callback_manager: CallbackManager | None = None,
-        embeddings_cache: Any | None = None,  # noqa: ANN401  (as the framework has it)
+        embeddings_cache: Any | None = None,
         num_workers: int | None = None,
-        rate_limiter: Any | None = None,  # noqa: ANN401  (as the framework has it)
+        rate_limiter: Any | None = None,
     ) -> None:
         refuse_cache(embeddings_cache)
         embedder = embedder_of(model, "dense")
         space = embedder.spaces["dense"]
+        fields: dict[str, Any] = {
+            "task": task,
+            "instruction": instruction,
+            "fingerprint": space.fingerprint,
+            "dims": space.dims or 0,
+        }
         super().__init__(
             model_name=embedder.name,
-            task=task,
-            instruction=instruction,
-            fingerprint=space.fingerprint,
-            dims=space.dims or 0,
             embed_batch_size=embed_batch_size,
             callback_manager=callback_manager or CallbackManager([]),
             num_workers=num_workers,
             rate_limiter=rate_limiter,
+            **fields,
         )
         self._embedder = embedder
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
+
 from trivet import Embedder
 from trivet.errors import InvalidInputError
 from trivet.types import Mode

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 
 from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding, SparseEmbedding
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.embeddings.trivet.dense import BATCH_SIZE
 from llama_index.embeddings.trivet.models import embedder_of
+
 from trivet import Embedder, Lexical
 from trivet.embedding.lexical import Bm25
 from trivet.types import SparseVectors
@@ -52,11 +54,12 @@ class TrivetSparseEmbedding(BaseSparseEmbedding):
         embedder = None if model is None else embedder_of(model, "sparse")
         bm25 = Bm25(average_tokens, lexical or Lexical("en"))
         space = bm25.space if embedder is None else embedder.spaces["sparse"]
+        fields: dict[str, Any] = {"fingerprint": space.fingerprint}
         super().__init__(
             model_name=space.model,
-            fingerprint=space.fingerprint,
             embed_batch_size=embed_batch_size,
             num_workers=num_workers,
+            **fields,
         )
         self._embedder, self._bm25 = embedder, bm25
 

@@ -13,6 +13,7 @@ from llama_index.core.vector_stores.types import MetadataFilters
 from llama_index.vector_stores.trivet import TrivetVectorStore
 from llama_index.vector_stores.trivet.selecting import selection
 from qdrant_client import models
+
 from trivet import Plan, Query
 from trivet.errors import InvalidInputError, InvalidQueryError
 

@@ -11,6 +11,7 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from llama_index.vector_stores.trivet.modes import plan_for, wanted_hits
 from llama_index.vector_stores.trivet.selecting import selection
 from qdrant_client import models
+
 from trivet import Index, Plan
 from trivet.errors import (
     InvalidInputError,

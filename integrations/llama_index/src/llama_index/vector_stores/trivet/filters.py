@@ -21,6 +21,7 @@ from llama_index.core.vector_stores import (
 from llama_index.vector_stores.trivet.nodes import OWN, SOURCE
 from pydantic import ValidationError
 from qdrant_client import models
+
 from trivet.errors import InvalidFilterError
 from trivet.store.filters import ISO_DATE, payload_path
 
@@ -104,7 +105,9 @@ def _by_operator(one: MetadataFilter, path: str, field_texts: FieldTexts) -> mod
         return models.Filter(must=[_equal(path, value) for value in _listed(one)])
     if operator == FilterOperator.IS_EMPTY:
         return _empty(path)
-    return _holding(path, _part(one), field_texts(one.key), fold=operator != "text_match")
+    return _holding(
+        path, _part(one), field_texts(one.key), fold=operator != FilterOperator.TEXT_MATCH
+    )
 
 
 def _equal(path: str, value: Operand) -> models.Condition:

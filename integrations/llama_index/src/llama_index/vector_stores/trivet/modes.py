@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from llama_index.core.vector_stores import VectorStoreQuery
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
+
 from trivet.errors import InvalidInputError, UnknownModeError
 from trivet.plan import DEPTH, Plan, best_plan
 from trivet.types import Mode, Space

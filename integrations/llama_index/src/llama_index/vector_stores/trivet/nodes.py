@@ -15,6 +15,7 @@ from llama_index.core.schema import (
     TextNode,
 )
 from llama_index.core.schema import Document as LlamaDocument
+
 from trivet import Document, Hit
 from trivet.errors import InvalidDocumentError, SpaceMismatchError
 

@@ -6,10 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import trivet
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.embeddings.trivet.dense import TrivetEmbedding
 from llama_index.embeddings.trivet.models import refuse_cache, wrapped
+
+import trivet
 from trivet.errors import InvalidInputError
 
 Embedding: TypeAlias = "str | os.PathLike[str] | trivet.Embedder | BaseEmbedding | None"

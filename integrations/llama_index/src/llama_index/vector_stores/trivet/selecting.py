@@ -12,6 +12,7 @@ from llama_index.vector_stores.trivet.filters import (
     to_qdrant,
 )
 from qdrant_client import models
+
 from trivet import Document, Index
 from trivet.store.filters import payload_path
 

@@ -29,6 +29,7 @@ from llama_index.vector_stores.trivet.nodes import (
 from llama_index.vector_stores.trivet.opening import opened
 from llama_index.vector_stores.trivet.selecting import from_sources, selection
 from llama_index.vector_stores.trivet.stand_in import StoreEmbedding
+
 from trivet import ALL, Embedder, Hit, Index
 from trivet.errors import InvalidInputError, TextTooLongError
 
@@ -77,11 +78,12 @@ class TrivetVectorStore(BasePydanticVectorStore):
         modes: Sequence[str] | None = None,
     ) -> None:
         own = opened(location, index, embedding, collection, modes)
-        super().__init__(
-            location=None if location is None else os.fspath(location),
-            collection=collection,
-            modes=None if modes is None else tuple(modes),
-        )
+        fields: dict[str, Any] = {
+            "location": None if location is None else os.fspath(location),
+            "collection": collection,
+            "modes": None if modes is None else tuple(modes),
+        }
+        super().__init__(stores_text=True, **fields)
         self._index, self._owns_index = own, index is None
 
     @classmethod
@@ -194,7 +196,9 @@ class TrivetVectorStore(BasePydanticVectorStore):
         """
         require_no_more("delete_nodes", delete_kwargs)
         if node_ids is None and filters is None:
-            raise InvalidInputError("expected node_ids or filters, got neither: clear() deletes all")
+            raise InvalidInputError(
+                "expected node_ids or filters, got neither: clear() deletes all"
+            )
         if node_ids == []:
             return
         if filters is None:
