@@ -179,7 +179,7 @@ def _passage(number: int, hit: Hit, max_bytes: int) -> Passage:
         citation=f"[{number}]",
         id=hit.id,
         score=hit.score,
-        scores={mode: score for mode, score in hit.scores.items()},
+        scores=dict(hit.scores.items()),
         text=hit.text,
         start=start,
         end=end,
