@@ -11,6 +11,7 @@ import numpy as np
 import trivet
 from trivet.config import Lexical
 from trivet.index.lexicon import bm25_for, initial_state
+from trivet.index.shared import Shared
 from trivet.store import folder as folders
 from trivet.types import DenseVectors, Document, Representations, Space
 
@@ -27,7 +28,7 @@ def make_index(location: Path | str) -> trivet.Index:
         store = folders.create_in_memory(manifest)
     else:
         store = folders.create_in_folder(Path(location), manifest)
-    return trivet.Index(str(location), store, no_model, trivet.Settings())
+    return trivet.Index(Shared(str(location), store, no_model, trivet.Settings()))
 
 
 def no_model() -> trivet.Embedder:

@@ -6,6 +6,7 @@
     │   ├── InvalidQueryError                   one query of it
     │   ├── InvalidFilterError                  its filter
     │   ├── InvalidPlanError                    its plan
+    │   ├── TenantError                         no tenant named, or one that cannot be
     │   ├── InsecureConnectionError             a secret would travel in the clear
     │   ├── UnknownModeError                    a mode that does not exist, or that the index lacks
     │   ├── UnknownTaskError                    a task that the model has no wording for
@@ -20,6 +21,7 @@
     │   ├── CheckpointError                     a checkpoint that cannot be read as it is
     │   ├── MissingHeadError                    a mode that the checkpoint holds no head for
     │   └── EmbeddingError                      the model failed on a batch
+    ├── VocabularyError (RuntimeError)          a tokenizer's vocabulary cannot be had
     ├── MissingExtraError (ImportError)         an optional package is not installed
     ├── SearchTimeoutError (TimeoutError)       no answer within the time that was given
     └── StoreError (RuntimeError)
@@ -66,6 +68,10 @@ class InvalidFilterError(InvalidInputError):
 
 class InvalidPlanError(InvalidInputError):
     """A search plan that cannot mean anything, or that the index cannot answer."""
+
+
+class TenantError(InvalidInputError):
+    """A call that does not say whose documents it is about, or names no possible tenant."""
 
 
 class InsecureConnectionError(InvalidInputError):
@@ -122,6 +128,10 @@ class MissingHeadError(ModelError):
 
 class EmbeddingError(ModelError):
     """The model failed while it embedded a batch."""
+
+
+class VocabularyError(TrivetError, RuntimeError):
+    """The vocabulary by which tokens are counted cannot be had."""
 
 
 class MissingExtraError(TrivetError, ImportError):

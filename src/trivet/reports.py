@@ -61,6 +61,8 @@ class IndexInfo:
         created: ISO 8601, UTC.
         optimized: chunks that were there when it was last optimized; 0 = it never was.
         optimize_pays: whether `optimize` would make searches much faster.
+        tenants: whether it has tenants.
+        tenant: whose documents and chunks these are; None = everybody's.
     """
 
     location: str
@@ -73,6 +75,8 @@ class IndexInfo:
     created: str
     optimized: int
     optimize_pays: bool
+    tenants: bool
+    tenant: str | None
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,8 @@ class VerifyReport:
         documents: documents that the journal calls stored.
         chunks: chunks that these have.
         points: points that the engine holds.
-        broken: ids of documents with a chunk that is missing or not as it was written.
+        broken: ids of documents with a chunk that is missing or not as it was written; in an index
+            with tenants, after the tenant's name and a unit separator (U+001F).
         orphans: ids of points that belong to no stored document.
         average_error: how far BM25's average length is from the true one, as a share of it.
         unproved: legs without canaries, by which a model would be known again: the vectors in
@@ -131,7 +136,8 @@ class RepairReport:
     """What a call of `repair` did.
 
     Attributes:
-        lost: ids of documents that were not stored whole: they are deleted; add them again.
+        lost: ids of documents that were not stored whole: they are deleted; add them again. In an
+            index with tenants, as in `VerifyReport.broken`.
         orphans: points deleted that belonged to no document.
         journal_rebuilt: whether the journal was unreadable and was written anew.
         documents: documents stored now.

@@ -52,6 +52,8 @@ class Hit:
         metadata: the document's.
         scores: what each leg gave to this chunk; a leg that did not find it is absent.
         span: character offsets of `text` in the document's text.
+        tenant: whose document it is; None in an index without tenants.
+        document: id of the document that it is from; "" = `id`.
     """
 
     id: str
@@ -60,6 +62,12 @@ class Hit:
     metadata: dict[str, Any]
     scores: dict[Mode, float]
     span: tuple[int, int]
+    tenant: str | None = None
+    document: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.document:
+            object.__setattr__(self, "document", self.id)
 
 
 @dataclass(frozen=True, eq=False)

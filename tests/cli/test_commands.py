@@ -118,6 +118,7 @@ def test_search_prints_json_and_nothing_else(trivet_run, indexed):
             "text": hit.text,
             "metadata": hit.metadata,
             "span": list(hit.span),
+            "tenant": None,
         }
 
 

@@ -89,3 +89,16 @@ def test_the_calibration_text_holds_no_blank_line() -> None:
     texts = calibration_texts()
     assert len(texts) > 100
     assert all(text.strip() for text in texts)
+
+
+def test_extreme_vectors_too_are_bytes_of_one_sum() -> None:
+    # One axis alone reaches so far beyond what a byte holds that most components are cut.
+    dims = 8
+    codec = TokenCodec(np.eye(dims - 1, dtype=np.float32))
+    rows = np.vstack([np.eye(dims - 1), -np.eye(dims - 1), np.ones((1, dims - 1))])
+    wide = MultiVectors(Space("multi", "m", dims - 1, {}), (rows.astype(np.float32) * 1e6,))
+    (encoded,) = codec.encode(wide).values
+    assert encoded.min() >= 0
+    assert encoded.max() <= 255
+    assert np.array_equal(encoded, np.rint(encoded))
+    assert set(encoded.sum(axis=1)) == {128 * dims}

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -202,18 +201,18 @@ def test_a_script_without_its_guard_is_told_so(tiny_model, tmp_path):
     assert 'if __name__ == "__main__":' in run.stderr
 
 
-def embed_for(embedder, seconds):
-    start = time.monotonic()
-    while time.monotonic() - start < seconds:
-        embedder.embed_documents(TEXTS * 20)
-
-
-def test_the_death_of_a_process_at_work_is_an_error_and_never_a_wait(alone, shared):
+def test_the_death_of_a_process_at_work_is_an_error_and_never_a_wait(alone, shared, monkeypatch):
     shared.load_weights()
-    timer = threading.Timer(0.3, os.kill, (workers(shared)[1].pid, signal.SIGKILL))
-    timer.start()
+    usual = processes.wait
+
+    def deadly(watched):  # each process is at its first piece of several
+        monkeypatch.setattr(processes, "wait", usual)
+        os.kill(workers(shared)[1].pid, signal.SIGKILL)
+        return usual(watched)
+
+    monkeypatch.setattr(processes, "wait", deadly)
     with pytest.raises(EmbeddingError, match=r"process on cpu, which ended with code -9"):
-        embed_for(shared, seconds=60)
+        shared.embed_documents(TEXTS * 20)
     assert workers(shared) == []
     assert_equal(shared.embed_documents(TEXTS), alone.embed_documents(TEXTS))
 

@@ -9,7 +9,7 @@ import pytest
 
 from trivet.embedding import Embedder
 from trivet.embedding.profile import Profile, find_profile, shipped_profiles
-from trivet.embedding.prompts import Prompts
+from trivet.embedding.prompts import Prompts, Task, Template
 from trivet.embedding.resolving import resolve_prompts
 from trivet.embedding.spec import EncoderSpec
 from trivet.errors import InstructionError, InvalidInputError, SpaceMismatchError, UnknownTaskError
@@ -248,3 +248,16 @@ def test_a_task_that_a_query_may_name_may_be_the_embedders(tiny_model):
     assert loaded.render("who?") == asked.render(Query("who?", task="qa"))
     assert loaded.render(Query("who?", task="search")) == asked.render("who?")
     assert loaded.spaces == asked.spaces
+
+
+@pytest.mark.parametrize("family", sorted(shipped_profiles()))
+def test_a_profile_is_read_again_from_its_own_json(family: str) -> None:
+    profile = shipped_profiles()[family]
+    assert Profile.from_json(json.loads(json.dumps(profile.to_json())), "here") == profile
+
+
+def test_a_task_that_no_file_can_hold_is_refused() -> None:
+    asks = Template("{instruction} ", instruction="Ask")
+    holds = Template("{instruction} ", instruction="Hold")
+    with pytest.raises(InvalidInputError, match="same instruction"):
+        Profile("odd", tasks={"search": Task(asks, holds)}).to_json()

@@ -45,7 +45,7 @@ def test_an_answer_is_that_of_search(filled: trivet.Index) -> None:
 
 def test_searches_that_wait_together_are_one_pass(filled: trivet.Index, monkeypatch) -> None:
     passes: list[int] = []
-    answer_all = filled._worker._answer_all
+    answer_all = filled._shared.worker._answer_all
     first_is_under_way = threading.Event()
     go_on = threading.Event()
 
@@ -55,7 +55,7 @@ def test_searches_that_wait_together_are_one_pass(filled: trivet.Index, monkeypa
         assert go_on.wait(10)
         return answer_all(asked)
 
-    monkeypatch.setattr(filled._worker, "_answer_all", counted)
+    monkeypatch.setattr(filled._shared.worker, "_answer_all", counted)
 
     async def ask() -> list[list[trivet.Hit]]:
         first = asyncio.ensure_future(filled.asearch("anchor", k=1))
@@ -72,13 +72,13 @@ def test_searches_that_wait_together_are_one_pass(filled: trivet.Index, monkeypa
 
 
 def test_the_loop_goes_on_while_a_search_is_under_way(filled: trivet.Index, monkeypatch) -> None:
-    answer_all = filled._worker._answer_all
+    answer_all = filled._shared.worker._answer_all
 
     def slow(asked):
         time.sleep(0.3)
         return answer_all(asked)
 
-    monkeypatch.setattr(filled._worker, "_answer_all", slow)
+    monkeypatch.setattr(filled._shared.worker, "_answer_all", slow)
 
     async def ask() -> int:
         search = asyncio.ensure_future(filled.asearch("anchor"))
@@ -108,14 +108,14 @@ def test_one_bad_query_costs_the_others_nothing(filled: trivet.Index) -> None:
 
 
 def test_a_search_that_was_given_up_is_not_done(filled: trivet.Index, monkeypatch) -> None:
-    answer_all, done = filled._worker._answer_all, []
+    answer_all, done = filled._shared.worker._answer_all, []
 
     def slow(asked):
         time.sleep(0.2)
         done.extend(each.query.text for each in asked)
         return answer_all(asked)
 
-    monkeypatch.setattr(filled._worker, "_answer_all", slow)
+    monkeypatch.setattr(filled._shared.worker, "_answer_all", slow)
 
     async def ask() -> None:
         first = asyncio.ensure_future(filled.asearch("anchor"))
@@ -150,7 +150,7 @@ def test_a_time_that_is_none_is_refused(filled: trivet.Index, timeout_s: object)
 def test_two_that_close_both_wait_for_the_search_that_is_under_way(
     filled: trivet.Index, monkeypatch
 ) -> None:
-    answer_all = filled._worker._answer_all
+    answer_all = filled._shared.worker._answer_all
     is_under_way, go_on = threading.Event(), threading.Event()
 
     def slow(asked):
@@ -158,7 +158,7 @@ def test_two_that_close_both_wait_for_the_search_that_is_under_way(
         assert go_on.wait(10)
         return answer_all(asked)
 
-    monkeypatch.setattr(filled._worker, "_answer_all", slow)
+    monkeypatch.setattr(filled._shared.worker, "_answer_all", slow)
 
     async def ask() -> list[trivet.Hit]:
         search = asyncio.ensure_future(filled.asearch("anchor", k=1))

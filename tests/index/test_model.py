@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import trivet
+from trivet.embedding.profile import Profile
+from trivet.embedding.prompts import Task, Template
 from trivet.errors import SpaceMismatchError
 
 DOCUMENTS = [
@@ -57,6 +59,16 @@ def test_a_profile_of_the_users_own_is_kept_whole(tiny_model: Path, tmp_path: Pa
         index.add(DOCUMENTS)
         before = scores(index.search("anchor"))
     file.unlink()
+    with trivet.open(tmp_path / "index") as index:
+        assert scores(index.search("anchor")) == pytest.approx(before, abs=1e-6)
+
+
+def test_a_profile_made_in_code_is_kept_whole(tiny_model: Path, tmp_path: Path) -> None:
+    task = Task(Template("find "), Template("page ", " end"))
+    embedder = trivet.Embedder.load(tiny_model, profile=Profile("own", tasks={"search": task}))
+    with trivet.open(tmp_path / "index", model=embedder) as index:
+        index.add(DOCUMENTS)
+        before = scores(index.search("anchor"))
     with trivet.open(tmp_path / "index") as index:
         assert scores(index.search("anchor")) == pytest.approx(before, abs=1e-6)
 

@@ -18,6 +18,7 @@ from stub_server import StubServer, drop, refuse
 
 import trivet
 from trivet import Document, ServerSettings, errors
+from trivet.index.shared import Shared
 from trivet.store.connecting import ServerIndex
 
 pytestmark = pytest.mark.loopback
@@ -47,7 +48,7 @@ def machine(
         chosen = trivet.Settings(batch_chunks=batch_chunks)
         opened.append(
             trivet.Index(
-                place.location, place.open(), lambda: tiny_embedder.only(("dense",)), chosen
+                Shared(place.location, place.open(), lambda: tiny_embedder.only(("dense",)), chosen)
             )
         )
         return opened[-1]

@@ -18,6 +18,7 @@ from trivet.store.connecting import ServerIndex
 from trivet.store.indexing import index_fields
 from trivet.store.manifest import LexicalState
 from trivet.store.payload_indexes import checked_indexes
+from trivet.store.reweighing import reweigh
 from trivet.types import Space, SparseVector
 
 pytestmark = pytest.mark.loopback
@@ -261,7 +262,7 @@ def test_a_server_of_1_17_makes_an_empty_collection_anew() -> None:
     with StubServer("1.17.1") as server, machine(server.url, shards=2) as store:
         index_fields(store, {"year": "integer"})
         assert not store.engine.adds_spaces
-        store.reweigh(heavier, LexicalState(9.0, 1, "en", Lexical()), weigh)
+        reweigh(store, heavier, LexicalState(9.0, 1, "en", Lexical()), weigh)
         assert store.manifest.spaces["sparse"] == heavier
         assert server.params["trivet"]["shard_number"] == 2
         assert declared(server) == {"metadata.year": "integer"}

@@ -21,6 +21,7 @@ from trivet.config import Lexical
 from trivet.errors import IndexClosedError, InvalidInputError, StoreError
 from trivet.store import store as store_module
 from trivet.store.manifest import LexicalState
+from trivet.store.reweighing import reweigh as reweigh_leg
 from trivet.types import Space, SparseVector
 
 IDS = [str(n) for n in range(300)]
@@ -136,7 +137,9 @@ def weigh_anew(index: trivet.Index, average: float) -> None:
     space = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": average})
     heavy = SparseVector(indices=_array([7], "uint32"), values=_array([9.0], "float32"))
     state = LexicalState(average, 300, "en", Lexical())
-    index._store.reweigh(space, state, lambda chunks: ([heavy] * len(chunks), [2] * len(chunks)))
+    reweigh_leg(
+        index._store, space, state, lambda chunks: ([heavy] * len(chunks), [2] * len(chunks))
+    )
 
 
 def _array(values: list[float], dtype: str):

@@ -22,6 +22,7 @@ from trivet.store import folder as folders
 from trivet.store.manifest import LexicalState
 from trivet.store.points import Chunk, Point
 from trivet.store.redo import dump_points, load_points
+from trivet.store.reweighing import reweigh as reweigh_leg
 from trivet.store.store import Store
 from trivet.store.writes import DocumentWrite
 from trivet.types import Space, SparseVector
@@ -130,7 +131,7 @@ def test_a_new_weighting_that_dies_leaves_one_whole_leg(
         return rows, [10 + chunk.sequence for chunk in chunks]
 
     def reweigh() -> None:
-        store.reweigh(space, LexicalState(9.0, 3, "de", Lexical()), weigh)
+        reweigh_leg(store, space, LexicalState(9.0, 3, "de", Lexical()), weigh)
 
     verb = ("add_space", "pages", "set_vectors", "flush", "drop_vectors")[call]
     with monkeypatch.context() as patch:

@@ -15,6 +15,7 @@ from trivet.config import Lexical
 from trivet.errors import DocumentBusyError, StoreError
 from trivet.store.manifest import LexicalState
 from trivet.store.points import Chunk
+from trivet.store.reweighing import reweigh as reweigh_leg
 from trivet.store.store import Store
 from trivet.types import Space, SparseVector
 
@@ -231,7 +232,7 @@ def weigh(chunks: list[Chunk]) -> tuple[list[SparseVector], list[int]]:
 
 
 def reweigh(store: Store, space: Space = HEAVIER) -> None:
-    store.reweigh(space, LexicalState(9.0, 3, "en", Lexical()), weigh)
+    reweigh_leg(store, space, LexicalState(9.0, 3, "en", Lexical()), weigh)
 
 
 def test_a_weighting_waits_for_other_writers_and_keeps_them_out(
@@ -248,7 +249,7 @@ def test_a_weighting_waits_for_other_writers_and_keeps_them_out(
             busy.extend(caught.value.documents)
             return weigh(chunks)
 
-        one.reweigh(HEAVIER, LexicalState(9.0, 3, "en", Lexical()), weigh_while_two_tries)
+        reweigh_leg(one, HEAVIER, LexicalState(9.0, 3, "en", Lexical()), weigh_while_two_tries)
         assert busy == ["b"]
         # What was planned for the old weighting is not written into the new one.
         with pytest.raises(DocumentBusyError, match="weighted anew"):
@@ -314,7 +315,7 @@ def test_a_weighting_that_sleeps_too_long_stands_back(server: StubServer) -> Non
             return weigh(chunks)
 
         with ExitStack() as slept, pytest.raises(StoreError, match="only writer"):
-            slow.reweigh(HEAVIER, LexicalState(9.0, 3, "en", Lexical()), sleeping)
+            reweigh_leg(slow, HEAVIER, LexicalState(9.0, 3, "en", Lexical()), sleeping)
         assert other.refresh() is False
         assert other.manifest.spaces["sparse"] == LIGHTER
 

@@ -47,6 +47,9 @@ app = typer.Typer(
 )
 
 IndexFolder = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
+Tenant = Annotated[
+    str | None, typer.Option("--tenant", metavar="NAME", help="Whose documents, if it has tenants.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
@@ -67,17 +70,19 @@ def index_command(
         str | None,
         typer.Option(metavar="NAME", help="Model of a new index: a name or a folder."),
     ] = None,
+    tenant: Tenant = None,
     as_json: AsJson = False,
 ) -> None:
     """Index text, Markdown, reStructuredText, Python and JSONL files (.jsonl, .jsonl.gz).
 
     A file's path relative to PATH is its id. A line of JSONL is an object with "text" and, if
     wanted, "id", "title" and "metadata". Run again to resume, or to replace what has changed.
+    With --tenant, a new index has tenants, and each sees its own documents only.
     Hidden files, links that leave PATH and other kinds of files are passed over.
     """
     from trivet.cli.indexing import index_paths
 
-    raise typer.Exit(index_paths(paths, index, model=model, as_json=as_json))
+    raise typer.Exit(index_paths(paths, index, model=model, tenant=tenant, as_json=as_json))
 
 
 @app.command("search")
@@ -89,20 +94,21 @@ def search_command(
         list[str] | None,
         typer.Option(metavar="MODE", help="Search with these legs only: dense, sparse."),
     ] = None,
+    tenant: Tenant = None,
     as_json: AsJson = False,
 ) -> None:
     """Search an index, and say which legs found each document."""
     from trivet.cli.searching import search_index
 
-    search_index(query, index, k=k, modes=mode, as_json=as_json)
+    search_index(query, index, k=k, modes=mode, tenant=tenant, as_json=as_json)
 
 
 @app.command("info")
-def info_command(index: IndexFolder, as_json: AsJson = False) -> None:
+def info_command(index: IndexFolder, tenant: Tenant = None, as_json: AsJson = False) -> None:
     """Show what an index holds; no model is loaded."""
     from trivet.cli.searching import show_index
 
-    show_index(index, as_json=as_json)
+    show_index(index, tenant=tenant, as_json=as_json)
 
 
 @app.command("optimize")

@@ -11,9 +11,11 @@ import trivet
 from trivet.cli import render
 from trivet.cli.files import SUFFIXES, Failure, Found, find_files
 from trivet.cli.progress import watched
+from trivet.cli.searching import of_tenant
 from trivet.cli.sources import read_files
 from trivet.errors import InvalidInputError
 from trivet.reports import FailedDocument, IngestReport
+from trivet.store.scope import checked_tenant
 from trivet.types import Document
 
 
@@ -52,13 +54,16 @@ class Intake:
         return self._read_bytes[min(report.total, len(self._read_bytes) - 1)]
 
 
-def index_paths(paths: Sequence[Path], location: Path, *, model: str | None, as_json: bool) -> int:
+def index_paths(
+    paths: Sequence[Path], location: Path, *, model: str | None, tenant: str | None, as_json: bool
+) -> int:
     """Index files and folders; what an index holds already is not embedded again.
 
     Args:
         paths: files and folders.
         location: folder of the index, made if it is not there.
         model: model of a new index; None = as stored, or the default.
+        tenant: whose documents they are; a new index then has tenants.
         as_json: print the summary as JSON.
 
     Returns:
@@ -66,7 +71,10 @@ def index_paths(paths: Sequence[Path], location: Path, *, model: str | None, as_
 
     Raises:
         InvalidInputError: there is nothing to index, or two files have the same id.
+        TenantError: the index has tenants and none is named, or the other way round.
     """
+    if tenant is not None:
+        checked_tenant(tenant)  # before an index is made for it
     found = find_files(paths, outside=location)
     if not found.files and not found.failed:
         raise InvalidInputError(
@@ -76,9 +84,9 @@ def index_paths(paths: Sequence[Path], location: Path, *, model: str | None, as_
     intake = Intake(found)
     work = sum(file.size_bytes for file in found.files)
     with render.waiting("Opening the index"):
-        index = trivet.open(location, model=model)
+        index = trivet.open(location, model=model, tenants=tenant is not None or None)
     with index, watched(work, intake.read_bytes) as watch:
-        report = index.upsert(intake.documents(), progress=watch)
+        report = of_tenant(index, tenant).upsert(intake.documents(), progress=watch)
     failures = [*intake.failed, *map(as_failure, report.failed)]
     if as_json:
         _print_json(report, failures, intake, found)

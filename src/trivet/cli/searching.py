@@ -16,7 +16,13 @@ from trivet.reports import IndexInfo
 
 
 def search_index(
-    query: str, location: Path, *, k: int, modes: Sequence[str] | None, as_json: bool
+    query: str,
+    location: Path,
+    *,
+    k: int,
+    modes: Sequence[str] | None,
+    tenant: str | None,
+    as_json: bool,
 ) -> None:
     """Search an index and print the hits.
 
@@ -25,25 +31,28 @@ def search_index(
         location: folder of the index.
         k: how many documents.
         modes: the legs to search with; None or empty = all.
+        tenant: whose documents; None in an index without tenants.
         as_json: print a list of objects with the fields of `Hit`.
 
     Raises:
         NotAnIndexError: there is no index.
+        TenantError: it has tenants and none is named, or the other way round.
     """
     require_index(location)
     with trivet.open(location) as index, render.waiting("Loading the model"):
-        hits = index.search(query, k=k, modes=modes or None)
+        hits = of_tenant(index, tenant).search(query, k=k, modes=modes or None)
     if as_json:
         _print_json([asdict(hit) for hit in hits])
     else:
         render.print_hits(hits)
 
 
-def show_index(location: Path, *, as_json: bool) -> None:
+def show_index(location: Path, *, tenant: str | None, as_json: bool) -> None:
     """Print what an index holds; loads no model.
 
     Args:
         location: folder of the index.
+        tenant: whose documents are counted; None = everybody's.
         as_json: print one object with the fields of `IndexInfo`.
 
     Raises:
@@ -51,13 +60,14 @@ def show_index(location: Path, *, as_json: bool) -> None:
     """
     require_index(location)
     with trivet.open(location) as index:
-        described = index.describe()
+        described = of_tenant(index, tenant).describe()
     if as_json:
         spaces = [space.to_json() for space in described.spaces]
         fields = {name: getattr(described, name) for name in described.__dataclass_fields__}
         _print_json({**fields, "spaces": spaces})
         return
     rows = [
+        *([("tenant", described.tenant or "all")] if described.tenants else []),
         ("documents", f"{described.documents:,}"),
         ("chunks", f"{described.chunks:,}"),
         ("model", described.model),
@@ -87,6 +97,15 @@ def _space_line(space: trivet.Space) -> str:
     if "language" in space.facts:
         about += f", {space.facts['language']}"
     return f"{space.vector_name}  {space.model}{about}"
+
+
+def of_tenant(index: trivet.Index, tenant: str | None) -> trivet.Index:
+    """The index, or the view of a tenant.
+
+    Raises:
+        TenantError: no such name, or an index without tenants.
+    """
+    return index if tenant is None else index.tenant(tenant)
 
 
 def require_index(location: Path) -> None:

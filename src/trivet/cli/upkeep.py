@@ -14,6 +14,7 @@ from trivet.cli import render
 from trivet.cli.files import Failure
 from trivet.cli.searching import require_index
 from trivet.reports import VerifyReport
+from trivet.store.keys import SEPARATOR
 
 
 def optimize_index(location: Path, *, force: bool) -> None:
@@ -48,7 +49,7 @@ def back_up_index(location: Path, target: Path) -> None:
     require_index(location)
     with trivet.open(location) as index, render.waiting("Copying the index"):
         index.backup(target)
-        count = index.count()
+        count = index.describe().documents
     line = f"{render.plural(count, 'document')} backed up to {target}"
     render.output().print(render.one_line(line), soft_wrap=True)
 
@@ -58,7 +59,7 @@ def restore_index(backup: Path, location: Path) -> None:
     with render.waiting("Restoring the index"):
         trivet.restore(backup, location)
         with trivet.open(location) as index:
-            count = index.count()
+            count = index.describe().documents
     line = f"{render.plural(count, 'document')} restored to {location}"
     render.output().print(render.one_line(line), soft_wrap=True)
 
@@ -109,17 +110,22 @@ def repair_index(location: Path) -> int:
         done.append("journal written anew")
     render.output().print(", ".join(done), soft_wrap=True)
     reason = "was not stored whole and is deleted; add it again"
-    render.print_failures(Failure(id, reason) for id in report.lost)
+    render.print_failures(Failure(_shown(id), reason) for id in report.lost)
     return 3 if report.lost else 0
 
 
 def _problems(report: VerifyReport) -> Iterator[str]:
     for id in report.broken:
-        yield f"broken: {id}"
+        yield f"broken: {_shown(id)}"
     if report.orphans:
         yield f"orphans: {render.plural(len(report.orphans), 'point')} of no document"
     if report.average_is_off:
         yield f"BM25's average length is off by {report.average_error:.0%}"
+
+
+def _shown(document: str) -> str:
+    """A document in a report: its id, after the tenant's name if there are tenants."""
+    return document.replace(SEPARATOR, ": ", 1)
 
 
 @contextmanager

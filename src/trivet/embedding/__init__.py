@@ -2,5 +2,6 @@
 
 from trivet.embedding.embedder import Embedder
 from trivet.embedding.policy import CallPolicy
+from trivet.embedding.reranking import Reranker
 
-__all__ = ["CallPolicy", "Embedder"]
+__all__ = ["CallPolicy", "Embedder", "Reranker"]

@@ -123,19 +123,24 @@ def calibration_texts() -> Sequence[str]:
 
 
 def _rounded_to_sum(exact: Vectors, total: int) -> Vectors:
-    """Rows rounded to whole numbers that sum to `total`: those nearest to the middle give way."""
+    """Rows rounded to bytes that sum to `total`: those nearest to the middle give way.
+
+    Each round moves a component by one at most; a second is needed only where more are missing
+    than there are components that are not at their end, as after cutting an extreme vector.
+    """
     rounded = np.rint(exact)
-    missing = (total - rounded.sum(axis=1)).astype(np.int64)
-    direction = np.sign(missing)[:, None]
-    # Of the components that were rounded most in the wrong direction, as many as are missing; none
-    # that is at its end already.
-    wrong = (exact - rounded) * direction
-    at_end = np.where(direction > 0, rounded == 255, rounded == 0)
-    order = np.argsort(np.where(at_end, np.inf, -wrong), axis=1, kind="stable")
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(exact.shape[1])[None, :], axis=1)
-    changed: Vectors = (rounded + direction * (ranks < np.abs(missing)[:, None])).astype(np.float32)
-    return changed
+    while (missing := total - rounded.sum(axis=1)).any():
+        direction = np.sign(missing)[:, None]
+        # Of the components that were rounded most in the wrong direction, as many as are missing;
+        # none that is at its end already.
+        wrong = (exact - rounded) * direction
+        at_end = np.where(direction > 0, rounded == 255, rounded == 0)
+        order = np.argsort(np.where(at_end, np.inf, -wrong), axis=1, kind="stable")
+        ranks = np.empty_like(order)
+        np.put_along_axis(ranks, order, np.arange(exact.shape[1])[None, :], axis=1)
+        moves = np.minimum(np.abs(missing), exact.shape[1] - at_end.sum(axis=1))
+        rounded += direction * (ranks < moves[:, None])
+    return rounded.astype(np.float32)
 
 
 @lru_cache(maxsize=8)

@@ -8,6 +8,7 @@ from typing import Any
 
 from semantic_text_splitter import TextSplitter
 
+from trivet import tracing
 from trivet.embedding.texts import checked_titles, require_texts
 from trivet.query import Query
 from trivet.types import Mode, Representations, Space
@@ -56,7 +57,9 @@ class EmbedderInterface(ABC):
             EmbeddingError: the model failed.
         """
         require_texts(texts)
-        return self._embed_documents(texts, checked_titles(texts, titles), truncate)
+        given = checked_titles(texts, titles)
+        with tracing.embedding("embed_documents", self.name, texts):
+            return self._embed_documents(texts, given, truncate)
 
     def embed_queries(
         self, texts: Sequence[str | Query], *, task: str | None = None, truncate: bool = False
@@ -82,7 +85,8 @@ class EmbedderInterface(ABC):
         plain = [t.text if isinstance(t, Query) else t for t in texts] if asked else texts
         require_texts(plain)  # type: ignore[arg-type]
         queries = [t if isinstance(t, Query) else Query(t, task=task) for t in texts]
-        return self._embed_queries(queries, truncate)
+        with tracing.embedding("embed_queries", self.name, [query.text for query in queries]):
+            return self._embed_queries(queries, truncate)
 
     @property
     @abstractmethod

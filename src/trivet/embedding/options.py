@@ -64,7 +64,7 @@ class LoadOptions:
             "token_pooling": self.token_pooling,
             "task": self.task,
             "prompts": None if self.prompts is None else dict(self.prompts),
-            "profile": None if chosen is None else dict(chosen.stored),
+            "profile": None if chosen is None else chosen.to_json(),
         }
         return {name: value for name, value in kept.items() if value is not None}
 

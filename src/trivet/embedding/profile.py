@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ _KEYS: Mapping[str, type] = {
     "mask_prompt": bool,
     "architecture": str,
 }
+# Those that say how a model computes.
+_FACTS = ("pooling", "attention", "eos", "normalise", "mask_prompt", "architecture")
 _TASK_KEYS = (*_SIDES, "instruction", "title")
 
 
@@ -52,7 +54,6 @@ class Profile:
         mask_prompt: whether a prompt's tokens stay out of the pooling.
         architecture: the model type of transformers that runs the weights, where a checkpoint
             names code of its own for that.
-        stored: the JSON object that it was read from.
     """
 
     family: str
@@ -65,7 +66,6 @@ class Profile:
     normalise: bool | None = None
     mask_prompt: bool | None = None
     architecture: str | None = None
-    stored: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def read(cls, file: Path) -> Profile:
@@ -91,11 +91,25 @@ class Profile:
         except (InstructionError, TypeError) as error:
             raise InvalidInputError(f"expected a profile in {place}, got: {error}") from error
 
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object that it can be read from.
+
+        Raises:
+            InvalidInputError: a task that was put together in code and that no file can hold.
+        """
+        facts = {name: getattr(self, name) for name in _FACTS}
+        return {
+            "family": self.family,
+            "models": list(self.models),
+            "tasks": {name: _task_json(task) for name, task in self.tasks.items()},
+            **({} if self.few_shot is None else {"few_shot": asdict(self.few_shot)}),
+            **{name: fact for name, fact in facts.items() if fact is not None},
+        }
+
     @property
     def states_wordings_alone(self) -> bool:
         """Whether it says nothing of how a model computes."""
-        names = ("pooling", "attention", "eos", "normalise", "mask_prompt", "architecture")
-        return all(getattr(self, name) is None for name in names)
+        return all(getattr(self, name) is None for name in _FACTS)
 
     def applied(self, spec: EncoderSpec) -> EncoderSpec:
         """The spec of a checkpoint, with what the profile states in place of the checkpoint."""
@@ -158,7 +172,6 @@ def _from_json(stored: Mapping[str, Any]) -> Profile:
         normalise=stored.get("normalise"),
         mask_prompt=stored.get("mask_prompt"),
         architecture=stored.get("architecture"),
-        stored=stored,
     )
 
 
@@ -168,6 +181,26 @@ def _task(stored: Mapping[str, str]) -> Task:
         parse_template(stored[side], **facts) if side in stored else Template() for side in _SIDES
     )
     return Task(query, document)
+
+
+def _task_json(task: Task) -> dict[str, str]:
+    """What `_task` reads it from.
+
+    Raises:
+        InvalidInputError: its two sides are filled in differently, which no file can say.
+    """
+    stored: dict[str, str] = {}
+    for side, template in zip(_SIDES, (task.query, task.document), strict=True):
+        if template != Template():
+            stored[side] = f"{template.prefix}{{text}}{template.suffix}"
+            stored |= {"instruction": template.instruction} if template.instruction else {}
+            stored |= {"title": template.title} if template.title != Template().title else {}
+    if _task(stored) != task:
+        raise InvalidInputError(
+            f"expected a task that a profile's file can hold, got {task!r}: give both sides the "
+            "same instruction, if they take one, and the same title"
+        )
+    return stored
 
 
 def _require_known(stored: Mapping[str, Any], place: str) -> None:

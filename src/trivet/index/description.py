@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from trivet.reports import IndexInfo
+from trivet.store.scope import Scope
 from trivet.store.store import Store
 
 
-def describe(location: str, store: Store) -> IndexInfo:
-    """Engine, sizes, spaces and model of an index."""
+def describe(location: str, store: Store, scope: Scope) -> IndexInfo:
+    """Engine, sizes, spaces and model of an index; documents and chunks of those in scope."""
     manifest = store.manifest
-    totals = store.journal.totals()
+    totals = store.journal.totals(scope.name)
     return IndexInfo(
         location=location,
         engine=store.engine.name,
@@ -21,4 +22,6 @@ def describe(location: str, store: Store) -> IndexInfo:
         created=manifest.created,
         optimized=manifest.optimized,
         optimize_pays=store.optimize_pays,
+        tenants=manifest.tenants,
+        tenant=scope.name,
     )

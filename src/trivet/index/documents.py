@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from trivet.errors import InvalidDocumentError, InvalidInputError
 from trivet.query import text_problem
 from trivet.reports import FailedDocument
+from trivet.store.keys import document_key
 from trivet.store.points import Chunk
 from trivet.types import Document
 
@@ -36,6 +37,7 @@ class CheckedDocument:
         metadata: as it came; JSON values only.
         digest: SHA-256 (hex) over title, text and metadata.
         position: in the call, from 0.
+        tenant: whose document it is; None in an index without tenants.
     """
 
     id: str
@@ -44,6 +46,12 @@ class CheckedDocument:
     metadata: Mapping[str, Any]
     digest: str
     position: int
+    tenant: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What the journal knows it by."""
+        return document_key(self.tenant, self.id)
 
 
 Incoming: TypeAlias = CheckedDocument | FailedDocument
@@ -53,6 +61,7 @@ def checked_documents(
     texts: Texts,
     ids: Sequence[str] | None,
     metadatas: Sequence[Mapping[str, Any]] | None,
+    tenant: str | None = None,
 ) -> Iterator[Incoming]:
     """Check a call now, and its documents one by one as they are asked for.
 
@@ -60,6 +69,7 @@ def checked_documents(
         texts: texts or `Document`s; a generator is streamed unless `ids` or `metadatas` are given.
         ids: one id for each, in place of the documents' own.
         metadatas: one mapping for each, in place of the documents' own.
+        tenant: whose documents they are; None in an index without tenants.
 
     Raises:
         InvalidInputError: the call as a whole is wrong (before the first document is read).
@@ -81,7 +91,9 @@ def checked_documents(
                 )
     if isinstance(texts, Sequence):
         _refuse_doubled_ids(texts, ids)
-    return (_checked(_with_fields(text, i, ids, metadatas), i) for i, text in enumerate(texts))
+    return (
+        _checked(_with_fields(text, i, ids, metadatas), i, tenant) for i, text in enumerate(texts)
+    )
 
 
 def checked_texts(texts: Texts) -> Texts:
@@ -133,7 +145,7 @@ def _with_fields(
     return Document(document.text, id, document.title, {} if metadata is None else metadata)
 
 
-def _checked(document: Document, position: int) -> Incoming:
+def _checked(document: Document, position: int, tenant: str | None) -> Incoming:
     problem = _document_problem(document)
     if problem:
         id = document.id if isinstance(document.id, str) else None
@@ -147,7 +159,7 @@ def _checked(document: Document, position: int) -> Incoming:
     digest = hashlib.sha256(text.encode()).hexdigest()
     # A copy: the caller may change the mapping for the next document of a generator.
     metadata = json.loads(json.dumps(document.metadata, default=dict))
-    return CheckedDocument(id, document.text, document.title, metadata, digest, position)
+    return CheckedDocument(id, document.text, document.title, metadata, digest, position, tenant)
 
 
 def _document_problem(document: Document) -> str | None:

@@ -41,8 +41,8 @@ class _Ready:
     vectors: EmbeddedDocument
 
     @property
-    def id(self) -> str:
-        return self.cut.document.id
+    def key(self) -> str:
+        return self.cut.document.key
 
 
 class Ingest:
@@ -155,10 +155,10 @@ class Ingest:
         self, documents: Sequence[CheckedDocument]
     ) -> list[tuple[CheckedDocument, JournalEntry | None]]:
         """The documents that have to be written, by what the journal says now, and what it says."""
-        entries = self._store.journal.entries([document.id for document in documents])
+        entries = self._store.journal.entries([document.key for document in documents])
         wanted = []
         for document in documents:
-            entry = entries.get(document.id)
+            entry = entries.get(document.key)
             if entry is None or (self._replace_existing and self._differs(document, entry)):
                 wanted.append((document, entry))
             elif entry.digest == document.digest:
@@ -219,8 +219,8 @@ class Ingest:
                 self._write(ready)
                 break
             except DocumentBusyError as error:
-                held += [r for r in ready if r.id in error.documents]
-                ready = [r for r in ready if r.id not in error.documents]
+                held += [r for r in ready if r.key in error.documents]
+                ready = [r for r in ready if r.key not in error.documents]
             except (InvalidDocumentError, ServerRefusedError) as error:
                 if len(ready) > 1:
                     for one in ready:
@@ -237,7 +237,7 @@ class Ingest:
         """Wait for the other writers; those that are not worth waiting for have failed."""
         try:
             if held:
-                self._store.journal.wait([cut.document.id for cut in held])
+                self._store.journal.wait([cut.document.key for cut in held])
         except DocumentBusyError as error:
             for cut in held:
                 self._fail(cut.document, error)

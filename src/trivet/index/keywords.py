@@ -24,9 +24,10 @@ def checked_keywords(function: Callable[P, R]) -> Callable[P, R]:
             if name not in taken:
                 close = difflib.get_close_matches(name, taken, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
-                raise UnknownKeywordError(
-                    f"{function.__qualname__} takes {', '.join(taken)}, got {name!r}{hint}"
-                )
+                called = function.__name__
+                if function.__qualname__ != called:  # a method, named by the class that is used
+                    called = f"{type(args[0]).__name__}.{called}"
+                raise UnknownKeywordError(f"{called} takes {', '.join(taken)}, got {name!r}{hint}")
         return function(*args, **kwargs)
 
     return checked

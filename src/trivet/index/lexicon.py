@@ -17,6 +17,7 @@ from trivet.errors import DocumentBusyError, ServerUnavailableError, StoreError
 from trivet.languages import AUTO
 from trivet.store.manifest import LexicalState, Manifest
 from trivet.store.points import Chunk
+from trivet.store.reweighing import reweigh
 from trivet.store.store import Store
 from trivet.types import SparseVector
 
@@ -149,7 +150,7 @@ def _adopt(store: Store, state: LexicalState, average_tokens: float, documents: 
         weighed = bm25.weigh(_rendered(bm25, chunks))
         return weighed.vectors.values, weighed.lengths
 
-    store.reweigh(bm25.space, state, weigh)
+    reweigh(store, bm25.space, state, weigh)
 
 
 def _is_open(store: Store) -> bool:
@@ -188,8 +189,8 @@ def _heads(store: Store) -> Iterable[str]:
     seen: set[str] = set()
     for page in store.pages():
         for chunk in page:
-            if chunk.document not in seen:
-                seen.add(chunk.document)
+            if chunk.key not in seen:
+                seen.add(chunk.key)
                 yield f"{chunk.title} {chunk.text}"
 
 

@@ -171,7 +171,7 @@ def _hits(ranked: Sequence[RankedChunk], options: SearchOptions) -> list[Hit]:
         if options.plan.threshold is not None and result.point.score < options.plan.threshold:
             break
         hit = chunk.hit(result.point.score, result.scores, as_chunk=options.chunks)
-        best.setdefault(hit.id, hit)
+        best.setdefault(f"{chunk.key}#{chunk.sequence}" if options.chunks else chunk.key, hit)
         if len(best) == options.hits:
             break
     return list(best.values())

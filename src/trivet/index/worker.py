@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -28,6 +29,8 @@ MAX_TOGETHER = 64
 class _Waiting:
     asked: Asked
     answer: Future[list[Hit]] = field(default_factory=Future)
+    # In which the one who asks may be traced.
+    context: Context = field(default_factory=copy_context)
 
 
 class SearchWorker:
@@ -108,7 +111,9 @@ class SearchWorker:
         if not waiting:
             return
         try:
-            answers = self._answer_all([each.asked for each in waiting])
+            together = [each.asked for each in waiting]
+            # What is done once for all of them is traced with the first.
+            answers = waiting[0].context.run(self._answer_all, together)
         except BaseException as error:  # noqa: BLE001  (it belongs to whoever asked, not to this thread)
             if len(waiting) > 1 and isinstance(error, TrivetError):
                 for each in waiting:

@@ -41,10 +41,11 @@ def document_write(
                 digest=document.digest,
                 revision=revision,
                 chunks=len(cut.pieces),
+                tenant=document.tenant,
             ),
             embedded.vectors[sequence],
         )
         for sequence, span in enumerate(cut.pieces)
     )
-    entry = JournalEntry(document.id, document.digest, len(points), revision, embedded.terms)
+    entry = JournalEntry(document.key, document.digest, len(points), revision, embedded.terms)
     return DocumentWrite(entry, existing, points)

@@ -14,7 +14,6 @@ from trivet.errors import (
 )
 from trivet.store.client_models import field_schema
 from trivet.store.connection import connect
-from trivet.store.filters import payload_path
 from trivet.store.manifest import Manifest
 from trivet.store.retrying import Timing
 from trivet.store.server import OWN_INDEXES, ServerEngine
@@ -117,7 +116,7 @@ class ServerIndex:
             )
         self._require_vectors(manifest)
         self._journal.create_indexes(INDEXES)
-        declared = {payload_path(f): field_schema(kind) for f, kind in manifest.indexes.items()}
+        declared = {path: field_schema(k) for path, k in manifest.payload_indexes.items()}
         self._points.create_indexes({**OWN_INDEXES, **declared})
         store = Store(
             ServerEngine(self._points),

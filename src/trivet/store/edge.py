@@ -15,6 +15,7 @@ import qdrant_edge as edge
 
 from trivet.errors import IndexClosedError, IndexDamagedError
 from trivet.store.bridge import query_request
+from trivet.store.bridge_filters import edge_filter
 from trivet.store.edge_shard import (
     create_shard,
     first_line,
@@ -114,13 +115,14 @@ class EdgeEngine:
         """Points stored."""
         return self._read(lambda shard: shard.count(edge.CountRequest(exact=True)))
 
-    def pages(self) -> Iterator[dict[str, Mapping[str, Any]]]:
-        """Every point's payload, a page at a time."""
-        offset = None
+    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Mapping[str, Any]]]:
+        """Every point's payload, or those that match, a page at a time."""
+        matching, offset = None if where is None else edge_filter(where), None
         while True:
             request = edge.ScrollRequest(
-                offset=offset, limit=WRITE_BATCH, with_payload=True, with_vector=False
-            )
+                offset=offset, limit=WRITE_BATCH, filter=matching, with_payload=True,
+                with_vector=False,
+            )  # fmt: skip
             records, offset = self._read(partial(edge.EdgeShard.scroll, scroll=request))
             yield {str(record.id): record.payload or {} for record in records}
             if offset is None:

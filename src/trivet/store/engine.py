@@ -47,8 +47,14 @@ class Engine(Protocol):
     def count(self) -> int:
         """Points stored."""
 
-    def pages(self) -> Iterator[dict[str, Mapping[str, Any]]]:
-        """Every point's payload by id, a page at a time."""
+    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Mapping[str, Any]]]:
+        """Every point's payload by id, a page at a time; of those that match, if a filter is given.
+
+        Points may be deleted while they are read.
+
+        Raises:
+            InvalidFilterError: a filter that an engine does not know.
+        """
 
     def add_space(self, space: Space) -> None:
         """Make a named vector for a space, empty on every point; nothing if it is there."""

@@ -43,6 +43,8 @@ def new_manifest(
     spaces: Mapping[Mode, Space],
     chunk_tokens: int,
     lexical: LexicalState | None,
+    *,
+    tenants: bool = False,
 ) -> Manifest:
     """The manifest of an index that is about to be made."""
     return Manifest(
@@ -54,6 +56,7 @@ def new_manifest(
         lexical=lexical,
         shard="shards/0",
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        tenants=tenants,
     )
 
 
@@ -129,6 +132,8 @@ def create_in_folder(folder: Path, manifest: Manifest) -> Store:
         manifest = replace(manifest, shard=new_shard())
         engine = EdgeEngine.create(folder / manifest.shard, list(manifest.spaces.values()))
         stack.callback(engine.close)
+        for path, kind in manifest.payload_indexes.items():
+            engine.create_index(path, kind)
         write_manifest(folder, manifest)
         stack.pop_all()
     return assembled(folder, lock, engine, journal, manifest)

@@ -19,7 +19,7 @@ class JournalEntry:
     """A document that is stored whole.
 
     Attributes:
-        id: the caller's document id.
+        id: the document's key: the caller's id, after the tenant's name if there are tenants.
         digest: SHA-256 (hex) of its content and metadata.
         chunks: how many chunks it has.
         revision: counts the times it was written, from 1.
@@ -76,11 +76,11 @@ class Journal(Protocol):
     def pages(self) -> Iterator[list[JournalEntry]]:
         """The documents that are stored whole, a page at a time."""
 
-    def count(self) -> int:
-        """Documents that are stored whole."""
+    def count(self, tenant: str | None = None) -> int:
+        """Documents that are stored whole, of one tenant or of all."""
 
-    def totals(self) -> JournalTotals:
-        """What all documents that are stored whole come to; dearer than `count`."""
+    def totals(self, tenant: str | None = None) -> JournalTotals:
+        """What the documents that are stored whole come to; dearer than `count`."""
 
     def pending(self) -> list[PendingEntry]:
         """What this writer has to finish or take back: its own, and what dead writers left."""

@@ -14,7 +14,9 @@ from typing import Any
 
 from trivet.config import Lexical
 from trivet.errors import IndexDamagedError, NotAnIndexError, StoreError
+from trivet.store.filters import payload_path
 from trivet.store.payload_indexes import IndexKind, checked_indexes
+from trivet.store.points import TENANT_PATH
 from trivet.types import Mode, Space
 
 MANIFEST_FILE = "store.json"
@@ -59,6 +61,7 @@ class Manifest:
         scratch: a vector name that is being filled or dropped; after a crash it is dropped.
         indexes: the payload indexes that were declared, by metadata field.
         optimized: chunks that were there when the shard was last optimized; 0 = it never was.
+        tenants: whether every document belongs to a tenant.
     """
 
     namespace: uuid.UUID
@@ -72,6 +75,7 @@ class Manifest:
     scratch: str | None = None
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
     optimized: int = 0
+    tenants: bool = False
 
     @property
     def model_modes(self) -> tuple[Mode, ...]:
@@ -82,6 +86,12 @@ class Manifest:
     def vector_spaces(self) -> dict[str, Space]:
         """The spaces by vector name."""
         return {space.vector_name: space for space in self.spaces.values()}
+
+    @property
+    def payload_indexes(self) -> dict[str, IndexKind]:
+        """The payload indexes that there should be, by payload path."""
+        declared = {payload_path(name): kind for name, kind in self.indexes.items()}
+        return {**declared, TENANT_PATH: "tenant"} if self.tenants else declared
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as a JSON object, with its own checksum."""
@@ -98,6 +108,7 @@ class Manifest:
             "scratch": self.scratch,
             "indexes": dict(self.indexes),
             "optimized": self.optimized,
+            "tenants": self.tenants,
         }
         return {**fields, "checksum": _checksum(fields)}
 
@@ -122,6 +133,7 @@ class Manifest:
             scratch=stored["scratch"],
             indexes=checked_indexes(stored.get("indexes", {})),
             optimized=stored["optimized"],
+            tenants=stored.get("tenants", False),
         )
         if stored["checksum"] != _checksum(stored):
             raise ValueError("its checksum is not that of its content: it was edited")

@@ -12,6 +12,7 @@ from qdrant_client import QdrantClient, models
 
 from trivet.errors import IndexClosedError, StoreError
 from trivet.store.bridge import query_request
+from trivet.store.bridge_filters import edge_filter
 from trivet.store.client_models import (
     named_vectors,
     point_struct,
@@ -88,13 +89,15 @@ class MemoryEngine:
         with self._using() as client:
             return client.count(COLLECTION, exact=True).count
 
-    def pages(self) -> Iterator[dict[str, Mapping[str, Any]]]:
-        """Every point's payload, a page at a time."""
+    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Mapping[str, Any]]]:
+        """Every point's payload, or those that match; what a folder refuses is refused here too."""
+        if where is not None:
+            edge_filter(where)
         offset = None
         while True:
             with self._using() as client:
                 records, offset = client.scroll(
-                    COLLECTION, limit=WRITE_BATCH, offset=offset, with_payload=True
+                    COLLECTION, where, limit=WRITE_BATCH, offset=offset, with_payload=True
                 )
             yield {str(record.id): record.payload or {} for record in records}
             if offset is None:

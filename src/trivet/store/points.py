@@ -13,12 +13,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from trivet.errors import InvalidDocumentError, SpaceMismatchError, StoreError
+from trivet.store.keys import document_key
 from trivet.types import Hit, Mode, Representations, Space, SparseVector, Vectors
 
 PAYLOAD_TEXT = "page_content"
 PAYLOAD_METADATA = "metadata"
 PAYLOAD_OWN = "_trivet"
 PAYLOAD_CHECK = "check"
+TENANT_PATH = f"{PAYLOAD_OWN}.tenant"
 
 # A float as JSON writes it. Edge gives one in five back with another last digit.
 _FLOAT = re.compile(r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)")
@@ -40,6 +42,7 @@ class Chunk:
         digest: SHA-256 (hex) of the document's content and metadata.
         revision: counts the times the document was written, from 1.
         chunks: how many chunks the document has.
+        tenant: whose document it is; None in an index without tenants.
     """
 
     document: str
@@ -51,6 +54,12 @@ class Chunk:
     digest: str
     revision: int
     chunks: int
+    tenant: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What the journal knows its document by."""
+        return document_key(self.tenant, self.document)
 
     @property
     def id(self) -> str:
@@ -59,25 +68,30 @@ class Chunk:
 
     def payload(self) -> dict[str, Any]:
         """The payload as stored; `page_content` and `metadata` are what other readers expect."""
+        own = {
+            "id": self.id,
+            "document": self.document,
+            "sequence": self.sequence,
+            "span": list(self.span),
+            "title": self.title,
+            "hash": self.digest,
+            "revision": self.revision,
+            "chunks": self.chunks,
+            PAYLOAD_CHECK: self.checksum(),
+        }
+        if self.tenant is not None:
+            own["tenant"] = self.tenant
         return {
             PAYLOAD_TEXT: self.text,
             PAYLOAD_METADATA: dict(self.metadata),
-            PAYLOAD_OWN: {
-                "id": self.id,
-                "document": self.document,
-                "sequence": self.sequence,
-                "span": list(self.span),
-                "title": self.title,
-                "hash": self.digest,
-                "revision": self.revision,
-                "chunks": self.chunks,
-                PAYLOAD_CHECK: self.checksum(),
-            },
+            PAYLOAD_OWN: own,
         }
 
     def checksum(self) -> str:
         """16 hex digits of the SHA-256 of everything that is stored of it; floats to 6 digits."""
         facts = [self.id, self.text, self.span, self.title, self.digest, self.revision, self.chunks]
+        if self.tenant is not None:
+            facts.append(self.tenant)
         metadata = json.dumps(dict(self.metadata), sort_keys=True)
         rounded = _FLOAT.sub(lambda found: f"{float(found[0]):.6g}", metadata)
         return hashlib.sha256((json.dumps(facts) + rounded).encode()).hexdigest()[:16]
@@ -97,6 +111,7 @@ class Chunk:
             digest=own["hash"],
             revision=own["revision"],
             chunks=own["chunks"],
+            tenant=own.get("tenant"),
         )
 
     def hit(self, score: float, scores: dict[Mode, float], *, as_chunk: bool) -> Hit:
@@ -108,6 +123,8 @@ class Chunk:
             metadata=dict(self.metadata),
             scores=scores,
             span=self.span,
+            tenant=self.tenant,
+            document=self.document,
         )
 
 
@@ -129,23 +146,23 @@ class FoundPoint:
     payload: Mapping[str, Any]
 
 
-def point_id(namespace: uuid.UUID, document: str, sequence: int) -> str:
-    r"""The id of a chunk's point: uuid5 of tenant, document id and sequence.
+def point_id(namespace: uuid.UUID, key: str, sequence: int) -> str:
+    r"""The id of a chunk's point: uuid5 of tenant, document id (its key) and sequence.
 
-    The tenant is empty until an index has tenants. `\x1f` (unit separator) joins the parts.
+    `\x1f` (unit separator) joins the parts.
     """
-    return str(uuid.uuid5(namespace, f"\x1f{document}\x1f{sequence}"))
+    return str(uuid.uuid5(namespace, f"\x1f{key}\x1f{sequence}"))
 
 
-def point_ids(namespace: uuid.UUID, document: str, sequences: Iterable[int]) -> list[str]:
+def point_ids(namespace: uuid.UUID, key: str, sequences: Iterable[int]) -> list[str]:
     """The ids of several chunks of one document."""
-    return [point_id(namespace, document, sequence) for sequence in sequences]
+    return [point_id(namespace, key, sequence) for sequence in sequences]
 
 
 def make_point(namespace: uuid.UUID, chunk: Chunk, representations: Representations) -> Point:
     """The point of a chunk; `representations` holds that one text."""
     return Point(
-        id=point_id(namespace, chunk.document, chunk.sequence),
+        id=point_id(namespace, chunk.key, chunk.sequence),
         vectors={leg.space.vector_name: leg[0] for leg in representations.legs.values()},
         payload=chunk.payload(),
     )

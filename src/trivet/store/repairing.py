@@ -133,13 +133,13 @@ def _rebuild_journal(
                 chunk
                 for id, chunk in read
                 if chunk is not None
-                and id == point_id(manifest.namespace, chunk.document, chunk.sequence)
+                and id == point_id(manifest.namespace, chunk.key, chunk.sequence)
             ]
             terms = [0] * len(chunks) if count_terms is None else count_terms(chunks)
             connection.executemany(
                 "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (c.document, c.sequence, c.digest, c.chunks, c.revision, length)
+                    (c.key, c.sequence, c.digest, c.chunks, c.revision, length)
                     for c, length in zip(chunks, terms, strict=True)
                 ],
             )

@@ -85,9 +85,9 @@ class ServerEngine:
         """Points stored."""
         return self._points.count()
 
-    def pages(self) -> Iterator[dict[str, Mapping[str, Any]]]:
-        """Every point's payload, a page at a time."""
-        return self._points.pages()
+    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Mapping[str, Any]]]:
+        """Every point's payload, or those that match, a page at a time."""
+        return self._points.pages(where)
 
     def add_space(self, space: Space) -> None:
         """Make a named vector for a space; nothing if it is there.

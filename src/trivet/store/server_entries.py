@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from qdrant_client import models
+
 from trivet.errors import DocumentBusyError
 from trivet.store.journal import JournalEntry, PendingEntry
+from trivet.store.keys import tenant_of
 from trivet.store.server_points import Payload
 from trivet.store.server_redo import Hold
-from trivet.store.server_writer import holders
+from trivet.store.server_writer import holders, is_value
+
+# Documents come in few different lengths; beyond so many, the rarest count as the average.
+MAX_VALUES = 100_000
 
 
 def fields_of(entry: JournalEntry) -> dict[str, Any]:
     """A document's payload; `chunks` and `terms` are there on no other kind of point."""
     fields = {name: value for name, value in vars(entry).items() if name != "id"}
-    return {"document": entry.id, **fields}
+    tenant = tenant_of(entry.id)
+    return {"document": entry.id, **fields, **({} if tenant is None else {"tenant": tenant})}
 
 
 def entry_of(payload: Payload) -> JournalEntry:
@@ -71,3 +78,20 @@ def busy_error(busy: Mapping[str, Payload]) -> DocumentBusyError:
         "again",
         busy,
     )
+
+
+def documents_of(tenant: str | None) -> models.Filter:
+    """The documents that are stored whole, of one tenant or of all."""
+    owned = [] if tenant is None else [is_value("tenant", tenant)]
+    return models.Filter(must=[is_value("kind", "document"), *owned])
+
+
+def total_of(values: Mapping[int, int], documents: int) -> int:
+    """The sum of a number over all documents.
+
+    Args:
+        values: its most frequent values, each with its count.
+        documents: how many there are.
+    """
+    counted, total = sum(values.values()), sum(value * n for value, n in values.items())
+    return total if len(values) < MAX_VALUES else round(total * documents / counted)

@@ -18,19 +18,23 @@ from typing import Any
 from qdrant_client import models
 
 from trivet.errors import StoreError
+from trivet.store.client_models import field_schema
 from trivet.store.journal import JournalEntry, JournalTotals, PendingEntry
 from trivet.store.server_collection import ServerCollection
 from trivet.store.server_entries import (
+    MAX_VALUES,
     busy_error,
+    documents_of,
     entry_of,
     fields_of,
     is_open,
     payload_of,
     pending_of,
+    total_of,
 )
 from trivet.store.server_points import Payload, ServerPoints
 from trivet.store.server_redo import Hold, Redo
-from trivet.store.server_writer import LOCK_FIELDS, Writer, is_value
+from trivet.store.server_writer import LOCK_FIELDS, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +46,10 @@ INDEXES: Mapping[str, models.PayloadFieldSchema] = {
     "expires": models.PayloadSchemaType.FLOAT,
     "chunks": models.PayloadSchemaType.INTEGER,
     "terms": models.PayloadSchemaType.INTEGER,
+    "tenant": field_schema("tenant"),
 }
 # A lease must outlast the longest call and leave time to renew it, which is done after a quarter.
 LEASE_CALLS = 4
-# Documents come in few different lengths; beyond so many, the rarest count as the average.
-MAX_VALUES = 100_000
 INSERT_ONLY = models.UpdateMode.INSERT_ONLY
 
 
@@ -83,19 +86,23 @@ class ServerJournal:
 
     def pages(self) -> Iterator[list[JournalEntry]]:
         """The documents that are stored whole, a page at a time."""
-        for page in self._points.pages(models.Filter(must=[is_value("kind", "document")])):
+        for page in self._points.pages(documents_of(None)):
             yield [entry_of(payload) for payload in page.values()]
 
-    def count(self) -> int:
-        """Documents that are stored whole."""
-        return self._points.count(models.Filter(must=[is_value("kind", "document")]))
+    def count(self, tenant: str | None = None) -> int:
+        """Documents that are stored whole, of one tenant or of all."""
+        return self._points.count(documents_of(tenant))
 
-    def totals(self) -> JournalTotals:
-        """What all documents come to: the server counts how often each length comes."""
-        documents = self.count()
-        return JournalTotals(
-            documents, self._total("chunks", documents), self._total("terms", documents)
+    def totals(self, tenant: str | None = None) -> JournalTotals:
+        """What the documents come to: the server counts how often each length comes."""
+        documents = self.count(tenant)
+        # Unfiltered it is cheaper, and the same: no other kind of point has these fields.
+        where = None if tenant is None else documents_of(tenant)
+        chunks, terms = (
+            total_of(self._points.values(field, MAX_VALUES, where), documents)
+            for field in ("chunks", "terms")
         )
+        return JournalTotals(documents, chunks, terms)
 
     def pending(self) -> list[PendingEntry]:
         """What is ours to finish or take back: our own, and what dead writers left."""
@@ -234,11 +241,6 @@ class ServerJournal:
     def _point(self, kind: str, key: str, fields: Mapping[str, Any]) -> models.PointStruct:
         payload = {"kind": kind, **fields}
         return models.PointStruct(id=self._id(kind, key), vector={}, payload=payload)
-
-    def _total(self, field: str, documents: int) -> int:
-        values = self._points.values(field, MAX_VALUES)
-        counted, total = sum(values.values()), sum(v * n for v, n in values.items())
-        return total if len(values) < MAX_VALUES else round(total * documents / counted)
 
     def _contested(
         self, entries: Sequence[PendingEntry], token: str

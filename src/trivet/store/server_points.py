@@ -143,14 +143,21 @@ class ServerPoints:
             "count points", lambda client: client.count(self._name, where, exact=True).count
         )
 
-    def values(self, key: str, limit: int) -> dict[int, int]:
-        """The most frequent values of an indexed field of whole numbers, each with its count."""
+    def values(self, key: str, limit: int, where: models.Filter | None) -> dict[int, int]:
+        """The most frequent values of an indexed field of whole numbers, each with its count.
+
+        Args:
+            key: of the field.
+            limit: how many values.
+            where: of the points that count; None = all.
+        """
         answer = self._connection.call(
             f"count values of {key}",
             lambda client: client.facet(
-                self._name, key, limit=limit, exact=True, consistency=self._consistency
+                self._name, key, facet_filter=where, limit=limit, exact=True,
+                consistency=self._consistency,
             ),
-        )
+        )  # fmt: skip
         return {int(hit.value): hit.count for hit in answer.hits}
 
     def _page(

@@ -65,6 +65,8 @@ def _written_anew(
     names = manifest.vector_spaces
     made = EdgeEngine.create(folder / anew.shard, list(manifest.spaces.values()))
     try:
+        for path, kind in manifest.payload_indexes.items():
+            made.create_index(path, kind)
         for page in engine.pages():
             engine.send(list(page), made, names)
         made.flush()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trivet.errors import IndexClosedError, IndexDamagedError, StoreError
 from trivet.store.journal import JournalEntry, JournalTotals, PendingEntry
+from trivet.store.keys import SEPARATOR, document_key
 
 FORMAT = 1
 SCHEMA = f"""
@@ -79,18 +80,21 @@ class SqliteJournal:
                 found.update({row[0]: JournalEntry(*row) for row in rows})
         return found
 
-    def count(self) -> int:
-        """Documents that are stored whole."""
+    def count(self, tenant: str | None = None) -> int:
+        """Documents that are stored whole, of one tenant or of all."""
+        where, bounds = _of_tenant(tenant)
         with self._using() as connection:
-            (documents,) = connection.execute("SELECT count(*) FROM documents").fetchone()
+            (documents,) = connection.execute(
+                f"SELECT count(*) FROM documents {where}", bounds
+            ).fetchone()
         return int(documents)
 
-    def totals(self) -> JournalTotals:
-        """What all documents that are stored whole come to."""
+    def totals(self, tenant: str | None = None) -> JournalTotals:
+        """What the documents that are stored whole come to."""
+        where, bounds = _of_tenant(tenant)
+        sums = "count(*), coalesce(sum(chunks), 0), coalesce(sum(terms), 0)"
         with self._using() as connection:
-            row = connection.execute(
-                "SELECT count(*), coalesce(sum(chunks), 0), coalesce(sum(terms), 0) FROM documents"
-            ).fetchone()
+            row = connection.execute(f"SELECT {sums} FROM documents {where}", bounds).fetchone()
         return JournalTotals(*row)
 
     def pending(self) -> list[PendingEntry]:
@@ -219,3 +223,11 @@ class SqliteJournal:
             f"the journal {self._path or 'memory'} is unreadable ({reason}): run `trivet repair` "
             "on the index, or restore it from a backup"
         )
+
+
+def _of_tenant(tenant: str | None) -> tuple[str, tuple[str, ...]]:
+    """A WHERE clause and its values: the keys that begin with a tenant lie side by side."""
+    if tenant is None:
+        return "", ()
+    first, beyond = document_key(tenant, ""), tenant + chr(ord(SEPARATOR) + 1)
+    return "WHERE id >= ? AND id < ?", (first, beyond)

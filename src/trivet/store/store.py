@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +14,11 @@ from trivet.errors import DocumentBusyError, StoreError
 from trivet.store.current import CurrentManifest
 from trivet.store.engine import WRITE_BATCH, Engine
 from trivet.store.journal import Journal, JournalEntry, PendingEntry
-from trivet.store.manifest import LexicalState, Manifest
+from trivet.store.manifest import Manifest
 from trivet.store.points import Chunk, FoundPoint, check_points, point_ids
 from trivet.store.redo import load_points
-from trivet.store.reweighing import Weigh, fill_space
 from trivet.store.room import require_room, written_bytes
 from trivet.store.writes import DocumentWrite, require_stored
-from trivet.types import Space
 
 if TYPE_CHECKING:
     from qdrant_client import models
@@ -111,8 +109,12 @@ class Store:
                 self.engine.flush()
                 self.journal.commit(pending)
 
-    def delete(self, ids: Sequence[str]) -> int:
+    def delete(self, ids: Sequence[str], revisions: Mapping[str, int] | None = None) -> int:
         """Delete documents; ids that are not there are ignored.
+
+        Args:
+            ids: of documents, as the journal knows them.
+            revisions: of these documents; one that has another by now stays. None = any.
 
         Returns:
             How many documents were there and are gone.
@@ -122,7 +124,7 @@ class Store:
         """
         while True:
             try:
-                return self._delete(ids)
+                return self._delete(ids, revisions)
             except DocumentBusyError as error:  # noqa: PERF203
                 self.journal.wait(error.documents)
 
@@ -174,46 +176,6 @@ class Store:
                 self.engine.flush()
                 self.become(replace(self.manifest, scratch=None))
 
-    def reweigh(self, space: Space, lexical: LexicalState, weigh: Weigh) -> None:
-        """Give the sparse leg another space, computed from the stored chunks.
-
-        The new vectors are written beside the old ones; then the manifest changes over; then the
-        old ones go. Searches are answered throughout. Where another machine has just done the
-        like, its decision stands and nothing is done.
-
-        Args:
-            space: of the new vectors.
-            lexical: how they are weighted.
-            weigh: chunks → their sparse vectors in `space`, and their lengths in terms, which the
-                journal takes over where the language changes.
-
-        Raises:
-            DocumentBusyError: other writers were at work for too long.
-        """
-        with self.writing, self.journal.exclusive(PATIENCE_S):
-            planned = self.manifest
-            self.refresh()
-            if (self.manifest.spaces, self.manifest.lexical) != (planned.spaces, planned.lexical):
-                return
-            self.recover()
-            self.drop_scratch()
-            old, before = self.manifest.spaces["sparse"], self.manifest.lexical
-            if space == old:
-                self.become(replace(self.manifest, lexical=lexical))
-                return
-            self.become(replace(self.manifest, scratch=space.vector_name))
-            is_other = before is None or before.language != lexical.language
-            counts = fill_space(self.engine, self.journal, space, weigh, count=is_other)
-            self.journal.renew()
-            if counts:
-                # Before the change over: should we die in between, the language is decided again.
-                self.journal.recount(counts)
-            spaces = {**self.manifest.spaces, "sparse": space}
-            self.become(
-                replace(self.manifest, spaces=spaces, lexical=lexical, scratch=old.vector_name)
-            )
-            self.drop_scratch()
-
     @property
     def optimize_pays(self) -> bool:
         """Whether searches scan so many chunks that it takes most of their time."""
@@ -255,11 +217,13 @@ class Store:
                 [p.entry.id for p in pending],
             )
 
-    def _delete(self, ids: Sequence[str]) -> int:
+    def _delete(self, ids: Sequence[str], revisions: Mapping[str, int] | None) -> int:
         with self.writing:
             self.recover()
             require_room(self.folder, 0)
-            entries = self.journal.entries(ids).values()
+            entries: Collection[JournalEntry] = self.journal.entries(ids).values()
+            if revisions is not None:
+                entries = [entry for entry in entries if entry.revision == revisions[entry.id]]
             pending = [PendingEntry(entry, "delete", entry.chunks, None) for entry in entries]
             with self._tidied():
                 self.journal.begin(pending)

@@ -9,6 +9,7 @@ from typing import Any
 
 from trivet.reports import VerifyReport
 from trivet.store.journal import JournalEntry
+from trivet.store.keys import document_key
 from trivet.store.points import PAYLOAD_CHECK, PAYLOAD_OWN, Chunk, point_id, point_ids
 from trivet.store.store import Store
 from trivet.store.writes import PAYLOAD_MARKS
@@ -81,20 +82,20 @@ class _Check:
     def _compare(self, page: Mapping[str, Mapping[str, Any]]) -> None:
         """Compare a page of points with the journal."""
         chunks = {id: read_chunk(payload) for id, payload in page.items()}
-        documents = {chunk.document for chunk in chunks.values() if chunk is not None}
+        documents = {chunk.key for chunk in chunks.values() if chunk is not None}
         entries = self._store.journal.entries(list(documents))
         for id, chunk in chunks.items():
-            entry = entries.get(chunk.document) if chunk is not None else None
+            entry = entries.get(chunk.key) if chunk is not None else None
             if chunk is None or entry is None or not self._belongs(id, chunk, entry):
                 self.orphans.add(id)
             elif _is_as_written(page[id], chunk, entry):
                 self._sound += 1
             else:
-                self.broken.add(chunk.document)
+                self.broken.add(chunk.key)
 
     def _belongs(self, id: str, chunk: Chunk, entry: JournalEntry) -> bool:
         inside = 0 <= chunk.sequence < entry.chunks
-        return inside and id == point_id(self._namespace, chunk.document, chunk.sequence)
+        return inside and id == point_id(self._namespace, chunk.key, chunk.sequence)
 
     def _find_missing(self) -> None:
         """Find the documents of which the engine lacks a chunk."""
@@ -119,7 +120,7 @@ class _Check:
         for answer in self._store.query(requests):
             found = {point.id: point.payload.get(PAYLOAD_OWN, {}) for point in answer}
             yield from (
-                own["document"]
+                document_key(own.get("tenant"), own["document"])
                 for id, own in found.items()
                 if "document" in own and id not in self.orphans
             )

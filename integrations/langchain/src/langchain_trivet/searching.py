@@ -1,0 +1,192 @@
+"""The searches of a LangChain vector store over an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.runnables.config import run_in_executor
+from langchain_core.vectorstores import VectorStore
+
+import trivet
+from langchain_trivet.documents import from_trivet
+from langchain_trivet.filters import AnyFilter, to_filter
+from langchain_trivet.keywords import refuse
+from langchain_trivet.plans import calibrated, spread
+from trivet.errors import InvalidInputError
+
+_TAKEN = "k, filter, modes, plan"
+
+
+class SearchableStore(VectorStore):
+    """What a vector store does to find documents.
+
+    Args:
+        index: that is searched.
+    """
+
+    def __init__(self, index: trivet.Index) -> None:
+        self._index = index
+
+    def search_many(
+        self, queries: Sequence[str], k: int = 4, **kwargs: Any
+    ) -> list[list[Document]]:
+        """As `similarity_search` for each query, in one forward pass and one request."""
+        return [[found for found, _ in each] for each in self._scored(queries, k, **kwargs)]
+
+    def search_many_by_type(
+        self,
+        search_type: str,
+        queries: Sequence[str],
+        k: int = 4,
+        *,
+        score_threshold: float | None = None,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        **kwargs: Any,
+    ) -> list[list[Document]]:
+        """As `search_many`, by one of LangChain's search types.
+
+        Raises:
+            InvalidInputError: a search type that does not exist.
+        """
+        if search_type == "similarity_score_threshold":
+            keywords, _ = calibrated(self._index, k, score_threshold, kwargs)
+        elif search_type == "mmr":
+            keywords = spread(self._index, k, fetch_k, lambda_mult, kwargs)
+        elif search_type == "similarity":
+            keywords = kwargs
+        else:
+            raise InvalidInputError(
+                "expected a search_type out of similarity, similarity_score_threshold, mmr; got "
+                f"{search_type!r}"
+            )
+        return self.search_many(queries, k, **keywords)
+
+    def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
+        """The k best documents.
+
+        Args:
+            query: a text.
+            k: documents wanted.
+            kwargs: `filter` (a mapping of metadata fields, a `qdrant_client.models.Filter`, or a
+                filter of `langchain_core.structured_query`), `modes` and `plan`, as in
+                `trivet.Index.search`.
+
+        Raises:
+            UnknownKeywordError: another keyword.
+            TrivetError: as `trivet.Index.search`.
+        """
+        return self.search_many([query], k, **kwargs)[0]
+
+    def similarity_search_with_score(
+        self, query: str, k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """As `similarity_search`, each document with the plan's score: the higher, the better."""
+        return self._scored([query], k, **kwargs)[0]
+
+    async def asimilarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
+        """As `similarity_search`."""
+        return [found for found, _ in await self._ascored(query, k, **kwargs)]
+
+    async def asimilarity_search_with_score(
+        self, query: str, k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """As `similarity_search_with_score`."""
+        return await self._ascored(query, k, **kwargs)
+
+    def similarity_search_with_relevance_scores(
+        self, query: str, k: int = 4, *, score_threshold: float | None = None, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """As `similarity_search`, each document with its relevance from 0 to 1.
+
+        Args:
+            query: a text.
+            k: documents wanted.
+            score_threshold: the least relevance.
+            kwargs: as in `similarity_search`.
+
+        Raises:
+            InvalidPlanError: a plan whose scores depend on what else was found (ranks, DBSF, BM25
+                alone): such scores have no threshold.
+        """
+        keywords, scale = calibrated(self._index, k, score_threshold, kwargs)
+        [found] = self._scored([query], k, **keywords)
+        return [(document, _relevance(score / scale)) for document, score in found]
+
+    async def asimilarity_search_with_relevance_scores(
+        self, query: str, k: int = 4, *, score_threshold: float | None = None, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """As `similarity_search_with_relevance_scores`."""
+        keywords, scale = calibrated(self._index, k, score_threshold, kwargs)
+        found = await self._ascored(query, k, **keywords)
+        return [(document, _relevance(score / scale)) for document, score in found]
+
+    def max_marginal_relevance_search(
+        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+    ) -> list[Document]:
+        """Documents that are relevant and repeat each other little, by their dense vectors.
+
+        Args:
+            query: a text.
+            k: documents wanted.
+            fetch_k: candidates that each leg brings; the choice is among the best 12·k of them.
+            lambda_mult: 1 asks for the most relevant alone, 0 for the most different alone.
+            kwargs: as in `similarity_search`.
+        """
+        keywords = spread(self._index, k, fetch_k, lambda_mult, kwargs)
+        return self.search_many([query], k, **keywords)[0]
+
+    async def amax_marginal_relevance_search(
+        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+    ) -> list[Document]:
+        """As `max_marginal_relevance_search`."""
+        keywords = spread(self._index, k, fetch_k, lambda_mult, kwargs)
+        return [found for found, _ in await self._ascored(query, k, **keywords)]
+
+    def _scored(
+        self,
+        queries: Sequence[str],
+        k: int,
+        *,
+        filter: AnyFilter | None = None,
+        modes: Sequence[str] | None = None,
+        plan: trivet.Plan | str | None = None,
+        **kwargs: Any,
+    ) -> list[list[tuple[Document, float]]]:
+        refuse("the search", kwargs, _TAKEN)
+        found = self._index.search_many(
+            queries, k=k, filter=to_filter(filter), modes=modes, plan=plan
+        )
+        return self._whole(found)
+
+    async def _ascored(
+        self,
+        query: str,
+        k: int,
+        *,
+        filter: AnyFilter | None = None,
+        modes: Sequence[str] | None = None,
+        plan: trivet.Plan | str | None = None,
+        **kwargs: Any,
+    ) -> list[tuple[Document, float]]:
+        refuse("the search", kwargs, _TAKEN)
+        hits = await self._index.asearch(
+            query, k=k, filter=to_filter(filter), modes=modes, plan=plan
+        )
+        [found] = await run_in_executor(None, self._whole, [hits])
+        return found
+
+    def _whole(self, found: list[list[trivet.Hit]]) -> list[list[tuple[Document, float]]]:
+        """The documents of hits, as they were added; one that was deleted meanwhile is left out."""
+        ids = dict.fromkeys(hit.id for hits in found for hit in hits)
+        stored = {document.id: document for document in self._index.get(list(ids))}
+        return [
+            [(from_trivet(stored[hit.id]), hit.score) for hit in hits if hit.id in stored]
+            for hits in found
+        ]
+
+
+def _relevance(score: float) -> float:
+    return min(1.0, max(0.0, score))

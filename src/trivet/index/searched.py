@@ -1,0 +1,151 @@
+"""The searches of an index: search, search_many, asearch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from trivet import tracing
+from trivet.index.arguments import checked_k, checked_queries, checked_timeout, chosen_plan
+from trivet.index.keywords import checked_keywords
+from trivet.index.stored import StoredDocuments
+from trivet.plan import Plan
+from trivet.query import Query
+from trivet.store.filters import payload_filter
+from trivet.types import Hit
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+    from trivet.index.search import Asked
+
+
+class SearchedDocuments(StoredDocuments):
+    """The part of an `Index` that finds documents."""
+
+    @checked_keywords
+    def search(
+        self,
+        query: str | Query,
+        *,
+        k: int = 10,
+        plan: Plan | str | None = None,
+        filter: models.Filter | Mapping[str, Any] | None = None,
+        modes: Sequence[str] | None = None,
+        chunks: bool = False,
+    ) -> list[Hit]:
+        """The k best documents for a query, best first.
+
+        Args:
+            query: a text or a `Query`.
+            k: documents wanted (chunks, if `chunks`).
+            plan: a `Plan`, or the name of a preset (`trivet.plan.PRESETS`); None = the one that
+                measured best for the legs that are searched.
+            filter: a `qdrant_client.models.Filter` (keys as stored: `metadata.year`), or a
+                mapping of metadata fields, such as `{"year": {"gte": 1990}, "lang": "en"}`.
+            modes: the legs to search; None = all that the index has. Not together with a plan.
+            chunks: return chunks, with id `"<document>#<sequence>"`, several of a document.
+
+        Raises:
+            InvalidQueryError: no text, or a blank one.
+            TextTooLongError: more tokens than the model reads.
+            InvalidInputError: k below 1 or beyond 10,000; both a plan and modes.
+            InvalidPlanError: no such preset, a leg that the index lacks, or a depth below k.
+            UnknownModeError: a mode that does not exist or that the index lacks.
+            InvalidFilterError: a filter that cannot be understood.
+        """
+        return self.search_many([query], k=k, plan=plan, filter=filter, modes=modes, chunks=chunks)[
+            0
+        ]
+
+    @checked_keywords
+    def search_many(
+        self,
+        queries: Sequence[str | Query],
+        *,
+        k: int = 10,
+        plan: Plan | str | None = None,
+        filter: models.Filter | Mapping[str, Any] | None = None,
+        modes: Sequence[str] | None = None,
+        chunks: bool = False,
+    ) -> list[list[Hit]]:
+        """As `search` for each query, in one forward pass and one request to the engine."""
+        asked = self._asked(queries, k, plan, filter, modes, chunks)
+        with tracing.retrieval([each.query.text for each in asked], k) as record:
+            return record(self._shared.answer(asked))
+
+    @checked_keywords
+    async def asearch(
+        self,
+        query: str | Query,
+        *,
+        k: int = 10,
+        plan: Plan | str | None = None,
+        filter: models.Filter | Mapping[str, Any] | None = None,
+        modes: Sequence[str] | None = None,
+        chunks: bool = False,
+        timeout_s: float | None = None,
+    ) -> list[Hit]:
+        """As `search`, without ever blocking the event loop.
+
+        Queries that wait at the same time are answered together, by one thread, in one forward
+        pass and one request to the engine. A search that is cancelled before its turn is not done.
+
+        Args:
+            query: as in `search`, like all that follows.
+            k: documents wanted.
+            plan: or the name of a preset.
+            filter: reaches every leg.
+            modes: the legs to search.
+            chunks: return chunks.
+            timeout_s: seconds to wait for the answer; None = as long as it takes.
+
+        Raises:
+            SearchTimeoutError: there was no answer in time.
+            IndexBusyError: more searches wait than may.
+            InvalidInputError: `timeout_s` is no number above 0, or as `search`.
+            TrivetError: as `search`.
+        """
+        seconds = checked_timeout(timeout_s)
+        [asked] = self._asked([query], k, plan, filter, modes, chunks)
+        with tracing.retrieval([asked.query.text], k) as record:
+            return record([await self._shared.worker.answer(asked, seconds)])[0]
+
+    @checked_keywords
+    def planned(
+        self,
+        *,
+        k: int = 10,
+        plan: Plan | str | None = None,
+        modes: Sequence[str] | None = None,
+    ) -> Plan:
+        """The plan that `search` follows with these arguments, to make another from.
+
+        Raises:
+            InvalidInputError, InvalidPlanError, UnknownModeError: as `search`.
+        """
+        manifest, depth = self._store.manifest, self._shared.settings.depth
+        return chosen_plan(plan, modes, manifest, checked_k(k), depth)
+
+    def _asked(
+        self,
+        queries: Sequence[str | Query],
+        k: int,
+        plan: Plan | str | None,
+        filter: models.Filter | Mapping[str, Any] | None,
+        modes: Sequence[str] | None,
+        chunks: bool,
+    ) -> list[Asked]:
+        # The door to qdrant_client: half a second that count, get and add do without.
+        from trivet.index.search import Asked, SearchOptions
+
+        self._scope.require_documents()
+        asked = checked_queries(queries)
+        hits = checked_k(k)
+        options = SearchOptions(
+            k=hits,
+            plan=chosen_plan(plan, modes, self._store.manifest, hits, self._shared.settings.depth),
+            filter=self._scope.narrowed(payload_filter(filter)),
+            chunks=chunks,
+        )
+        return [Asked(query, options) for query in asked]

@@ -1,0 +1,59 @@
+"""What an index works with: its store, its model, its settings and its search thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from trivet.config import Settings
+from trivet.embedding import Embedder
+from trivet.index.model import IndexModel
+from trivet.index.worker import SearchWorker
+from trivet.store.store import Store
+from trivet.types import Hit
+
+if TYPE_CHECKING:
+    from trivet.index.search import Asked
+
+
+class Shared:
+    """What all calls of an index have in common.
+
+    Attributes:
+        location: as given to `trivet.open`.
+        store: holds the documents.
+        model: found at the first embed.
+        settings: of this opening.
+        worker: answers the searches of event loops.
+
+    Args:
+        location: as above.
+        store: as above.
+        load_embedder: finds the model; called at the first embed.
+        settings: as above.
+    """
+
+    def __init__(
+        self,
+        location: str,
+        store: Store,
+        load_embedder: Callable[[], Embedder],
+        settings: Settings,
+    ) -> None:
+        self.location = location
+        self.store = store
+        self.model = IndexModel(store, load_embedder)
+        self.settings = settings
+        self.worker = SearchWorker(self.answer)
+
+    def answer(self, asked: Sequence[Asked]) -> list[list[Hit]]:
+        """The hits of each query, of one forward pass and one request to the engine."""
+        # The door to qdrant_client: half a second that count, get and add do without.
+        from trivet.index.search import answer
+
+        return answer(self.store, self.model, asked)
+
+    def close(self) -> None:
+        """Answer what waits, then flush and release everything; a second call does nothing."""
+        self.worker.close()
+        self.store.close()

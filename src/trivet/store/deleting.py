@@ -1,0 +1,63 @@
+"""Deletes documents by a filter, each one whole, as a deletion by ids does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trivet.errors import InvalidFilterError
+from trivet.store.store import Store
+from trivet.store.verifying import read_chunk
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+
+def delete_where(store: Store, where: models.Filter | None) -> int:
+    """Delete the documents of which a chunk matches.
+
+    A page of chunks after the other is found, and their documents are deleted. A document that is
+    replaced in between stays, as if it had been replaced after the deletion.
+
+    Args:
+        store: of the index.
+        where: what chunks match; None = all.
+
+    Returns:
+        How many documents are gone.
+
+    Raises:
+        InvalidFilterError: a filter that the engine does not know.
+        DocumentBusyError: another writer held one of them for too long; others may be gone.
+    """
+    deleted = 0
+    for page in store.engine.pages(where):
+        chunks = [read_chunk(payload) for payload in page.values()]
+        # A point that is no chunk is of no document: `verify` finds it.
+        revisions = {chunk.key: chunk.revision for chunk in chunks if chunk is not None}
+        deleted += store.delete(list(revisions), revisions)
+    return deleted
+
+
+def require_conditions(filter: models.Filter) -> None:
+    """Refuse a filter that every document passes, because nothing is in it.
+
+    Raises:
+        InvalidFilterError: there is no condition in it.
+    """
+    if not _has_conditions(filter):
+        raise InvalidFilterError(
+            "expected a filter with a condition, got an empty one, which every document passes: to "
+            "delete all documents, pass filter=trivet.ALL"
+        )
+
+
+def _has_conditions(filter: models.Filter) -> bool:
+    """Whether a condition is anywhere in a filter, filters within it included."""
+    from qdrant_client import models
+
+    clauses: list[object] = []
+    for clause in (filter.must, filter.must_not, filter.should):
+        clauses += clause if isinstance(clause, list) else [] if clause is None else [clause]
+    if filter.min_should is not None:
+        clauses += filter.min_should.conditions
+    return any(not isinstance(c, models.Filter) or _has_conditions(c) for c in clauses)
