@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
+from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, with_thoughts
 from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
@@ -54,6 +55,7 @@ class Asked:
 
     query: Query
     options: SearchOptions
+    thoughts: AskedThoughts | None = None
 
 
 def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list[Hit]]:
@@ -65,22 +67,32 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     if not asked:
         return []
     needed = {mode for each in asked for mode in each.options.plan.legs}
+    if any(each.thoughts for each in asked):
+        needed |= {mode for mode in [meaning_mode(store.manifest)] if mode}
     by_model = [mode for mode in store.manifest.model_modes if mode in needed]
     embedded: Representations | None = None
+    full: Representations | None = None
     if by_model:
         try:
             embedder = model.proved().only(by_model)
-            embedded = model.tokens.small(embedder.embed_queries([a.query for a in asked]))
+            full = embedder.embed_queries([a.query for a in asked])
+            embedded = model.tokens.small(full)
         except TextTooLongError as error:
             raise TextTooLongError(
                 f"{str(error).partition(':')[0]}: shorten the query, or search with "
                 'modes=["sparse"]'
             ) from error
+    kept = consider(store.manifest, model, asked, full)
     while True:
         manifest = store.manifest
         legs = _query_legs(manifest, asked, embedded, model.tokens)
+        legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
         try:
-            return _answer(store, legs, [each.options for each in asked])
+            hits = _answer(store, legs, [each.options for each in asked])
+            return [
+                each.thoughts.plain if each.thoughts and i not in kept else found
+                for i, (each, found) in enumerate(zip(asked, hits, strict=True))
+            ]
         except StoreError as error:
             # A leg may have been weighted anew, under another name, while we asked: by another
             # thread, or on another machine.

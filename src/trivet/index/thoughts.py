@@ -158,6 +158,29 @@ def consider(
     return kept
 
 
+def with_thoughts(
+    legs: Sequence[dict[Mode, LegQuery]],
+    asked: Sequence[Asked],
+    kept: Mapping[int, KeptThoughts],
+    manifest: Manifest,
+    tokens: IndexTokens,
+) -> list[dict[Mode, LegQuery]]:
+    """The legs of queries with what was kept of their thoughts.
+
+    Those whose thoughts were all dropped have no legs: their answer is there already. Where MaxSim
+    puts the best of another ranking in order, it does so by the plain query, as a reranker would.
+    """
+    joined = []
+    for i, (row, each) in enumerate(zip(legs, asked, strict=True)):
+        plan = each.options.plan
+        plain: list[Mode] = ["multi"] if plan.rescore is not None else []
+        if each.thoughts is None:
+            joined.append(row)
+        else:
+            joined.append(kept[i].joined(row, manifest, tokens, plain) if i in kept else {})
+    return joined
+
+
 def liken(
     manifest: Manifest,
     query: str,

@@ -105,7 +105,9 @@ class CacheFile:
         if isinstance(error, sqlite3.OperationalError):
             self._give_up(error)
             return
-        logger.warning("the cache of thoughts in %s is damaged and begun anew: %s", self.path, error)
+        logger.warning(
+            "the cache of thoughts in %s is damaged and begun anew: %s", self.path, error
+        )
         try:
             self.path.unlink(missing_ok=True)  # thoughts cost little, and are personal data
         except OSError as failure:

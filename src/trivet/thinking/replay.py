@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
@@ -111,19 +112,13 @@ class Recording:
             try:
                 self._append(lines)
             except OSError as error:
-                return _noted(result, f"not recorded: {error}")
+                return replace(result, reason=f"not recorded: {error}")
         return result
 
     def _append(self, lines: str) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with self._writing, os.fdopen(descriptor, "a", encoding="utf-8") as file:
             file.write(lines)
-
-
-def _noted(result: ThinkResult, reason: str) -> ThinkResult:
-    from dataclasses import replace
-
-    return replace(result, reason=reason)
 
 
 def _rows(query: str, result: ThinkResult) -> Iterator[dict[str, Any]]:
