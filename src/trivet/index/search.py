@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
+from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, with_thoughts
 from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
@@ -54,6 +55,7 @@ class Asked:
 
     query: Query
     options: SearchOptions
+    thoughts: AskedThoughts | None = None
 
 
 def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list[Hit]]:
@@ -64,12 +66,19 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     """
     if not asked:
         return []
-    embedded = embedded_queries(store, model, asked)
+    full = embedded_queries(store, model, asked)
+    kept = consider(store.manifest, model, asked, full)
+    embedded = None if full is None else model.tokens.small(full)
     while True:
         manifest = store.manifest
         legs = query_legs(manifest, asked, embedded, model.tokens)
+        legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
         try:
-            return _answer(store, legs, [each.options for each in asked])
+            hits = _answer(store, legs, [each.options for each in asked])
+            return [
+                each.thoughts.plain if each.thoughts and i not in kept else found
+                for i, (each, found) in enumerate(zip(asked, hits, strict=True))
+            ]
         except StoreError as error:
             # A leg may have been weighted anew, under another name, while we asked: by another
             # thread, or on another machine.
@@ -81,18 +90,21 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
 def embedded_queries(
     store: Store, model: IndexModel, asked: Sequence[Asked]
 ) -> Representations | None:
-    """The legs that the model makes of the queries, as far as their plans need them.
+    """The legs that the model makes of the queries, as far as plans and thoughts need them.
+
+    Token vectors are the model's own, not yet as the index stores them.
 
     Raises:
         TextTooLongError: a query is longer than the model reads.
     """
     needed = {mode for each in asked for mode in each.options.plan.legs}
+    if any(each.thoughts for each in asked):
+        needed |= {mode for mode in [meaning_mode(store.manifest)] if mode}
     by_model = [mode for mode in store.manifest.model_modes if mode in needed]
     if not by_model:
         return None
     try:
-        embedder = model.proved().only(by_model)
-        return model.tokens.small(embedder.embed_queries([a.query for a in asked]))
+        return model.proved().only(by_model).embed_queries([a.query for a in asked])
     except TextTooLongError as error:
         raise TextTooLongError(
             f'{str(error).partition(":")[0]}: shorten the query, or search with modes=["sparse"]'
