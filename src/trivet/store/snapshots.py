@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
-from functools import partial
 from typing import Any
 
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 
 from trivet.config import ServerSettings
 from trivet.errors import IndexDamagedError, InvalidInputError, NotAnIndexError, StoreError
@@ -26,12 +25,12 @@ from trivet.store.retrying import Timing
 from trivet.store.server_collection import ServerCollection
 from trivet.store.server_points import Payload, ServerPoints
 from trivet.store.server_writer import is_value
+from trivet.store.snapshot_files import SnapshotFiles
 from trivet.store.store import PATIENCE_S, Store
 
 logger = logging.getLogger(__name__)
 
 RECORDS_SUFFIX = "__snapshots"
-POLL_S = 0.2
 
 
 class ServerSnapshots:
@@ -61,9 +60,9 @@ class ServerSnapshots:
         self._url = url
         self._name = DEFAULT_COLLECTION if collection is None else collection
         self._settings = settings
-        self._timeout_s = timeout_s
         patient = settings.model_copy(update={"timeout_s": max(settings.timeout_s, timeout_s)})
         self._connection: Connection = connect(url, patient, self._timing)
+        self._files = SnapshotFiles(self._connection, timeout_s)
         self._records = ServerCollection(self._connection, self._name + RECORDS_SUFFIX)
 
     def take(self) -> Snapshot:
@@ -94,12 +93,13 @@ class ServerSnapshots:
         """The snapshots whose files are both there, oldest first."""
         if not self._records.exists():
             return []
-        files = {*self._files(self._name), *self._files(self._name + JOURNAL_SUFFIX)}
-        records = (_read(payload) for page in self._stored().pages() for payload in page.values())
-        whole = [
-            snapshot for snapshot, _ in records if {snapshot.points, snapshot.journal} <= files
-        ]
-        return sorted(whole, key=lambda snapshot: (snapshot.created, snapshot.id))
+        files = {
+            *self._files.listed(self._name),
+            *self._files.listed(self._name + JOURNAL_SUFFIX),
+        }
+        kept = [_read(payload)[0] for page in self._stored().pages() for payload in page.values()]
+        whole = [one for one in kept if {one.points, one.journal} <= files]
+        return sorted(whole, key=lambda one: (one.created, one.id))
 
     def delete(self, id: str) -> None:
         """Delete a snapshot; what is gone already does not matter.
@@ -134,14 +134,14 @@ class ServerSnapshots:
                 "name; delete it first, or restore into= another one"
             )
         journal = ServerCollection(self._connection, name + JOURNAL_SUFFIX)
-        self._recover(journal, self._name + JOURNAL_SUFFIX, snapshot.journal)
+        self._files.recover(journal.name, self._name + JOURNAL_SUFFIX, snapshot.journal)
         stored = ServerPoints(journal, models.WriteOrdering.STRONG)
         # Of the writer that made the snapshot, and kept all others out.
         stored.delete_where(models.Filter(must=[is_value("kind", "lock")]))
         is_document = models.Filter(must=[is_value("kind", "document")])
         _require_count(journal, stored.count(is_document), snapshot.documents)
         try:
-            self._recover(points, self._name, snapshot.points)
+            self._files.recover(name, self._name, snapshot.points)
             counted = ServerPoints(points, models.WriteOrdering.MEDIUM).count()
             _require_count(points, counted, snapshot.chunks)
             if points.read_manifest() != manifest:
@@ -178,7 +178,7 @@ class ServerSnapshots:
         )
         with self._deleted_on_error(snapshot) as made:
             for kind, name in (("points", self._name), ("journal", self._name + JOURNAL_SUFFIX)):
-                file = self._make(name, store.journal.renew)
+                file = self._files.make(name, store.journal.renew)
                 size_bytes = made[-1].size_bytes + file.size
                 grown = replace(made[-1], size_bytes=size_bytes)
                 made.append(
@@ -190,60 +190,11 @@ class ServerSnapshots:
             store.journal.renew()
         return made[-1]
 
-    def _make(self, name: str, renew: Callable[[], None]) -> models.SnapshotDescription:
-        """Let the server make a file of a collection, and wait for it."""
-        before = set(self._files(name))
-
-        def ask(client: QdrantClient) -> None:
-            # Not twice where only the answer to the first request was lost.
-            if not {file.name for file in client.list_snapshots(name)} - before:
-                client.create_snapshot(name, wait=False)
-
-        self._connection.call(f"make a snapshot of {name!r}", ask)
-        started_s = self._timing.monotonic()
-        while True:
-            files = self._files(name)
-            # The checksum comes last.
-            new = [file for file in files.values() if file.name not in before and file.checksum]
-            if new:
-                return max(new, key=lambda file: (file.creation_time or "", file.name))
-            if self._timing.monotonic() - started_s > self._timeout_s:
-                raise StoreError(
-                    f"expected a snapshot of {name!r} within {self._timeout_s:.0f} s, got none: "
-                    "see the server's log and the room on its disk, or give it more timeout_s"
-                )
-            renew()
-            self._timing.sleep(POLL_S)
-
-    def _recover(self, collection: ServerCollection, source: str, file: str) -> None:
-        """Make a collection of a file."""
-        described = self._files(source).get(file)
-        location = f"{self._settings.snapshots_url.rstrip('/')}/{source}/{file}"
-        self._connection.call(
-            f"restore {collection.name!r} from {location} (ServerSettings.snapshots_url says "
-            "where it keeps snapshots)",
-            lambda client: client.recover_snapshot(
-                collection.name,
-                location,
-                checksum=None if described is None else described.checksum,
-                priority=models.SnapshotPriority.SNAPSHOT,
-            ),
-        )
-
-    def _files(self, name: str) -> dict[str, models.SnapshotDescription]:
-        """The files that the server keeps of a collection."""
-        listed = self._connection.call(
-            f"list the snapshots of {name!r}", lambda client: client.list_snapshots(name)
-        )
-        return {file.name: file for file in listed}
-
     def _delete_files(self, snapshot: Snapshot) -> None:
         named = ((self._name, snapshot.points), (self._name + JOURNAL_SUFFIX, snapshot.journal))
         for name, file in named:
-            if file and file in self._files(name):
-                self._connection.call(
-                    f"delete the snapshot {file}", partial(_delete_file, name=name, file=file)
-                )
+            if file and file in self._files.listed(name):
+                self._files.delete(name, file)
 
     @contextmanager
     def _deleted_on_error(self, snapshot: Snapshot) -> Iterator[list[Snapshot]]:
@@ -288,10 +239,6 @@ def _require_count(collection: ServerCollection, came: int, expected: int) -> No
             f"expected {expected} entries in {collection.name!r} after it was restored, got "
             f"{came}: restore another snapshot"
         )
-
-
-def _delete_file(client: QdrantClient, *, name: str, file: str) -> None:
-    client.delete_snapshot(name, file)
 
 
 def _read(payload: Payload) -> tuple[Snapshot, dict[str, Any]]:
