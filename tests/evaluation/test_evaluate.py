@@ -105,8 +105,7 @@ def trivet_with_default(index: trivet.Index, plan: Plan) -> trivet.Index:
         def __init__(self) -> None:
             self.__dict__ = index.__dict__
 
-        @property
-        def default_plan(self) -> Plan:
+        def planned(self) -> Plan:
             return plan
 
     return Other()

@@ -149,6 +149,35 @@ def eval_command(
     )
 
 
+@app.command("mcp")
+def mcp_command(
+    index: IndexFolder,
+    http: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Listen at http://HOST:PORT/mcp. [else stdio]"),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A name by which clients reach another host."),
+    ] = None,
+    max_hits: Annotated[
+        int, typer.Option(metavar="N", min=1, max=100, help="The most passages of an answer.")
+    ] = 10,
+    max_bytes: Annotated[
+        int, typer.Option(metavar="N", min=1000, help="The most bytes of an answer.")
+    ] = 40_000,
+    about: Annotated[
+        str, typer.Option(metavar="TEXT", help="What the documents are about, for the model.")
+    ] = "",
+) -> None:
+    """Serve an index to agents (Model Context Protocol): tools that search and read, no more."""
+    from trivet.cli.serving import serve_index
+    from trivet.mcp.limits import Limits
+
+    limits = Limits(max_hits, max_bytes)
+    serve_index(index, http=http, allowed=allow_host, limits=limits, about=about)
+
+
 @app.command("optimize")
 def optimize_command(
     index: IndexFolder,

@@ -34,7 +34,7 @@ def candidates(index: Index, own: Mapping[str, Plan], depth: int) -> dict[str, P
     taken = [name for name in own if name in known or name == UNNAMED_DEFAULT]
     if taken:
         raise InvalidInputError(f"expected a name of its own for a plan, got {taken[0]!r}")
-    default = index.default_plan
+    default = index.planned()
     same = next((name for name, plan in known.items() if plan == default), UNNAMED_DEFAULT)
     ordered = {same: default, **known}
     deep = {name: _deepened(plan, depth) for name, plan in ordered.items()}
