@@ -105,9 +105,8 @@ def trivet_with_default(index: trivet.Index, plan: Plan) -> trivet.Index:
         def __init__(self) -> None:
             self.__dict__ = index.__dict__
 
-        @property
-        def default_plan(self) -> Plan:
-            return plan
+        def planned(self, **wanted: object) -> Plan:
+            return super().planned(**wanted) if wanted else plan
 
     return Other()
 

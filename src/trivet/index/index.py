@@ -37,11 +37,6 @@ class Index(SearchedDocuments):
         """
         return Index(self._shared, self._scope.of(name))
 
-    @property
-    def default_plan(self) -> Plan:
-        """The plan of a search that names neither a plan nor modes."""
-        return chosen_plan(None, None, self._store.manifest, 1, self._settings.depth)
-
     def describe(self) -> IndexInfo:
         """What the index is: engine, sizes, spaces, model."""
         return describe(self._shared.location, self._store, self._scope)
