@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from trivet.fencing import fence_for
@@ -102,7 +103,7 @@ def search_answer(hits: Sequence[Hit], max_bytes: int) -> SearchAnswer:
     longest = max((len(passage.text) for passage in whole), default=0)
     for count in range(len(whole), 0, -1):
         if fits(count, LEAST_CHARACTERS):
-            return cut(count, _most(lambda n, count=count: fits(count, n), longest))
+            return cut(count, _most(partial(fits, count), longest))
     return cut(0, 0)
 
 
