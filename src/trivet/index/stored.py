@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from trivet.errors import InvalidInputError
@@ -13,9 +13,10 @@ from trivet.index.keywords import checked_keywords
 from trivet.index.shared import Shared
 from trivet.index.vectors import GivenVectors, ModelVectors, VectorSource
 from trivet.reports import IngestReport
-from trivet.store.deleting import delete_where, require_conditions
+from trivet.store.deleting import checked_where, delete_where
 from trivet.store.filters import payload_filter
-from trivet.store.scope import ALL, Everything, Scope
+from trivet.store.matching import matching_keys
+from trivet.store.scope import Everything, Scope
 from trivet.types import Document, Representations
 
 if TYPE_CHECKING:
@@ -143,10 +144,7 @@ class StoredDocuments:
             self._scope.require_one()
             return self._store.delete([self._scope.key(id) for id in checked_ids(ids)])
         self._scope.require_documents()
-        where = None if filter is ALL else payload_filter(filter)
-        if where is not None:
-            require_conditions(where)
-        return delete_where(self._store, self._scope.narrowed(where))
+        return delete_where(self._store, self._scope.narrowed(checked_where(filter)))
 
     @checked_keywords
     def get(self, ids: Sequence[str]) -> list[Document]:
@@ -159,6 +157,27 @@ class StoredDocuments:
         keys = [self._scope.key(id) for id in checked_ids(ids)]
         chunks = self._store.chunks(list(dict.fromkeys(keys)))
         return [put_together(chunks[key]) for key in keys if key in chunks]
+
+    @checked_keywords
+    def documents(
+        self, *, filter: models.Filter | Mapping[str, Any] | None = None
+    ) -> Iterator[Document]:
+        """The stored documents that a filter selects, in no order; read as they are asked for.
+
+        Args:
+            filter: as in `search`; None = all documents (of the tenant).
+
+        Raises:
+            InvalidFilterError: a filter that cannot be understood.
+            TenantError: the index has tenants, and none is chosen.
+        """
+        self._scope.require_documents()
+        return self._listed(self._scope.narrowed(payload_filter(filter)))
+
+    def _listed(self, where: models.Filter | None) -> Iterator[Document]:
+        for keys in matching_keys(self._store, where):
+            chunks = self._store.chunks(keys)
+            yield from (put_together(chunks[key]) for key in keys if key in chunks)
 
     def count(self) -> int:
         """Documents stored."""
