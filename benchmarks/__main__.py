@@ -7,6 +7,7 @@ import argparse
 from benchmarks import (
     embedding_speed,
     engine_speed,
+    frameworks,
     languages,
     limit,
     modes,
@@ -18,6 +19,7 @@ from benchmarks import (
 
 ALL = {
     "engine_speed": engine_speed,
+    "frameworks": frameworks,
     "embedding_speed": embedding_speed,
     "precision": precision,
     "modes": modes,
