@@ -21,7 +21,8 @@ class Settings(BaseModel):
     Attributes:
         chunk_tokens: the most tokens of a chunk, markers and title included; None = as many as
             the model reads.
-        depth: candidates that each leg of a hybrid search brings (more if k asks for more).
+        depth: candidates that each leg of a search brings where no plan says (more if k asks for
+            more); None = 30 beside token vectors, else 100.
         tokens: how token vectors are stored: "compact" takes 64 bytes each, "full" is as the model
             makes them; None = as stored, for a new index "compact". Fixed like `chunk_tokens`.
         batch_chunks: chunks that are embedded, written and committed together.
@@ -31,8 +32,7 @@ class Settings(BaseModel):
 
     chunk_tokens: int | None = Field(default=None, ge=16)
     tokens: Literal["compact", "full"] | None = None
-    # Depth 30 gave the same nDCG@10 on fifteen collections; 100 keeps deep recall.
-    depth: int = Field(default=100, ge=1, le=10_000)
+    depth: int | None = Field(default=None, ge=1, le=10_000)
     batch_chunks: int = Field(default=256, ge=1, le=4096)
 
 

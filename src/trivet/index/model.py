@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from trivet.embedding import Embedder
 from trivet.index.canary import make_canaries, require_same_canaries
+from trivet.index.guard import ThoughtGuard
 from trivet.index.tokens import IndexTokens, stored_space
 from trivet.store.manifest import Manifest
 from trivet.store.store import Store
@@ -21,6 +22,7 @@ class IndexModel:
 
     Attributes:
         tokens: how its token vectors are stored.
+        guard: how like a query its thoughts have to be.
 
     Args:
         store: of the index.
@@ -33,6 +35,7 @@ class IndexModel:
         self._embedder: Embedder | None = None
         self._proved = False
         self.tokens = IndexTokens(store, self.found)
+        self.guard = ThoughtGuard(store, self)
         self._loading = threading.Lock()
 
     def found(self) -> Embedder:

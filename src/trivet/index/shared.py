@@ -10,6 +10,7 @@ from trivet.embedding import Embedder
 from trivet.index.model import IndexModel
 from trivet.index.worker import SearchWorker
 from trivet.store.store import Store
+from trivet.thinking.threads import DaemonThreads
 from trivet.types import Hit
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Shared:
         model: found at the first embed.
         settings: of this opening.
         worker: answers the searches of event loops.
+        thinking: the threads that thinkers run in.
 
     Args:
         location: as above.
@@ -45,6 +47,7 @@ class Shared:
         self.model = IndexModel(store, load_embedder)
         self.settings = settings
         self.worker = SearchWorker(self.answer)
+        self.thinking = DaemonThreads()
 
     def answer(self, asked: Sequence[Asked]) -> list[list[Hit]]:
         """The hits of each query, of one forward pass and one request to the engine."""
@@ -52,6 +55,11 @@ class Shared:
         from trivet.index.search import answer
 
         return answer(self.store, self.model, asked)
+
+    def prepare_thinking(self) -> None:
+        """Find the guard of thoughts, once, while a thinker thinks."""
+        if not self.model.guard.is_found:
+            self.thinking.start(self.model.guard.least)
 
     def close(self) -> None:
         """Answer what waits, then flush and release everything; a second call does nothing."""

@@ -13,10 +13,10 @@ from trivet.index.keywords import checked_keywords
 from trivet.index.shared import Shared
 from trivet.index.vectors import GivenVectors, ModelVectors, VectorSource
 from trivet.reports import IngestReport
-from trivet.store.deleting import delete_where, require_conditions
+from trivet.store.deleting import checked_where, delete_where
 from trivet.store.filters import payload_filter
 from trivet.store.matching import matching_keys
-from trivet.store.scope import ALL, Everything, Scope
+from trivet.store.scope import Everything, Scope
 from trivet.types import Document, Representations
 
 if TYPE_CHECKING:
@@ -144,10 +144,7 @@ class StoredDocuments:
             self._scope.require_one()
             return self._store.delete([self._scope.key(id) for id in checked_ids(ids)])
         self._scope.require_documents()
-        where = None if filter is ALL else payload_filter(filter)
-        if where is not None:
-            require_conditions(where)
-        return delete_where(self._store, self._scope.narrowed(where))
+        return delete_where(self._store, self._scope.narrowed(checked_where(filter)))
 
     @checked_keywords
     def get(self, ids: Sequence[str]) -> list[Document]:

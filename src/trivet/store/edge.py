@@ -80,6 +80,11 @@ class EdgeEngine:
         return f"qdrant-edge {version('qdrant-edge-py')}"
 
     @property
+    def is_near(self) -> bool:
+        """Its vectors are at hand, in this process."""
+        return True
+
+    @property
     def adds_spaces(self) -> bool:
         """A named vector can be added beside stored points."""
         return True
@@ -109,7 +114,7 @@ class EdgeEngine:
         """Answer all queries in one planned batch."""
         batch = edge.QueryBatchRequest([query_request(request) for request in requests])
         answers = self._read(lambda shard: shard.query_batch(batch))
-        return [[FoundPoint(str(p.id), p.score, p.payload or {}) for p in a] for a in answers]
+        return [[_found(point) for point in answer] for answer in answers]
 
     def count(self) -> int:
         """Points stored."""
@@ -259,6 +264,11 @@ class EdgeEngine:
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[i : i + WRITE_BATCH] for i in range(0, len(items), WRITE_BATCH))
+
+
+def _found(point: edge.ScoredPoint) -> FoundPoint:
+    vectors = point.vector if isinstance(point.vector, dict) else {}
+    return FoundPoint(str(point.id), point.score, point.payload or {}, vectors)
 
 
 def _named(vectors: object, names: Collection[str]) -> dict[str, Any]:

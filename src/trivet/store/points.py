@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -139,11 +139,19 @@ class Point:
 
 @dataclass(frozen=True)
 class FoundPoint:
-    """A point as a search returns it."""
+    """A point as a search returns it.
+
+    Attributes:
+        id: of the point.
+        score: of the search.
+        payload: as far as it was asked for.
+        vectors: by name, those that were asked for.
+    """
 
     id: str
     score: float
     payload: Mapping[str, Any]
+    vectors: Mapping[str, Any] = field(default_factory=dict)
 
 
 def point_id(namespace: uuid.UUID, key: str, sequence: int) -> str:
