@@ -12,6 +12,7 @@ from benchmarks import (
     modes,
     precision,
     quality,
+    thoughts,
     token_pooling,
 )
 
@@ -23,6 +24,7 @@ ALL = {
     "limit": limit,
     "languages": languages,
     "token_pooling": token_pooling,
+    "thoughts": thoughts,
     "quality": quality,
 }
 
