@@ -14,6 +14,7 @@ from benchmarks import (
     mteb_limit,
     precision,
     quality,
+    thoughts,
     token_pooling,
 )
 
@@ -27,6 +28,7 @@ ALL = {
     "mteb_limit": mteb_limit,
     "languages": languages,
     "token_pooling": token_pooling,
+    "thoughts": thoughts,
     "quality": quality,
 }
 
