@@ -14,7 +14,11 @@ from benchmarks import (
     mteb_limit,
     precision,
     quality,
+<<<<<<< HEAD
     thoughts,
+=======
+    store,
+>>>>>>> hB
     token_pooling,
 )
 
@@ -28,7 +32,11 @@ ALL = {
     "mteb_limit": mteb_limit,
     "languages": languages,
     "token_pooling": token_pooling,
+<<<<<<< HEAD
     "thoughts": thoughts,
+=======
+    "store": store,
+>>>>>>> hB
     "quality": quality,
 }
 
