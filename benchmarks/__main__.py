@@ -7,6 +7,7 @@ import argparse
 from benchmarks import (
     embedding_speed,
     engine_speed,
+    frameworks,
     languages,
     limit,
     modes,
@@ -14,11 +15,13 @@ from benchmarks import (
     precision,
     quality,
     store,
+    thoughts,
     token_pooling,
 )
 
 ALL = {
     "engine_speed": engine_speed,
+    "frameworks": frameworks,
     "embedding_speed": embedding_speed,
     "precision": precision,
     "modes": modes,
@@ -26,6 +29,7 @@ ALL = {
     "mteb_limit": mteb_limit,
     "languages": languages,
     "token_pooling": token_pooling,
+    "thoughts": thoughts,
     "store": store,
     "quality": quality,
 }
