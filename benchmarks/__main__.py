@@ -14,6 +14,8 @@ from benchmarks import (
     mteb_limit,
     precision,
     quality,
+    store,
+    thoughts,
     token_pooling,
 )
 
@@ -27,6 +29,8 @@ ALL = {
     "mteb_limit": mteb_limit,
     "languages": languages,
     "token_pooling": token_pooling,
+    "thoughts": thoughts,
+    "store": store,
     "quality": quality,
 }
 
