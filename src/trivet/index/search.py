@@ -74,7 +74,7 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
         legs = query_legs(manifest, asked, embedded, model.tokens)
         legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
         try:
-            hits = _answer(store, legs, [each.options for each in asked])
+            hits = answer_legs(store, legs, [each.options for each in asked])
             return [
                 each.thoughts.plain if each.thoughts and i not in kept else found
                 for i, (each, found) in enumerate(zip(asked, hits, strict=True))
@@ -145,9 +145,10 @@ def query_legs(
     ]
 
 
-def _answer(
+def answer_legs(
     store: Store, legs: Sequence[Mapping[Mode, LegQuery]], options: Sequence[SearchOptions]
 ) -> list[list[Hit]]:
+    """The hits of each query, whose vectors are there."""
     hits: list[list[Hit]] = [[] for _ in legs]
     asking = {
         i: planned
