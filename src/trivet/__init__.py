@@ -3,7 +3,11 @@
 from trivet.config import Lexical, ServerSettings, Settings
 from trivet.embedding import CallPolicy, Embedder, Reranker
 from trivet.errors import TrivetError
+<<<<<<< HEAD
 from trivet.index import Index, adopt, open, repair, restore
+=======
+from trivet.index import Index, Snapshots, open, repair, restore
+>>>>>>> hB
 from trivet.packing import Citation, Packed, pack
 from trivet.plan import Plan
 from trivet.query import Example, Query
@@ -29,6 +33,7 @@ __all__ = [
     "Reranker",
     "ServerSettings",
     "Settings",
+    "Snapshots",
     "Space",
     "TrivetError",
     "adopt",

@@ -133,6 +133,7 @@ def eval_command(
         Path | None,
         typer.Option(metavar="FILE", help="Write each query's scores (TSV)."),
     ] = None,
+    tenant: Tenant = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge every leg and preset on your own queries, and say whether to leave the default."""
@@ -145,6 +146,7 @@ def eval_command(
         metrics=metric,
         picture=plot,
         per_query=per_query,
+        tenant=tenant,
         as_json=as_json,
     )
 
@@ -164,18 +166,19 @@ def mcp_command(
         int, typer.Option(metavar="N", min=1, max=100, help="The most passages of an answer.")
     ] = 10,
     max_bytes: Annotated[
-        int, typer.Option(metavar="N", min=1000, help="The most bytes of an answer.")
+        int, typer.Option(metavar="N", min=2000, help="The most bytes of an answer.")
     ] = 40_000,
     about: Annotated[
         str, typer.Option(metavar="TEXT", help="What the documents are about, for the model.")
     ] = "",
+    tenant: Tenant = None,
 ) -> None:
     """Serve an index to agents (Model Context Protocol): tools that search and read, no more."""
     from trivet.cli.serving import serve_index
     from trivet.mcp.limits import Limits
 
     limits = Limits(max_hits, max_bytes)
-    serve_index(index, http=http, allowed=allow_host, limits=limits, about=about)
+    serve_index(index, http=http, allowed=allow_host, limits=limits, about=about, tenant=tenant)
 
 
 @app.command("optimize")

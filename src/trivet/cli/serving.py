@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import trivet
-from trivet.cli.searching import require_index
+from trivet.cli.searching import of_tenant, require_index
 from trivet.errors import MissingExtraError
 from trivet.mcp.limits import Limits
 
@@ -20,6 +20,7 @@ def serve_index(
     allowed: Sequence[str] | None,
     limits: Limits,
     about: str,
+    tenant: str | None,
 ) -> None:
     """Answer the tools `search` and `fetch` until stdin ends, or over HTTP.
 
@@ -29,6 +30,7 @@ def serve_index(
         allowed: names by which clients reach the host.
         limits: of every answer.
         about: what the documents are about.
+        tenant: whose documents; None in an index without tenants.
 
     Raises:
         NotAnIndexError: there is no index.
@@ -50,7 +52,7 @@ def serve_index(
     if http is not None:
         security(parsed_address(http)[0], allowed or ())  # wrong ones show before the index opens
     with trivet.open(location) as index:
-        server = build_server(index, limits=limits, about=about)
+        server = build_server(of_tenant(index, tenant), limits=limits, about=about)
         if http is None:
             serve_stdio(server)
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from trivet.errors import InvalidInputError
 
 MOST_HITS = 100
-LEAST_BYTES = 1_000
+LEAST_BYTES = 2_000
 USUAL_HITS = 5
 
 
@@ -17,8 +17,7 @@ class Limits:
 
     Attributes:
         max_hits: passages of one search.
-        max_bytes: of all passages of an answer, in UTF-8, with their ids and metadata, counted in
-            both of its forms.
+        max_bytes: of an answer in UTF-8, both of its forms together.
 
     Raises:
         InvalidInputError: a bound out of range.

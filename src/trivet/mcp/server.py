@@ -18,10 +18,10 @@ from trivet.index import Index
 from trivet.mcp.answers import (
     FetchAnswer,
     SearchAnswer,
-    fenced_document,
-    fenced_passages,
     fetch_answer,
+    fetch_text,
     search_answer,
+    search_text,
 )
 from trivet.mcp.limits import Limits
 
@@ -70,7 +70,7 @@ def build_server(index: Index, *, limits: Limits | None = None, about: str = "")
         with _told():
             hits = await index.asearch(query, k=k, timeout_s=TIMEOUT_S)
         answer = search_answer(hits, bounds.max_bytes)
-        return _result(fenced_passages(answer), asdict(answer))
+        return _result(search_text(answer), asdict(answer))
 
     async def fetch(
         id: Annotated[str, Field(description="Of a document, as search gave it.", min_length=1)],
@@ -86,7 +86,7 @@ def build_server(index: Index, *, limits: Limits | None = None, about: str = "")
                 f"expected start below {len(document.text)}, the document's length, got {start}"
             )
         answer = fetch_answer(document, start, bounds.max_bytes)
-        return _result(fenced_document(answer), asdict(answer))
+        return _result(fetch_text(answer), asdict(answer))
 
     for tool, title, description in ((search, "Search", SEARCH), (fetch, "Fetch", FETCH)):
         server.add_tool(
