@@ -13,7 +13,7 @@ from pytest_socket import disable_socket, socket_allow_hosts
 
 ROOT = Path(__file__).parents[1]
 # Tests import the builders beside this file: `from checkpoints import Recipe`.
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "store")]
+sys.path[:0] = [str(Path(__file__).parent / part) for part in (".", "store", "drift")]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@
     │   ├── InvalidPlanError                    its plan
     │   ├── TenantError                         no tenant named, or one that cannot be
     │   ├── InsecureConnectionError             a secret would travel in the clear
+    │   ├── JudgementsError                     queries and judgements that nothing can be judged by
     │   ├── UnknownModeError                    a mode that does not exist, or that the index lacks
     │   ├── UnknownTaskError                    a task that the model has no wording for
     │   ├── InstructionError                    an instruction that the model has no place for
@@ -16,6 +17,14 @@
     ├── DocumentExistsError (ValueError)        `add` of an id that holds other content
     ├── SpaceMismatchError (ValueError)         vectors of two spaces would meet
     ├── SettingsMismatchError (ValueError)      settings other than the index was made with
+    ├── DriftError (ValueError)                 a drift map that cannot be had
+    │   ├── PairsError                          pairs that no map can be fitted to
+    │   ├── UnmappableSpaceError                spaces that no map leads between
+    │   └── DriftMapFileError                   files that hold no usable map
+    ├── UpgradeError (RuntimeError)             an upgrade to another model that cannot go on
+    │   ├── UpgradeInProgressError              another upgrade of the index is under way
+    │   ├── UpgradeStateError                   a step before its turn
+    │   └── UpgradeRefusedError                 the verdict forbids it
     ├── ModelError (RuntimeError)
     │   ├── ModelNotFoundError (LookupError)    no such folder, package or model on the hub
     │   ├── CheckpointError                     a checkpoint that cannot be read as it is
@@ -31,6 +40,7 @@
         ├── IndexClosedError                    used after close()
         ├── IndexDamagedError                   files that contradict each other
         ├── DocumentBusyError                   another writer holds a document
+        ├── ReadOnlyError                       a write to a collection that was adopted
         ├── ServerTooOldError                   a server that lacks what is needed
         ├── ServerUnavailableError              a server that does not answer for a while
         └── ServerRefusedError                  a server that will not do what it is asked
@@ -78,6 +88,10 @@ class InsecureConnectionError(InvalidInputError):
     """A secret would travel unencrypted to another host."""
 
 
+class JudgementsError(InvalidInputError):
+    """Queries or judgements that cannot be read, or by which nothing can be judged."""
+
+
 class UnknownModeError(InvalidInputError):
     """A mode that does not exist, or that this model or index does not hold."""
 
@@ -108,6 +122,38 @@ class SpaceMismatchError(TrivetError, ValueError):
 
 class SettingsMismatchError(TrivetError, ValueError):
     """Settings that differ from those the index was made with."""
+
+
+class DriftError(TrivetError, ValueError):
+    """A drift map that cannot be fitted, joined, read or used."""
+
+
+class PairsError(DriftError):
+    """Pairs of vectors that no drift map can be fitted to."""
+
+
+class UnmappableSpaceError(DriftError):
+    """Two spaces that no drift map leads between."""
+
+
+class DriftMapFileError(DriftError):
+    """Files that are missing, damaged or hold no drift map."""
+
+
+class UpgradeError(TrivetError, RuntimeError):
+    """An upgrade of an index to another model that cannot go on."""
+
+
+class UpgradeInProgressError(UpgradeError):
+    """Another upgrade of the index is under way."""
+
+
+class UpgradeStateError(UpgradeError):
+    """A step of an upgrade before its turn."""
+
+
+class UpgradeRefusedError(UpgradeError):
+    """The verdict on the new model forbids the step."""
 
 
 class ModelError(TrivetError, RuntimeError):
@@ -177,6 +223,10 @@ class DocumentBusyError(StoreError):
     def __init__(self, message: str, documents: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.documents = frozenset(documents)
+
+
+class ReadOnlyError(StoreError):
+    """A collection that something else has made is read, and never written to."""
 
 
 class ServerTooOldError(StoreError):

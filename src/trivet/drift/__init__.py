@@ -1,1 +1,5 @@
-"""The room of the maps between the spaces of two embedding models; still empty."""
+"""Drift maps between the spaces of two models: fitted, judged, applied, joined, kept."""
+
+from trivet.drift.map import DriftMap, Provenance
+
+__all__ = ["DriftMap", "Provenance"]

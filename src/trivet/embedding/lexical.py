@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trivet.config import Lexical
 from trivet.embedding.terms import NATIVE_LANGUAGE, Analyser
 from trivet.embedding.texts import require_texts
+from trivet.embedding.words import cut_words
 from trivet.errors import InvalidInputError
 from trivet.languages import AUTO
 from trivet.types import Fact, Space, SparseVector, SparseVectors
@@ -155,6 +156,14 @@ class Bm25:
         require_texts(texts, blank=True)
         lengths: list[int] = self._analyser.count(texts).lengths.astype(int).tolist()
         return lengths
+
+    def words_of(self, text: str) -> dict[int, str]:
+        """The words of a text by the term that they become; words that are stopped are left out."""
+        return {
+            int(term): word
+            for word in cut_words(text, self.lexical.language).split()
+            for term in self._analyser.distinct(word)
+        }
 
     @cached_property
     def _analyser(self) -> Analyser:

@@ -66,26 +66,12 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     """
     if not asked:
         return []
-    needed = {mode for each in asked for mode in each.options.plan.legs}
-    if any(each.thoughts for each in asked):
-        needed |= {mode for mode in [meaning_mode(store.manifest)] if mode}
-    by_model = [mode for mode in store.manifest.model_modes if mode in needed]
-    embedded: Representations | None = None
-    full: Representations | None = None
-    if by_model:
-        try:
-            embedder = model.proved().only(by_model)
-            full = embedder.embed_queries([a.query for a in asked])
-            embedded = model.tokens.small(full)
-        except TextTooLongError as error:
-            raise TextTooLongError(
-                f"{str(error).partition(':')[0]}: shorten the query, or search with "
-                'modes=["sparse"]'
-            ) from error
+    full = embedded_queries(store, model, asked)
     kept = consider(store.manifest, model, asked, full)
+    embedded = None if full is None else model.tokens.small(full)
     while True:
         manifest = store.manifest
-        legs = _query_legs(manifest, asked, embedded, model.tokens)
+        legs = query_legs(manifest, asked, embedded, model.tokens)
         legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
         try:
             hits = _answer(store, legs, [each.options for each in asked])
@@ -101,7 +87,31 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
                 raise
 
 
-def _query_legs(
+def embedded_queries(
+    store: Store, model: IndexModel, asked: Sequence[Asked]
+) -> Representations | None:
+    """The legs that the model makes of the queries, as far as plans and thoughts need them.
+
+    Token vectors are the model's own, not yet as the index stores them.
+
+    Raises:
+        TextTooLongError: a query is longer than the model reads.
+    """
+    needed = {mode for each in asked for mode in each.options.plan.legs}
+    if any(each.thoughts for each in asked):
+        needed |= {mode for mode in [meaning_mode(store.manifest)] if mode}
+    by_model = [mode for mode in store.manifest.model_modes if mode in needed]
+    if not by_model:
+        return None
+    try:
+        return model.proved().only(by_model).embed_queries([a.query for a in asked])
+    except TextTooLongError as error:
+        raise TextTooLongError(
+            f'{str(error).partition(":")[0]}: shorten the query, or search with modes=["sparse"]'
+        ) from error
+
+
+def query_legs(
     manifest: Manifest,
     asked: Sequence[Asked],
     embedded: Representations | None,
@@ -142,7 +152,7 @@ def _answer(
     asking = {
         i: planned
         for i, (row, each) in enumerate(zip(legs, options, strict=True))
-        if (planned := _planned(row, each)) is not None
+        if (planned := planned_query(row, each, is_near=store.engine.is_near)) is not None
     }
     while asking:
         requests = {i: planned.requests() for i, planned in asking.items()}
@@ -157,14 +167,16 @@ def _answer(
     return [found[each.plan.offset :] for found, each in zip(hits, options, strict=True)]
 
 
-def _planned(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> PlannedQuery | None:
+def planned_query(
+    legs: Mapping[Mode, LegQuery], options: SearchOptions, *, is_near: bool
+) -> PlannedQuery | None:
     """The plan without the legs that a query has no vector of; None if nothing can be found."""
     missing = [mode for mode in options.plan.legs if mode not in legs]
     plan = options.plan.without(missing) if missing else options.plan
     if plan is None:
         return None
     limit = options.hits if options.chunks else SPARE_CHUNKS * options.hits
-    return PlannedQuery(plan, legs, limit, options.filter)
+    return PlannedQuery(plan, legs, limit, options.filter, is_near)
 
 
 def _may_hold_more(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> bool:

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trivet import tracing
-from trivet.index.arguments import checked_k, checked_queries, checked_timeout, chosen_plan
+from trivet.index.arguments import (
+    checked_ids,
+    checked_k,
+    checked_queries,
+    checked_timeout,
+    chosen_plan,
+)
 from trivet.index.keywords import checked_keywords
 from trivet.index.stored import StoredDocuments
 from trivet.index.thinking import asearch_thinking, checked_thinking, search_thinking
@@ -20,6 +26,7 @@ from trivet.types import Hit
 if TYPE_CHECKING:
     from qdrant_client import models
 
+    from trivet.index.explanation import Explanation
     from trivet.index.search import Asked
 
 
@@ -150,6 +157,41 @@ class SearchedDocuments(StoredDocuments):
         """
         manifest, depth = self._store.manifest, self._shared.settings.depth
         return chosen_plan(plan, modes, manifest, checked_k(k), depth)
+
+    @checked_keywords
+    def explain(
+        self,
+        query: str | Query,
+        id: str,
+        *,
+        k: int = 10,
+        plan: Plan | str | None = None,
+        modes: Sequence[str] | None = None,
+    ) -> Explanation:
+        """Why a document has its score for a query: each leg's part, its terms, its token pairs.
+
+        The parts add up to the score that `search` gives the document. `str()` of the answer is
+        readable text; a notebook shows it as HTML.
+
+        Args:
+            query: as in `search`.
+            id: of a stored document, such as a hit's.
+            k: as in the search; of plans that fuse ranks or lists, more hits make longer lists.
+            plan: as in `search`.
+            modes: as in `search`.
+
+        Raises:
+            InvalidInputError: no such document, or as `search`.
+            TrivetError: as `search`.
+        """
+        # The door to qdrant_client, as below.
+        from trivet.index.explain import explain
+
+        self._scope.require_one()
+        [asked] = self._asked([query], k, plan, None, modes, chunks=False)
+        [wanted] = checked_ids([id])
+        chunks = self._store.chunks([self._scope.key(wanted)])
+        return explain(self._store, self._shared.model, asked, wanted, list(*chunks.values()))
 
     def _asked(
         self,

@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -139,11 +139,19 @@ class Point:
 
 @dataclass(frozen=True)
 class FoundPoint:
-    """A point as a search returns it."""
+    """A point as a search returns it.
+
+    Attributes:
+        id: of the point.
+        score: of the search.
+        payload: as far as it was asked for.
+        vectors: by name, those that were asked for.
+    """
 
     id: str
     score: float
     payload: Mapping[str, Any]
+    vectors: Mapping[str, Any] = field(default_factory=dict)
 
 
 def point_id(namespace: uuid.UUID, key: str, sequence: int) -> str:
@@ -159,11 +167,13 @@ def point_ids(namespace: uuid.UUID, key: str, sequences: Iterable[int]) -> list[
     return [point_id(namespace, key, sequence) for sequence in sequences]
 
 
-def make_point(namespace: uuid.UUID, chunk: Chunk, representations: Representations) -> Point:
-    """The point of a chunk; `representations` holds that one text."""
+def make_point(
+    namespace: uuid.UUID, chunk: Chunk, representations: Representations, row: int = 0
+) -> Point:
+    """The point of a chunk, whose vectors are one row of `representations`."""
     return Point(
         id=point_id(namespace, chunk.key, chunk.sequence),
-        vectors={leg.space.vector_name: leg[0] for leg in representations.legs.values()},
+        vectors={leg.space.vector_name: leg[row] for leg in representations.legs.values()},
         payload=chunk.payload(),
     )
 

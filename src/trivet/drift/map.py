@@ -1,0 +1,161 @@
+"""The drift map: a value that carries vectors of one space into another."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from trivet.drift.affine import Affine, apply_steps, joined
+from trivet.drift.spaces import require_mappable, require_meets
+from trivet.errors import DriftError
+from trivet.types import DenseVectors, Fact, MultiVectors, Space, Vectors
+
+Mappable = TypeVar("Mappable", DenseVectors, MultiVectors)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a map was fitted.
+
+    Attributes:
+        pairs: rows that it was fitted to.
+        documents: that these came from.
+        sources: rows of each kind: "document", "span", "query", "token".
+        seed: of the split into fitted and held-out documents.
+        corpus: what identifies the texts; "" = unknown.
+        scores: measured on the held-out documents, by name; none = nothing was held out.
+    """
+
+    pairs: int
+    documents: int
+    sources: Mapping[str, int]
+    seed: int
+    corpus: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    def after(self, first: Provenance) -> Provenance:
+        """Of two maps joined, `first` and then this: no score was measured of it."""
+        sources = {
+            name: min(first.sources.get(name, 0), self.sources.get(name, 0))
+            for name in {*first.sources, *self.sources}
+        }
+        return Provenance(
+            pairs=min(first.pairs, self.pairs),
+            documents=min(first.documents, self.documents),
+            sources=sources,
+            seed=self.seed,
+            corpus=self.corpus if self.corpus == first.corpus else "",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class DriftMap:
+    """Carries vectors of `source` into `target`; every vector comes out with length 1.
+
+    Attributes:
+        source: the space of what is handed in.
+        target: the space of what comes back.
+        method: how it was fitted, such as "ridge"; of joined maps, both names.
+        parameters: of the method (JSON scalars).
+        provenance: of the fit.
+        steps: what is computed.
+
+    Raises:
+        UnmappableSpaceError: no map leads between the two spaces.
+        DriftError: steps that do not lead from the one's dims to the other's.
+    """
+
+    source: Space
+    target: Space
+    method: str
+    parameters: Mapping[str, Fact]
+    provenance: Provenance
+    steps: tuple[Affine, ...]
+
+    def __post_init__(self) -> None:
+        require_mappable(self.source, self.target)
+        dims = [step.dims for step in self.steps]
+        inner = all(a[1] == b[0] for a, b in itertools.pairwise(dims))
+        if not dims or not inner or (dims[0][0], dims[-1][1]) != self.dims:
+            raise DriftError(
+                f"expected steps from {self.dims[0]} to {self.dims[1]} dims, got {dims}"
+            )
+
+    @property
+    def dims(self) -> tuple[int | None, int | None]:
+        """Length of a vector before and after."""
+        return self.source.dims, self.target.dims
+
+    def apply(self, leg: Mappable) -> Mappable:
+        """The same texts in the target space; token vectors are mapped one by one.
+
+        Args:
+            leg: vectors in the source space.
+
+        Raises:
+            SpaceMismatchError: vectors of another space.
+        """
+        require_meets(self.source, leg.space, "vectors")
+        if isinstance(leg, DenseVectors):
+            return DenseVectors(self.target, self.apply_rows(leg.values))
+        rows = self.apply_rows(np.concatenate(leg.values)) if leg.values else None
+        ends = np.cumsum([len(tokens) for tokens in leg.values])[:-1]
+        return MultiVectors(self.target, () if rows is None else tuple(np.split(rows, ends)))
+
+    def apply_rows(self, rows: Vectors) -> Vectors:
+        """The same of plain rows, whose space is not checked: (n, d) to (n, d') float32."""
+        return apply_steps(self.steps, rows.astype(np.float32, copy=False))
+
+    def then(self, other: DriftMap) -> DriftMap:
+        """This map, and after it another: from this source to the other's target.
+
+        Two mean shifts are one mean shift, their sum.
+
+        Raises:
+            SpaceMismatchError: the other does not begin where this ends.
+        """
+        require_meets(other.source, self.target, "a map that ends")
+        both = (self, other)
+        parameters = {
+            f"{position}.{name}": value
+            for position, part in enumerate(both)
+            for name, value in part.parameters.items()
+        }
+        return DriftMap(
+            self.source,
+            other.target,
+            " then ".join(dict.fromkeys(part.method for part in both)),
+            parameters,
+            other.provenance.after(self.provenance),
+            joined(self.steps, other.steps),
+        )
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write `drift.json` and `drift.safetensors` into a folder, which is made.
+
+        Raises:
+            DriftMapFileError: it cannot be written.
+        """
+        from trivet.drift.files import save_map
+
+        save_map(self, folder)
+
+    @staticmethod
+    def load(folder: str | os.PathLike[str]) -> DriftMap:
+        """Read what `save` wrote.
+
+        Raises:
+            DriftMapFileError: files that are missing, damaged, or hold no drift map.
+        """
+        from trivet.drift.files import load_map
+
+        return load_map(folder)
+
+    def __repr__(self) -> str:
+        names = f"{self.source.vector_name} to {self.target.vector_name}"
+        return f"DriftMap({names}, {self.method!r}, pairs={self.provenance.pairs})"
