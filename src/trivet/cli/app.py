@@ -95,12 +95,18 @@ def search_command(
         typer.Option(metavar="MODE", help="Search with these legs only: dense, sparse."),
     ] = None,
     tenant: Tenant = None,
+    think_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Thoughts about queries (JSONL), to search with."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Search an index, and say which legs found each document."""
     from trivet.cli.searching import search_index
 
-    search_index(query, index, k=k, modes=mode, tenant=tenant, as_json=as_json)
+    search_index(
+        query, index, k=k, modes=mode, tenant=tenant, think_file=think_file, as_json=as_json
+    )
 
 
 @app.command("info")
