@@ -67,17 +67,11 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     needed = {mode for each in asked for mode in each.options.plan.legs}
     by_model = [mode for mode in store.manifest.model_modes if mode in needed]
     embedded: Representations | None = None
-    if by_model:
-        try:
-            embedder = model.proved().only(by_model)
-            embedded = model.tokens.small(embedder.embed_queries([a.query for a in asked]))
-        except TextTooLongError as error:
-            raise TextTooLongError(
-                f"{str(error).partition(':')[0]}: shorten the query, or search with "
-                'modes=["sparse"]'
-            ) from error
+    of: Manifest | None = None
     while True:
         manifest = store.manifest
+        if by_model and (of is None or of.generation != manifest.generation):
+            embedded, of = _embedded(model, asked, by_model), manifest
         legs = _query_legs(manifest, asked, embedded, model.tokens)
         try:
             return _answer(store, legs, [each.options for each in asked])
@@ -87,6 +81,18 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
             is_away = isinstance(error, ServerUnavailableError)
             if store.manifest is manifest and (is_away or not store.refresh()):
                 raise
+
+
+def _embedded(
+    model: IndexModel, asked: Sequence[Asked], modes: Sequence[Mode]
+) -> Representations | None:
+    """The queries' vectors in spaces that are stored; None if no leg of the model is left."""
+    try:
+        return model.queries([each.query for each in asked], modes)
+    except TextTooLongError as error:
+        raise TextTooLongError(
+            f"{str(error).partition(':')[0]}: shorten the query, or search with modes=[\"sparse\"]"
+        ) from error
 
 
 def _query_legs(
@@ -104,7 +110,7 @@ def _query_legs(
     names = {mode: space.vector_name for mode, space in manifest.spaces.items()}
     if embedded is not None and embedded.dense is not None:
         for row, vector in zip(every, embedded.dense.values, strict=True):
-            row["dense"] = LegQuery("dense", names["dense"], vector)
+            row["dense"] = LegQuery("dense", embedded.dense.space.vector_name, vector)
     sparse = None if embedded is None else embedded.sparse
     if manifest.lexical is not None:
         sparse = bm25_for(manifest.lexical).embed_queries([a.query.text for a in asked])

@@ -9,6 +9,7 @@ from trivet.config import Settings
 from trivet.embedding import Embedder
 from trivet.index.model import IndexModel
 from trivet.index.worker import SearchWorker
+from trivet.store.generations import Generation
 from trivet.store.store import Store
 from trivet.types import Hit
 
@@ -31,6 +32,7 @@ class Shared:
         store: as above.
         load_embedder: finds the model; called at the first embed.
         settings: as above.
+        pinned: the model that it was opened with; None = as stored.
     """
 
     def __init__(
@@ -39,10 +41,11 @@ class Shared:
         store: Store,
         load_embedder: Callable[[], Embedder],
         settings: Settings,
+        pinned: Generation | None = None,
     ) -> None:
         self.location = location
         self.store = store
-        self.model = IndexModel(store, load_embedder)
+        self.model = IndexModel(store, load_embedder, pinned)
         self.settings = settings
         self.worker = SearchWorker(self.answer)
 

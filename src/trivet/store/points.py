@@ -159,11 +159,17 @@ def point_ids(namespace: uuid.UUID, key: str, sequences: Iterable[int]) -> list[
     return [point_id(namespace, key, sequence) for sequence in sequences]
 
 
-def make_point(namespace: uuid.UUID, chunk: Chunk, representations: Representations) -> Point:
-    """The point of a chunk; `representations` holds that one text."""
+def make_point(
+    namespace: uuid.UUID,
+    chunk: Chunk,
+    representations: Representations,
+    beside: Representations | None = None,
+) -> Point:
+    """The point of a chunk; `representations` holds that one text, `beside` by another model."""
+    legs = [*representations.legs.values(), *(() if beside is None else beside.legs.values())]
     return Point(
         id=point_id(namespace, chunk.key, chunk.sequence),
-        vectors={leg.space.vector_name: leg[0] for leg in representations.legs.values()},
+        vectors={leg.space.vector_name: leg[0] for leg in legs},
         payload=chunk.payload(),
     )
 
