@@ -91,7 +91,7 @@ def _embedded(
         return model.queries([each.query for each in asked], modes)
     except TextTooLongError as error:
         raise TextTooLongError(
-            f"{str(error).partition(':')[0]}: shorten the query, or search with modes=[\"sparse\"]"
+            f'{str(error).partition(":")[0]}: shorten the query, or search with modes=["sparse"]'
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from trivet.embedding import Embedder
 from trivet.index.model import IndexModel
 from trivet.index.worker import SearchWorker
 from trivet.store.generations import Generation
+from trivet.store.keys import document_key
 from trivet.store.store import Store
 from trivet.types import Hit
 
@@ -26,6 +28,7 @@ class Shared:
         model: found at the first embed.
         settings: of this opening.
         worker: answers the searches of event loops.
+        found: how often each document was found, by its key, while an upgrade is under way.
 
     Args:
         location: as above.
@@ -47,6 +50,7 @@ class Shared:
         self.store = store
         self.model = IndexModel(store, load_embedder, pinned)
         self.settings = settings
+        self.found: Counter[str] = Counter()
         self.worker = SearchWorker(self.answer)
 
     def answer(self, asked: Sequence[Asked]) -> list[list[Hit]]:
@@ -54,7 +58,10 @@ class Shared:
         # The door to qdrant_client: half a second that count, get and add do without.
         from trivet.index.search import answer
 
-        return answer(self.store, self.model, asked)
+        hits = answer(self.store, self.model, asked)
+        if self.store.manifest.upgrade is not None:
+            self.found.update(document_key(hit.tenant, hit.document) for row in hits for hit in row)
+        return hits
 
     def close(self) -> None:
         """Answer what waits, then flush and release everything; a second call does nothing."""

@@ -71,9 +71,15 @@ class EdgeEngine:
         return cls(create_shard(folder, spaces), folder)
 
     @classmethod
-    def load(cls, folder: Path, spaces: Sequence[Space], scratch: str | None) -> EdgeEngine:
+    def load(
+        cls,
+        folder: Path,
+        spaces: Sequence[Space],
+        scratch: str | None,
+        passing: Sequence[Space] = (),
+    ) -> EdgeEngine:
         """Open an existing shard; arguments and errors as in `load_shard`."""
-        return cls(load_shard(folder, spaces, scratch), folder)
+        return cls(load_shard(folder, spaces, scratch, passing), folder)
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from trivet.types import Mode, Space
 
 UpgradeState: TypeAlias = Literal[
     "planned", "fitted", "verified", "refused", "bridged", "translating", "translated",
-    "migrating", "finishing", "leaving",
+    "migrating", "ending", "leaving",
 ]  # fmt: skip
 STATES: tuple[UpgradeState, ...] = get_args(UpgradeState)
 # Where the journal keeps the canaries of the model that an index was made with.
@@ -60,7 +60,6 @@ class UpgradeRecord:
         aim: "keep" or "gain"; "" before the fit.
         maps: the names under which the journal keeps what was fitted.
         facts: of the plan and the verdicts (JSON).
-        cursor: the key of the last document that has native vectors; "" = none has.
     """
 
     state: UpgradeState
@@ -69,7 +68,6 @@ class UpgradeRecord:
     aim: str = ""
     maps: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    cursor: str = ""
 
     @property
     def is_bridged(self) -> bool:
@@ -79,7 +77,12 @@ class UpgradeRecord:
     @property
     def serves_other(self) -> bool:
         """Whether queries of `other` can be answered: by a map, or from its own vectors."""
-        return self.is_bridged or self.state in ("translated", "migrating")
+        return self.is_bridged or self.state in ("translated", "migrating", "ending")
+
+    @property
+    def passing(self) -> list[Space]:
+        """Spaces of `other` that the engine may hold vectors of."""
+        return list(self.other.spaces.values()) if self.beside or self.state == "leaving" else []
 
     @property
     def beside_spaces(self) -> dict[str, Space]:
