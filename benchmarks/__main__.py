@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 
 from benchmarks import (
+    drift,
+    drift_gate,
     embedding_speed,
     engine_speed,
     languages,
@@ -24,6 +26,8 @@ ALL = {
     "languages": languages,
     "token_pooling": token_pooling,
     "quality": quality,
+    "drift": drift,
+    "drift_gate": drift_gate,
 }
 
 
