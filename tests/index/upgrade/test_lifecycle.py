@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,15 @@ def _queries(model: Path, texts: list[str]) -> np.ndarray:
     dense = Embedder.load(model, modes=["dense"]).embed_queries(texts).dense
     assert dense is not None
     return dense.values
+
+
+def _names(index: trivet.Index) -> set[str]:
+    """The vector names of the engine, in a folder; elsewhere those of the manifest."""
+    store = index._shared.store
+    if store.folder is None:
+        return set(store.manifest.vector_spaces)
+    config = json.loads((store.folder / store.manifest.shard / "edge_config.json").read_text())
+    return {*config["vectors"], *config["sparse_vectors"]}
 
 
 def test_the_steps_are_told_by_the_state(
@@ -119,7 +129,7 @@ def test_rollback_leaves_the_old_vectors_to_the_last_bit(
         assert index.describe().spaces[0] == space
         after = stored(index, ids, space.vector_name)
         require_untouched(index, before, after)
-        assert stored(index, ids, upgrade.generation.spaces["dense"].vector_name) == {}
+        assert upgrade.generation.spaces["dense"].vector_name not in _names(index)
         assert found(index, texts["d9"]) == hits
     half = translated(index, drifted_model)
     half.migrate(budget=0.05)

@@ -59,6 +59,15 @@ class Numbers:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A held-out span whose results differ much: the best chunk by the old model, and now."""
+
+    query: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
 class UpgradeReport:
     """What was measured of an upgrade, and what follows.
 
@@ -69,6 +78,8 @@ class UpgradeReport:
         overlap: of each mode, the share of the old model's 10 best that are found.
         retention: of each mode, known-item quality over the old model's; empty without it.
         verdicts: of each mode.
+        models: labels of the old and the new one.
+        changes: the spans whose compensated results differ most from the old ones.
     """
 
     aim: Aim
@@ -77,6 +88,14 @@ class UpgradeReport:
     overlap: Mapping[UpgradeMode, Estimate]
     retention: Mapping[UpgradeMode, Estimate]
     verdicts: Mapping[UpgradeMode, Judgement]
+    models: tuple[str, str] = ("", "")
+    changes: tuple[Change, ...] = ()
+
+    def to_html(self) -> str:
+        """The report as one page with plots, which opens without a network."""
+        from trivet.index.upgrade.page import report_page
+
+        return report_page(self, f"{self.models[0]} → {self.models[1]}")
 
     def to_json(self) -> dict[str, Any]:
         """The report as a JSON object."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,11 +21,14 @@ from trivet.index.upgrade.sampling import (
     embed_chunks,
     embed_spans,
 )
-from trivet.index.upgrade.values import MODES, Numbers, UpgradeMode, UpgradeReport
+from trivet.index.upgrade.values import MODES, Change, Numbers, UpgradeMode, UpgradeReport
 from trivet.types import Vectors
 
 # Another span of each document than the fit saw.
 SPAN_SEED = 1
+# Spans in the report, and characters of each text.
+CHANGES = 10
+SHOWN = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +88,21 @@ def run_trial(trial: Trial, aim: Aim) -> UpgradeReport:
         asked = _scored(trial, list(trial.judged), native, translated)
         judged = _each(asked, lambda scores: ndcg(scores, trial.sample.keys, grades))
     overlap = _overlaps(trial, exam, sides, native, translated)
-    return _reported(aim, known, judged, overlap)
+    report = _reported(aim, known, judged, overlap)
+    models = trial.query_map.target.model, trial.query_map.source.model
+    return replace(report, models=models, changes=_changes(trial, exam, spans, sides))
+
+
+def _changes(trial: Trial, exam: Exam, spans: Sequence[str], sides: _Sides) -> tuple[Change, ...]:
+    """The spans that the compensated queries answer least like the old model."""
+    if sides.old is None:
+        return ()
+    shared = exam.overlap(sides.query, sides.old, None)
+    texts = [chunk.text[:SHOWN] for chunk in trial.sample.chunks]
+    return tuple(
+        Change(spans[i], texts[int(sides.old[i].argmax())], texts[int(sides.query[i].argmax())])
+        for i in np.argsort(shared, kind="stable")[:CHANGES]
+    )
 
 
 def _scored(trial: Trial, texts: Sequence[str], native: Vectors, translated: Vectors) -> _Sides:
