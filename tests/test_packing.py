@@ -25,7 +25,13 @@ def hit(span: tuple[int, int], score: float = 1.0, document: str = "a") -> trive
     start, end = span
     source = TEXT if document == "a" else TEXT.upper()
     return trivet.Hit(
-        f"{document}#{start}", score, source[start:end], {"of": document}, {}, span, document
+        f"{document}#{start}",
+        score,
+        source[start:end],
+        {"of": document},
+        {},
+        span,
+        document=document,
     )
 
 

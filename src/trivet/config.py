@@ -21,7 +21,8 @@ class Settings(BaseModel):
     Attributes:
         chunk_tokens: the most tokens of a chunk, markers and title included; None = as many as
             the model reads.
-        depth: candidates that each leg of a hybrid search brings (more if k asks for more).
+        depth: candidates that each leg of a search brings where no plan says (more if k asks for
+            more); None = 30 beside token vectors, else 100.
         tokens: how token vectors are stored: "compact" takes 64 bytes each, "full" is as the model
             makes them; None = as stored, for a new index "compact". Fixed like `chunk_tokens`.
         batch_chunks: chunks that are embedded, written and committed together.
@@ -31,8 +32,7 @@ class Settings(BaseModel):
 
     chunk_tokens: int | None = Field(default=None, ge=16)
     tokens: Literal["compact", "full"] | None = None
-    # Depth 30 gave the same nDCG@10 on fifteen collections; 100 keeps deep recall.
-    depth: int = Field(default=100, ge=1, le=10_000)
+    depth: int | None = Field(default=None, ge=1, le=10_000)
     batch_chunks: int = Field(default=256, ge=1, le=4096)
 
 
@@ -57,6 +57,8 @@ class ServerSettings(BaseModel):
         retry_attempts: times that a request is sent before it has failed for good.
         retry_s: how long that may go on for one request. Other machines leave the documents that
             a dead one was writing alone for four times this and `timeout_s`.
+        snapshots_url: the folder of the server's snapshots, as the server itself names it; it is
+            read from there when one is restored.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +74,7 @@ class ServerSettings(BaseModel):
     consistency: int | Literal["majority", "quorum", "all"] | None = None
     retry_attempts: int = Field(default=10, ge=1)
     retry_s: float = Field(default=60.0, ge=0, le=3600)
+    snapshots_url: str = "file:///qdrant/snapshots"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@
     │   ├── InvalidPlanError                    its plan
     │   ├── TenantError                         no tenant named, or one that cannot be
     │   ├── InsecureConnectionError             a secret would travel in the clear
+    │   ├── JudgementsError                     queries and judgements that nothing can be judged by
     │   ├── UnknownModeError                    a mode that does not exist, or that the index lacks
     │   ├── UnknownTaskError                    a task that the model has no wording for
     │   ├── InstructionError                    an instruction that the model has no place for
@@ -39,6 +40,7 @@
         ├── IndexClosedError                    used after close()
         ├── IndexDamagedError                   files that contradict each other
         ├── DocumentBusyError                   another writer holds a document
+        ├── ReadOnlyError                       a write to a collection that was adopted
         ├── ServerTooOldError                   a server that lacks what is needed
         ├── ServerUnavailableError              a server that does not answer for a while
         └── ServerRefusedError                  a server that will not do what it is asked
@@ -84,6 +86,10 @@ class TenantError(InvalidInputError):
 
 class InsecureConnectionError(InvalidInputError):
     """A secret would travel unencrypted to another host."""
+
+
+class JudgementsError(InvalidInputError):
+    """Queries or judgements that cannot be read, or by which nothing can be judged."""
 
 
 class UnknownModeError(InvalidInputError):
@@ -217,6 +223,10 @@ class DocumentBusyError(StoreError):
     def __init__(self, message: str, documents: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.documents = frozenset(documents)
+
+
+class ReadOnlyError(StoreError):
+    """A collection that something else has made is read, and never written to."""
 
 
 class ServerTooOldError(StoreError):

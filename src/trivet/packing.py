@@ -106,7 +106,7 @@ class _Passage:
         return cls(hit, hit.text, hit.span, (hit.id,))
 
     def touches(self, other: _Passage) -> bool:
-        same = self.hit.document == other.hit.document
+        same = (self.hit.tenant, self.hit.document) == (other.hit.tenant, other.hit.document)
         return same and self.span[0] <= other.span[1] and other.span[0] <= self.span[1]
 
     def joined(self, other: _Passage) -> _Passage:

@@ -14,9 +14,12 @@ Fusion: TypeAlias = Literal["scores", "dbsf", "rrf"]
 FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 
 MAX_DEPTH = 10_000
-# 30 candidates of a leg gave the same nDCG@10 on fifteen collections; 100 keep deep recall.
+# 30 candidates of a leg gave the same nDCG@10 on fifteen collections; 100 keep deep recall. Token
+# vectors of each candidate are compared: there, 30 take half the time.
 DEPTH = 100
+TOKEN_DEPTH = 30
 DEPTHS: dict[Mode, int] = {"dense": DEPTH, "sparse": DEPTH}
+_TOKEN_DEPTHS: dict[Mode, int] = {"dense": TOKEN_DEPTH, "sparse": TOKEN_DEPTH}
 
 
 @dataclass(frozen=True)
@@ -181,11 +184,11 @@ def _require_number(name: str, value: object, low: float, high: float) -> None:
 # Weights measured over fifteen collections (benchmarks/plans.py prints what they give). A hundredth
 # of the cosine counts below the floor too, so that texts that no leg likes are still told apart.
 PRESETS: dict[str, Plan] = {
-    "hybrid3": Plan(weights={"dense": 0.3, "sparse": 0.2, "multi": 0.5}),
+    "hybrid3": Plan(_TOKEN_DEPTHS, weights={"dense": 0.3, "sparse": 0.2, "multi": 0.5}),
     "hybrid2": Plan(weights={"dense": 0.6, "sparse": 0.4}),
-    "token-heavy": Plan(weights={"dense": 0.1, "sparse": 0.1, "multi": 0.8}),
-    "dense-heavy": Plan(weights={"dense": 0.5, "sparse": 0.1, "multi": 0.4}),
-    "lexical": Plan(weights={"dense": 0.15, "sparse": 0.4, "multi": 0.45}),
+    "token-heavy": Plan(_TOKEN_DEPTHS, weights={"dense": 0.1, "sparse": 0.1, "multi": 0.8}),
+    "dense-heavy": Plan(_TOKEN_DEPTHS, weights={"dense": 0.5, "sparse": 0.1, "multi": 0.4}),
+    "lexical": Plan(_TOKEN_DEPTHS, weights={"dense": 0.15, "sparse": 0.4, "multi": 0.45}),
     "dbsf": Plan(fuse="dbsf"),
     "rrf": Plan(fuse="rrf"),
 }
@@ -195,15 +198,22 @@ _BEST: dict[tuple[Mode, ...], Plan] = {
     ("multi",): Plan({"multi": DEPTH}),
     ("dense", "sparse"): PRESETS["hybrid2"],
     # What is left of hybrid3 without one of its legs.
-    ("dense", "multi"): Plan({"dense": DEPTH}, {"dense": 0.375, "multi": 0.625}),
-    ("sparse", "multi"): Plan({"sparse": DEPTH}, {"sparse": 0.3, "multi": 0.7}),
+    ("dense", "multi"): Plan({"dense": TOKEN_DEPTH}, {"dense": 0.375, "multi": 0.625}),
+    ("sparse", "multi"): Plan({"sparse": TOKEN_DEPTH}, {"sparse": 0.3, "multi": 0.7}),
     ("dense", "sparse", "multi"): PRESETS["hybrid3"],
 }
 
 
-def best_plan(modes: Sequence[Mode], depth: int = DEPTH) -> Plan:
-    """The plan that measured best for these legs, each of which brings so many candidates."""
+def best_plan(modes: Sequence[Mode], depth: int | None = None) -> Plan:
+    """The plan that measured best for these legs.
+
+    Args:
+        modes: the legs.
+        depth: candidates that each leg brings; None = as measured.
+    """
     plan = _BEST[tuple(mode for mode in MODES if mode in modes)]
+    if depth is None:
+        return plan
     return replace(plan, depths=dict.fromkeys(plan.depths, depth))
 
 

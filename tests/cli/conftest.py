@@ -48,6 +48,7 @@ def made_index(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Pa
         [write_library(folder / "library")],
         folder / "index",
         model=str(tiny_model),
+        tenant=None,
         as_json=False,
     )
     return folder / "index"

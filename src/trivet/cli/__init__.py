@@ -1,4 +1,4 @@
-"""The command line: `trivet index`, `search`, `info`, the upkeep of an index, and `demo`."""
+"""The command line: `trivet index`, `search`, `eval`, `mcp`, `info`, upkeep, and `demo`."""
 
 from __future__ import annotations
 

@@ -112,6 +112,76 @@ def info_command(index: IndexFolder, tenant: Tenant = None, as_json: AsJson = Fa
     show_index(index, tenant=tenant, as_json=as_json)
 
 
+@app.command("eval")
+def eval_command(
+    index: IndexFolder,
+    queries: Annotated[
+        Path, typer.Option(metavar="FILE", help="JSONL with _id and text, or id, tab, text.")
+    ],
+    qrels: Annotated[
+        Path, typer.Option(metavar="FILE", help="Judgements: TREC qrels, BEIR's TSV or JSONL.")
+    ],
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Of ir-measures; the first decides. [nDCG@10, RR@10, R@100]"
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw a picture (.png, .svg).")
+    ] = None,
+    per_query: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write each query's scores (TSV)."),
+    ] = None,
+    tenant: Tenant = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge every leg and preset on your own queries, and say whether to leave the default."""
+    from trivet.cli.judging import judge_index
+
+    judge_index(
+        index,
+        queries,
+        qrels,
+        metrics=metric,
+        picture=plot,
+        per_query=per_query,
+        tenant=tenant,
+        as_json=as_json,
+    )
+
+
+@app.command("mcp")
+def mcp_command(
+    index: IndexFolder,
+    http: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Listen at http://HOST:PORT/mcp. [else stdio]"),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A name by which clients reach another host."),
+    ] = None,
+    max_hits: Annotated[
+        int, typer.Option(metavar="N", min=1, max=100, help="The most passages of an answer.")
+    ] = 10,
+    max_bytes: Annotated[
+        int, typer.Option(metavar="N", min=2000, help="The most bytes of an answer.")
+    ] = 40_000,
+    about: Annotated[
+        str, typer.Option(metavar="TEXT", help="What the documents are about, for the model.")
+    ] = "",
+    tenant: Tenant = None,
+) -> None:
+    """Serve an index to agents (Model Context Protocol): tools that search and read, no more."""
+    from trivet.cli.serving import serve_index
+    from trivet.mcp.limits import Limits
+
+    limits = Limits(max_hits, max_bytes)
+    serve_index(index, http=http, allowed=allow_host, limits=limits, about=about, tenant=tenant)
+
+
 @app.command("optimize")
 def optimize_command(
     index: IndexFolder,

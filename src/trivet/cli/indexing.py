@@ -55,7 +55,12 @@ class Intake:
 
 
 def index_paths(
-    paths: Sequence[Path], location: Path, *, model: str | None, tenant: str | None, as_json: bool
+    paths: Sequence[Path],
+    location: Path,
+    *,
+    model: str | None,
+    tenant: str | None = None,
+    as_json: bool,
 ) -> int:
     """Index files and folders; what an index holds already is not embedded again.
 

@@ -21,7 +21,7 @@ def search_index(
     *,
     k: int,
     modes: Sequence[str] | None,
-    tenant: str | None,
+    tenant: str | None = None,
     as_json: bool,
 ) -> None:
     """Search an index and print the hits.
@@ -47,7 +47,7 @@ def search_index(
         render.print_hits(hits)
 
 
-def show_index(location: Path, *, tenant: str | None, as_json: bool) -> None:
+def show_index(location: Path, *, tenant: str | None = None, as_json: bool) -> None:
     """Print what an index holds; loads no model.
 
     Args:

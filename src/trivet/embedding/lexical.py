@@ -8,10 +8,12 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trivet.config import Lexical
 from trivet.embedding.terms import NATIVE_LANGUAGE, Analyser
 from trivet.embedding.texts import require_texts
+from trivet.embedding.words import cut_words
 from trivet.errors import InvalidInputError
 from trivet.languages import AUTO
 from trivet.types import Fact, Space, SparseVector, SparseVectors
@@ -132,6 +134,19 @@ class Bm25:
         ones = [SparseVector(terms, np.ones(len(terms), np.float32)) for terms in rows]
         return SparseVectors(self.space, tuple(ones))
 
+    def frequencies(
+        self, texts: Sequence[str]
+    ) -> list[tuple[NDArray[np.uint32], NDArray[np.float64]]]:
+        """The terms of each text, ascending, and how often each is in it.
+
+        Raises:
+            InvalidInputError: not a list of texts; names the position.
+        """
+        require_texts(texts, blank=True)
+        found = self._analyser.count(texts)
+        ends = np.searchsorted(found.texts, np.arange(len(texts) + 1)).tolist()
+        return [(found.terms[start:end], found.counts[start:end]) for start, end in pairwise(ends)]
+
     def count_terms(self, texts: Sequence[str]) -> list[int]:
         """Words of each text that the analyser keeps: the length that BM25 divides by.
 
@@ -141,6 +156,14 @@ class Bm25:
         require_texts(texts, blank=True)
         lengths: list[int] = self._analyser.count(texts).lengths.astype(int).tolist()
         return lengths
+
+    def words_of(self, text: str) -> dict[int, str]:
+        """The words of a text by the term that they become; words that are stopped are left out."""
+        return {
+            int(term): word
+            for word in cut_words(text, self.lexical.language).split()
+            for term in self._analyser.distinct(word)
+        }
 
     @cached_property
     def _analyser(self) -> Analyser:

@@ -15,7 +15,7 @@ from trivet.errors import (
     InvalidQueryError,
     UnknownModeError,
 )
-from trivet.plan import Plan, best_plan, checked_plan
+from trivet.plan import DEPTH, Plan, best_plan, checked_plan
 from trivet.query import Query, text_problem
 from trivet.reports import IngestReport
 from trivet.store.manifest import Manifest
@@ -150,7 +150,7 @@ def chosen_plan(
     modes: Sequence[str] | None,
     manifest: Manifest,
     k: int,
-    depth: int,
+    depth: int | None,
 ) -> Plan:
     """The plan of a search.
 
@@ -159,7 +159,7 @@ def chosen_plan(
         modes: the legs to search; None = all that the index holds.
         manifest: of the index.
         k: hits wanted.
-        depth: candidates of each leg, where no plan says.
+        depth: candidates of each leg, where no plan says; None = as measured.
 
     Raises:
         InvalidPlanError: no such preset, a leg that the index lacks, or a depth below k.
@@ -183,10 +183,10 @@ def chosen_plan(
     return chosen
 
 
-def _default_plan(modes: Sequence[Mode], manifest: Manifest, depth: int) -> Plan:
+def _default_plan(modes: Sequence[Mode], manifest: Manifest, depth: int | None) -> Plan:
     if len(modes) > 1 and "sparse" in modes and not manifest.spaces["sparse"].is_lexical:
         # The scores of a model's own sparse leg have no common scale: 0.2 of BGE-M3 is much, and
         # little of SPLADE.
-        depths: dict[Mode, int] = {mode: depth for mode in modes if mode != "multi"}
+        depths: dict[Mode, int] = {mode: depth or DEPTH for mode in modes if mode != "multi"}
         return Plan(depths, dict.fromkeys(modes, 1.0), fuse="dbsf")
     return best_plan(modes, depth)

@@ -12,6 +12,7 @@ from trivet.embedding import Embedder
 from trivet.embedding.reloading import reload
 from trivet.errors import IndexDamagedError
 from trivet.index.canary import make_canaries, require_same_canaries
+from trivet.index.guard import ThoughtGuard
 from trivet.index.titles import embed_titled
 from trivet.index.tokens import IndexTokens, stored_space
 from trivet.query import Query
@@ -28,6 +29,7 @@ class IndexModel:
 
     Attributes:
         tokens: how token vectors are stored.
+        guard: how like a query its thoughts have to be.
 
     Args:
         store: of the index.
@@ -47,6 +49,7 @@ class IndexModel:
         self._proved: set[str] = set()
         self._maps: dict[str, DriftMap] = {}
         self.tokens = IndexTokens(store, self.found)
+        self.guard = ThoughtGuard(store, self)
         self._loading = threading.RLock()
 
     def bring(self, embedder: Embedder) -> None:
@@ -86,7 +89,7 @@ class IndexModel:
         return embedder
 
     def queries(self, queries: Sequence[Query], modes: Sequence[Mode]) -> Representations | None:
-        """The vectors of queries, in spaces that are stored.
+        """The vectors of queries, in spaces that are stored; token vectors are not small yet.
 
         While an upgrade compensates, the newer model's dense vectors are mapped into the stored
         space; its other legs have no map.
@@ -101,8 +104,7 @@ class IndexModel:
         manifest = self._store.manifest
         chosen = self._serving(manifest)
         if chosen == manifest.generation:
-            embedder = self.proved_of(chosen).only(modes)
-            return self.tokens.small(embedder.embed_queries(queries))
+            return self.proved_of(chosen).only(modes).embed_queries(queries)
         if "dense" not in modes:
             return None
         dense = self.proved_of(chosen).only(["dense"]).embed_queries(queries).dense
@@ -111,6 +113,13 @@ class IndexModel:
         if record is None or not record.is_bridged:
             return Representations(dense=dense)
         return Representations(dense=self.map_of(record, QUERY_MAP).apply(dense))
+
+    def serving(self) -> Embedder:
+        """The model whose documents share a space with the vectors of `queries`."""
+        manifest = self._store.manifest
+        chosen, record = self._serving(manifest), manifest.upgrade
+        is_mapped = record is not None and record.is_bridged
+        return self.proved_of(manifest.generation if is_mapped else chosen)
 
     def beside(self, titled: Sequence[tuple[str, str]]) -> Representations | None:
         """What the other model of an upgrade makes of titled texts; None if that is not stored."""

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
+from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, with_thoughts
 from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
+from trivet.store.generations import Generation
 from trivet.store.manifest import Manifest
 from trivet.store.points import Chunk
 from trivet.store.request import LegQuery, PlannedQuery, RankedChunk
@@ -54,6 +56,7 @@ class Asked:
 
     query: Query
     options: SearchOptions
+    thoughts: AskedThoughts | None = None
 
 
 def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list[Hit]]:
@@ -64,17 +67,22 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     """
     if not asked:
         return []
-    needed = {mode for each in asked for mode in each.options.plan.legs}
-    by_model = [mode for mode in store.manifest.model_modes if mode in needed]
-    embedded: Representations | None = None
-    of: Manifest | None = None
+    of: Generation | None = None
     while True:
         manifest = store.manifest
-        if by_model and (of is None or of.generation != manifest.generation):
-            embedded, of = _embedded(model, asked, by_model), manifest
-        legs = _query_legs(manifest, asked, embedded, model.tokens)
+        if manifest.generation != of:
+            of = manifest.generation
+            full = embedded_queries(store, model, asked)
+            kept = consider(manifest, model, asked, full)
+            embedded = None if full is None else model.tokens.small(full)
+        legs = query_legs(manifest, asked, embedded, model.tokens)
+        legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
         try:
-            return _answer(store, legs, [each.options for each in asked])
+            hits = _answer(store, legs, [each.options for each in asked])
+            return [
+                each.thoughts.plain if each.thoughts and i not in kept else found
+                for i, (each, found) in enumerate(zip(asked, hits, strict=True))
+            ]
         except StoreError as error:
             # A leg may have been weighted anew, under another name, while we asked: by another
             # thread, or on another machine.
@@ -83,19 +91,31 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
                 raise
 
 
-def _embedded(
-    model: IndexModel, asked: Sequence[Asked], modes: Sequence[Mode]
+def embedded_queries(
+    store: Store, model: IndexModel, asked: Sequence[Asked]
 ) -> Representations | None:
-    """The queries' vectors in spaces that are stored; None if no leg of the model is left."""
+    """The legs that the model makes of the queries, as far as plans and thoughts need them.
+
+    Token vectors are the model's own, not yet as the index stores them.
+
+    Raises:
+        TextTooLongError: a query is longer than the model reads.
+    """
+    needed = {mode for each in asked for mode in each.options.plan.legs}
+    if any(each.thoughts for each in asked):
+        needed |= {mode for mode in [meaning_mode(store.manifest)] if mode}
+    by_model = [mode for mode in store.manifest.model_modes if mode in needed]
+    if not by_model:
+        return None
     try:
-        return model.queries([each.query for each in asked], modes)
+        return model.queries([each.query for each in asked], by_model)
     except TextTooLongError as error:
         raise TextTooLongError(
             f'{str(error).partition(":")[0]}: shorten the query, or search with modes=["sparse"]'
         ) from error
 
 
-def _query_legs(
+def query_legs(
     manifest: Manifest,
     asked: Sequence[Asked],
     embedded: Representations | None,
@@ -136,7 +156,7 @@ def _answer(
     asking = {
         i: planned
         for i, (row, each) in enumerate(zip(legs, options, strict=True))
-        if (planned := _planned(row, each)) is not None
+        if (planned := planned_query(row, each, is_near=store.engine.is_near)) is not None
     }
     while asking:
         requests = {i: planned.requests() for i, planned in asking.items()}
@@ -151,14 +171,16 @@ def _answer(
     return [found[each.plan.offset :] for found, each in zip(hits, options, strict=True)]
 
 
-def _planned(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> PlannedQuery | None:
+def planned_query(
+    legs: Mapping[Mode, LegQuery], options: SearchOptions, *, is_near: bool
+) -> PlannedQuery | None:
     """The plan without the legs that a query has no vector of; None if nothing can be found."""
     missing = [mode for mode in options.plan.legs if mode not in legs]
     plan = options.plan.without(missing) if missing else options.plan
     if plan is None:
         return None
     limit = options.hits if options.chunks else SPARE_CHUNKS * options.hits
-    return PlannedQuery(plan, legs, limit, options.filter)
+    return PlannedQuery(plan, legs, limit, options.filter, is_near)
 
 
 def _may_hold_more(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> bool:

@@ -6,17 +6,27 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trivet import tracing
-from trivet.index.arguments import checked_k, checked_queries, checked_timeout, chosen_plan
+from trivet.index.arguments import (
+    checked_ids,
+    checked_k,
+    checked_queries,
+    checked_timeout,
+    chosen_plan,
+)
 from trivet.index.keywords import checked_keywords
 from trivet.index.stored import StoredDocuments
+from trivet.index.thinking import asearch_thinking, checked_thinking, search_thinking
 from trivet.plan import Plan
 from trivet.query import Query
 from trivet.store.filters import payload_filter
+from trivet.thinking.interface import Thinker
+from trivet.thinking.report import Thinking
 from trivet.types import Hit
 
 if TYPE_CHECKING:
     from qdrant_client import models
 
+    from trivet.index.explanation import Explanation
     from trivet.index.search import Asked
 
 
@@ -33,6 +43,7 @@ class SearchedDocuments(StoredDocuments):
         filter: models.Filter | Mapping[str, Any] | None = None,
         modes: Sequence[str] | None = None,
         chunks: bool = False,
+        think: Thinker | Thinking | None = None,
     ) -> list[Hit]:
         """The k best documents for a query, best first.
 
@@ -45,6 +56,9 @@ class SearchedDocuments(StoredDocuments):
                 mapping of metadata fields, such as `{"year": {"gte": 1990}, "lang": "en"}`.
             modes: the legs to search; None = all that the index has. Not together with a plan.
             chunks: return chunks, with id `"<document>#<sequence>"`, several of a document.
+            think: a thinker, or a `trivet.thinking.Thinking` that says more. It is asked while the
+                plain search runs; what has come by its deadline and is about the query takes part,
+                and where nothing has, the hits are those of the plain search.
 
         Raises:
             InvalidQueryError: no text, or a blank one.
@@ -54,9 +68,9 @@ class SearchedDocuments(StoredDocuments):
             UnknownModeError: a mode that does not exist or that the index lacks.
             InvalidFilterError: a filter that cannot be understood.
         """
-        return self.search_many([query], k=k, plan=plan, filter=filter, modes=modes, chunks=chunks)[
-            0
-        ]
+        return self.search_many(
+            [query], k=k, plan=plan, filter=filter, modes=modes, chunks=chunks, think=think
+        )[0]
 
     @checked_keywords
     def search_many(
@@ -68,11 +82,20 @@ class SearchedDocuments(StoredDocuments):
         filter: models.Filter | Mapping[str, Any] | None = None,
         modes: Sequence[str] | None = None,
         chunks: bool = False,
+        think: Thinker | Thinking | None = None,
     ) -> list[list[Hit]]:
         """As `search` for each query, in one forward pass and one request to the engine."""
         asked = self._asked(queries, k, plan, filter, modes, chunks)
         with tracing.retrieval([each.query.text for each in asked], k) as record:
-            return record(self._shared.answer(asked))
+            if think is None:
+                return record(self._shared.answer(asked))
+            thinking = checked_thinking(think, self._scope.name)
+            shared = self._shared
+            return record(
+                search_thinking(
+                    shared.answer, asked, thinking, shared.thinking, shared.prepare_thinking
+                )
+            )
 
     @checked_keywords
     async def asearch(
@@ -85,6 +108,7 @@ class SearchedDocuments(StoredDocuments):
         modes: Sequence[str] | None = None,
         chunks: bool = False,
         timeout_s: float | None = None,
+        think: Thinker | Thinking | None = None,
     ) -> list[Hit]:
         """As `search`, without ever blocking the event loop.
 
@@ -99,6 +123,7 @@ class SearchedDocuments(StoredDocuments):
             modes: the legs to search.
             chunks: return chunks.
             timeout_s: seconds to wait for the answer; None = as long as it takes.
+            think: as in `search`.
 
         Raises:
             SearchTimeoutError: there was no answer in time.
@@ -109,7 +134,13 @@ class SearchedDocuments(StoredDocuments):
         seconds = checked_timeout(timeout_s)
         [asked] = self._asked([query], k, plan, filter, modes, chunks)
         with tracing.retrieval([asked.query.text], k) as record:
-            return record([await self._shared.worker.answer(asked, seconds)])[0]
+            if think is None:
+                return record([await self._shared.worker.answer(asked, seconds)])[0]
+            thinking, shared = checked_thinking(think, self._scope.name), self._shared
+            hits = await asearch_thinking(
+                shared.worker.answer, asked, thinking, seconds, shared.prepare_thinking
+            )
+            return record([hits])[0]
 
     @checked_keywords
     def planned(
@@ -126,6 +157,41 @@ class SearchedDocuments(StoredDocuments):
         """
         manifest, depth = self._store.manifest, self._shared.settings.depth
         return chosen_plan(plan, modes, manifest, checked_k(k), depth)
+
+    @checked_keywords
+    def explain(
+        self,
+        query: str | Query,
+        id: str,
+        *,
+        k: int = 10,
+        plan: Plan | str | None = None,
+        modes: Sequence[str] | None = None,
+    ) -> Explanation:
+        """Why a document has its score for a query: each leg's part, its terms, its token pairs.
+
+        The parts add up to the score that `search` gives the document. `str()` of the answer is
+        readable text; a notebook shows it as HTML.
+
+        Args:
+            query: as in `search`.
+            id: of a stored document, such as a hit's.
+            k: as in the search; of plans that fuse ranks or lists, more hits make longer lists.
+            plan: as in `search`.
+            modes: as in `search`.
+
+        Raises:
+            InvalidInputError: no such document, or as `search`.
+            TrivetError: as `search`.
+        """
+        # The door to qdrant_client, as below.
+        from trivet.index.explain import explain
+
+        self._scope.require_one()
+        [asked] = self._asked([query], k, plan, None, modes, chunks=False)
+        [wanted] = checked_ids([id])
+        chunks = self._store.chunks([self._scope.key(wanted)])
+        return explain(self._store, self._shared.model, asked, wanted, list(*chunks.values()))
 
     def _asked(
         self,

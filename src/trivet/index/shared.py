@@ -13,6 +13,7 @@ from trivet.index.worker import SearchWorker
 from trivet.store.generations import Generation
 from trivet.store.keys import document_key
 from trivet.store.store import Store
+from trivet.thinking.threads import DaemonThreads
 from trivet.types import Hit
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Shared:
         settings: of this opening.
         worker: answers the searches of event loops.
         found: how often each document was found, by its key, while an upgrade is under way.
+        thinking: the threads that thinkers run in.
 
     Args:
         location: as above.
@@ -52,6 +54,7 @@ class Shared:
         self.settings = settings
         self.found: Counter[str] = Counter()
         self.worker = SearchWorker(self.answer)
+        self.thinking = DaemonThreads()
 
     def answer(self, asked: Sequence[Asked]) -> list[list[Hit]]:
         """The hits of each query, of one forward pass and one request to the engine."""
@@ -62,6 +65,11 @@ class Shared:
         if self.store.manifest.upgrade is not None:
             self.found.update(document_key(hit.tenant, hit.document) for row in hits for hit in row)
         return hits
+
+    def prepare_thinking(self) -> None:
+        """Find the guard of thoughts, once, while a thinker thinks."""
+        if not self.model.guard.is_found:
+            self.thinking.start(self.model.guard.least)
 
     def close(self) -> None:
         """Answer what waits, then flush and release everything; a second call does nothing."""

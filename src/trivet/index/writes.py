@@ -46,8 +46,9 @@ def document_write(
                 chunks=len(cut.pieces),
                 tenant=document.tenant,
             ),
-            embedded.vectors[sequence],
-            None if embedded.beside is None else embedded.beside[sequence],
+            embedded.vectors,
+            sequence,
+            embedded.beside,
         )
         for sequence, span in enumerate(cut.pieces)
     )

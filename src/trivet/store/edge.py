@@ -19,6 +19,7 @@ from trivet.store.bridge import query_request
 from trivet.store.bridge_filters import edge_filter
 from trivet.store.edge_shard import (
     create_shard,
+    field_schema,
     first_line,
     load_shard,
     modifier,
@@ -87,6 +88,11 @@ class EdgeEngine:
         return f"qdrant-edge {version('qdrant-edge-py')}"
 
     @property
+    def is_near(self) -> bool:
+        """Its vectors are at hand, in this process."""
+        return True
+
+    @property
     def adds_spaces(self) -> bool:
         """A named vector can be added beside stored points."""
         return True
@@ -116,7 +122,7 @@ class EdgeEngine:
         """Answer all queries in one planned batch."""
         batch = edge.QueryBatchRequest([query_request(request) for request in requests])
         answers = self._read(lambda shard: shard.query_batch(batch))
-        return [[FoundPoint(str(p.id), p.score, p.payload or {}) for p in a] for a in answers]
+        return [[_found(point) for point in answer] for answer in answers]
 
     def count(self) -> int:
         """Points stored."""
@@ -173,7 +179,7 @@ class EdgeEngine:
 
     def create_index(self, path: str, kind: IndexKind) -> None:
         """Index a payload field; an index of the same kind is left as it is."""
-        self._update(edge.UpdateOperation.create_field_index(path, _field_schema(kind)), None)
+        self._update(edge.UpdateOperation.create_field_index(path, field_schema(kind)), None)
 
     def flush(self) -> None:
         """Bring everything written to the disk."""
@@ -277,6 +283,11 @@ def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[i : i + WRITE_BATCH] for i in range(0, len(items), WRITE_BATCH))
 
 
+def _found(point: edge.ScoredPoint) -> FoundPoint:
+    vectors = point.vector if isinstance(point.vector, dict) else {}
+    return FoundPoint(str(point.id), point.score, point.payload or {}, vectors)
+
+
 def _named(vectors: object, names: Collection[str]) -> dict[str, Any]:
     """Those vectors of a point that bear one of the names."""
     every = vectors if isinstance(vectors, dict) else {}
@@ -291,17 +302,3 @@ def _vectors(vectors: Mapping[str, PointVector]) -> dict[str, Any]:
         else v.tolist()
         for name, v in vectors.items()
     }
-
-
-def _field_schema(kind: IndexKind) -> edge.PayloadSchemaType | edge.KeywordIndexParams:
-    if kind == "tenant":
-        return edge.KeywordIndexParams(is_tenant=True)
-    schemas = {
-        "keyword": edge.PayloadSchemaType.Keyword,
-        "integer": edge.PayloadSchemaType.Integer,
-        "float": edge.PayloadSchemaType.Float,
-        "datetime": edge.PayloadSchemaType.Datetime,
-        "text": edge.PayloadSchemaType.Text,
-        "bool": edge.PayloadSchemaType.Bool,
-    }
-    return schemas[kind]

@@ -27,6 +27,10 @@ class Engine(Protocol):
         """Engine and version, for people."""
 
     @property
+    def is_near(self) -> bool:
+        """Whether reading the vectors of what was found is cheap."""
+
+    @property
     def adds_spaces(self) -> bool:
         """Whether a named vector can be added beside stored points."""
 

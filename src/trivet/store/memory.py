@@ -48,6 +48,11 @@ class MemoryEngine:
         return f"qdrant-client {version('qdrant-client')} in memory"
 
     @property
+    def is_near(self) -> bool:
+        """Its vectors are at hand, in this process."""
+        return True
+
+    @property
     def adds_spaces(self) -> bool:
         """A named vector can be added beside stored points."""
         return True
@@ -81,7 +86,7 @@ class MemoryEngine:
         with self._using() as client:
             answers = client.query_batch_points(COLLECTION, requests)
         return [
-            [FoundPoint(str(p.id), p.score, p.payload or {}) for p in answer.points]
+            [FoundPoint(str(p.id), p.score, p.payload or {}, _vectors(p)) for p in answer.points]
             for answer in answers
         ]
 
@@ -157,3 +162,7 @@ class MemoryEngine:
                 yield self._client
             except Exception as error:
                 raise StoreError(f"the engine failed: {error}") from error
+
+
+def _vectors(point: models.ScoredPoint) -> Mapping[str, Any]:
+    return point.vector if isinstance(point.vector, dict) else {}

@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -139,11 +139,19 @@ class Point:
 
 @dataclass(frozen=True)
 class FoundPoint:
-    """A point as a search returns it."""
+    """A point as a search returns it.
+
+    Attributes:
+        id: of the point.
+        score: of the search.
+        payload: as far as it was asked for.
+        vectors: by name, those that were asked for.
+    """
 
     id: str
     score: float
     payload: Mapping[str, Any]
+    vectors: Mapping[str, Any] = field(default_factory=dict)
 
 
 def point_id(namespace: uuid.UUID, key: str, sequence: int) -> str:
@@ -163,13 +171,14 @@ def make_point(
     namespace: uuid.UUID,
     chunk: Chunk,
     representations: Representations,
+    row: int = 0,
     beside: Representations | None = None,
 ) -> Point:
-    """The point of a chunk; `representations` holds that one text, `beside` by another model."""
+    """The point of a chunk: one row of `representations`, and of those of another model beside."""
     legs = [*representations.legs.values(), *(() if beside is None else beside.legs.values())]
     return Point(
         id=point_id(namespace, chunk.key, chunk.sequence),
-        vectors={leg.space.vector_name: leg[0] for leg in legs},
+        vectors={leg.space.vector_name: leg[row] for leg in legs},
         payload=chunk.payload(),
     )
 

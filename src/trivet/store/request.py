@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from qdrant_client import models
 
 from trivet.plan import Plan
@@ -21,6 +22,9 @@ MAX_SPREAD = 16_384
 
 # The share of all weights from which on a leg's score is deduced from the sum.
 LEAST_DEDUCED = 0.02
+
+# Vectors read to compute a leg's scores here: a scan of 10,000 costs as much as reading 300.
+MAX_RECOMPUTED = 300
 
 PAYLOAD_FIELDS = [PAYLOAD_TEXT, PAYLOAD_METADATA, PAYLOAD_OWN]
 
@@ -65,12 +69,14 @@ class PlannedQuery:
         legs: one for each leg of the plan.
         limit: chunks wanted.
         filter: reaches every leg.
+        is_near: whether reading the vectors of what was found is cheap.
     """
 
     plan: Plan
     legs: Mapping[Mode, LegQuery]
     limit: int
     filter: models.Filter | None
+    is_near: bool = False
 
     def requests(self) -> list[models.QueryRequest]:
         """The requests of this query, to be sent together: the plan first, then single legs."""
@@ -78,7 +84,7 @@ class PlannedQuery:
         if len(self.plan.fused) == 1:
             leg = self.legs[self.plan.fused[0]]
             ranked = models.Prefetch.model_construct(
-                query=_vector(leg), using=leg.vector_name, filter=self.filter,
+                query=engine_query(leg), using=leg.vector_name, filter=self.filter,
                 limit=self._pool(leg.mode),
             )  # fmt: skip
         else:
@@ -88,7 +94,16 @@ class PlannedQuery:
             ranked = self._over([_limited(ranked, best)], self.legs["multi"])
         if self.plan.relevance is not None:
             ranked = self._spread(_limited(ranked, min(SPREAD_FACTOR * self.limit, MAX_SPREAD)))
-        return [wanted.of(ranked), *(self._alone_request(mode) for mode in self._told_apart)]
+        vectors = [self.legs[mode].vector_name for mode in self._recomputed]
+        first = wanted.of(ranked).model_copy(update={"with_vector": vectors or False})
+        return [first, *(self._alone_request(mode) for mode in self._told_apart)]
+
+    def list_requests(self) -> dict[Mode, models.QueryRequest]:
+        """Each leg's own list, as a plan that fuses ranks or lists has it."""
+        return {
+            mode: _Wanted(each.limit or 0, with_payload=False).of(each)
+            for mode, each in self._lists().items()
+        }
 
     def read(self, answers: Sequence[Sequence[FoundPoint]]) -> list[RankedChunk]:
         """What the engine answered to `requests`, best first."""
@@ -103,7 +118,14 @@ class PlannedQuery:
         """The legs whose scores another request tells."""
         if len(self.legs) == 1 and self.plan.relevance is None:
             return ()  # the plan's own score
-        return tuple(mode for mode in self.legs if mode != self._deduced)
+        known = {self._deduced, *self._recomputed}
+        return tuple(mode for mode in self.legs if mode not in known)
+
+    @property
+    def _recomputed(self) -> tuple[Mode, ...]:
+        """The legs whose scores are computed here, which saves the engine a scan of the leg."""
+        is_wanted = self.is_near and self._deduced is not None and "dense" in self.legs
+        return ("dense",) if is_wanted and self.limit <= MAX_RECOMPUTED else ()
 
     @property
     def _deduced(self) -> Mode | None:
@@ -122,14 +144,22 @@ class PlannedQuery:
             return RankedChunk(FoundPoint(point.id, score, point.payload), {leg.mode: score})
         if self.plan.rescore is not None and self.plan.relevance is None:
             point = FoundPoint(point.id, self.legs["multi"].score(point.score), point.payload)
-        scores = {mode: of[point.id] for mode, of in found.items() if point.id in of}
+        scores = {mode: self._cosine(point, mode) for mode in self._recomputed}
+        scores |= {mode: of[point.id] for mode, of in found.items() if point.id in of}
         if self._deduced is not None:
-            rest = point.score - sum(self._part(mode, s) for mode, s in scores.items())
+            rest = point.score - sum(self.part(mode, s) for mode, s in scores.items())
             scores[self._deduced] = rest / self.plan.weights[self._deduced]
         return RankedChunk(point, scores)
 
-    def _part(self, mode: Mode, score: float) -> float:
-        """What a leg's score adds to the plan's sum."""
+    def _cosine(self, point: FoundPoint, mode: Mode) -> float:
+        leg = self.legs[mode]
+        stored, query = np.asarray(point.vectors[leg.vector_name], np.float64), leg.vector
+        assert not isinstance(query, SparseVector)
+        lengths = np.linalg.norm(stored) * np.linalg.norm(query)
+        return float(stored @ query / lengths) if lengths else 0.0
+
+    def part(self, mode: Mode, score: float) -> float:
+        """What a leg's score adds to the sum of a plan that fuses scores."""
         weight = self.plan.weights[mode]
         if mode == "dense":
             tie = min(DENSE_TIE_WEIGHT, weight)
@@ -145,7 +175,7 @@ class PlannedQuery:
     def _candidates(self) -> list[models.Prefetch]:
         return [
             models.Prefetch.model_construct(
-                query=_vector(self.legs[mode]), using=self.legs[mode].vector_name,
+                query=engine_query(self.legs[mode]), using=self.legs[mode].vector_name,
                 filter=self.filter, limit=self._pool(mode),
             )
             for mode in self.plan.depths
@@ -154,7 +184,7 @@ class PlannedQuery:
     def _over(self, prefetches: list[models.Prefetch], leg: LegQuery) -> models.Prefetch:
         """All that was prefetched, in the order of one leg."""
         return models.Prefetch.model_construct(
-            prefetch=prefetches, query=_vector(leg), using=leg.vector_name,
+            prefetch=prefetches, query=engine_query(leg), using=leg.vector_name,
             limit=sum(prefetch.limit or 0 for prefetch in prefetches),
         )  # fmt: skip
 
@@ -164,18 +194,22 @@ class PlannedQuery:
             prefetches = [self._over(self._candidates(), leg) for leg in fused]
             query: models.Query = self._formula()
         else:
-            bringing = dict(zip(self.plan.depths, self._candidates(), strict=True))
-            prefetches = [
-                bringing[mode] if mode in bringing else self._over(self._candidates(), leg)
-                for mode, leg in self.legs.items()
-                if mode in self.plan.fused
-            ]
+            prefetches = list(self._lists().values())
             query = models.FusionQuery(fusion=models.Fusion.DBSF)
             if self.plan.fuse == "rrf":
                 weights = [self.plan.weights.get(mode, 1.0) for mode in self.plan.fused]
                 # The paper's k; Qdrant counts ranks from 0.
                 query = models.RrfQuery(rrf=models.Rrf(k=self.plan.rrf_k + 1, weights=weights))
         return models.Prefetch.model_construct(prefetch=prefetches, query=query, limit=self.limit)
+
+    def _lists(self) -> dict[Mode, models.Prefetch]:
+        """What ranks or lists are fused of."""
+        bringing = dict(zip(self.plan.depths, self._candidates(), strict=True))
+        return {
+            mode: bringing[mode] if mode in bringing else self._over(self._candidates(), leg)
+            for mode, leg in self.legs.items()
+            if mode in self.plan.fused
+        }
 
     def _formula(self) -> models.FormulaQuery:
         """The weighted sum over the prefetches in the order of the legs; a missing score is 0."""
@@ -214,7 +248,7 @@ class PlannedQuery:
         leg = self.legs["dense"]
         relevance = self.plan.relevance or 0.0
         mmr = models.Mmr(diversity=1.0 - relevance, candidates_limit=ranked.limit)
-        query = models.NearestQuery.model_construct(nearest=_vector(leg).nearest, mmr=mmr)
+        query = models.NearestQuery.model_construct(nearest=engine_query(leg).nearest, mmr=mmr)
         return models.Prefetch.model_construct(
             prefetch=[ranked], query=query, using=leg.vector_name, limit=self.limit
         )
@@ -248,7 +282,8 @@ def _limited(stage: models.Prefetch, limit: int) -> models.Prefetch:
     return stage.model_copy(update={"limit": limit})
 
 
-def _vector(leg: LegQuery) -> models.NearestQuery:
+def engine_query(leg: LegQuery) -> models.NearestQuery:
+    """A leg's vector as an engine is asked for what is near to it."""
     vector = leg.vector
     nearest: object
     if isinstance(vector, SparseVector):

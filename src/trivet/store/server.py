@@ -44,6 +44,11 @@ class ServerEngine:
         return f"qdrant {self._connection.version} on a server"
 
     @property
+    def is_near(self) -> bool:
+        """Vectors would travel as text."""
+        return False
+
+    @property
     def adds_spaces(self) -> bool:
         """Whether a named vector can be added beside stored points: from version 1.18 on."""
         return self._connection.adds_vectors

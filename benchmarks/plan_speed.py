@@ -1,0 +1,169 @@
+"""Speed of the default plan over 10,000 chunks of 170 tokens, their bytes, and `asearch`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+import trivet
+from benchmarks import beir, results
+from benchmarks.engine_speed import recorded_requests
+from benchmarks.figures import Bar, Figure
+from benchmarks.intervals import bootstrap, median
+from benchmarks.remembered import LEGS, Remembering
+from trivet.embedding.locate import DEFAULT_MODEL
+from trivet.types import DenseVectors, MultiVectors, Representations, Vectors
+
+TITLE = "Speed of the default plan with token vectors"
+METHOD = (
+    "10,000 chunks in Qdrant Edge: those of Cranfield again and again, with noise on their "
+    "vectors, so that none is there twice; 93 of Cranfield's queries. Requests as in engine_speed; "
+    "CPU milliseconds of the process. `asearch`: an index of NPL, CoSQA and CACM; 64 searches "
+    "awaited together against the same one after another, in turns, wall time, medians of rounds."
+)
+CHUNKS = 10_000
+QUERIES = 93
+NOISE = 0.3
+BARS = {"full": Bar(high=15.0), "compact": Bar(high=6.0)}
+BYTES = Bar(high=15_360.0)
+TOGETHER = 64
+GAIN = Bar(low=4.0)
+BATCH = 500
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.plan_speed", description=__doc__)
+    parser.add_argument("--parts", nargs="+", default=["compact", "full", "asearch"])
+    parser.add_argument("--chunks", type=int, default=CHUNKS)
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args(arguments)
+    model = trivet.Embedder.load(DEFAULT_MODEL, modes=LEGS)
+    figures: list[Figure] = []
+    for part in chosen.parts:
+        if part == "asearch":
+            figures += measure_asearch(model, chosen.rounds)
+        else:
+            figures += measure_engine(model, part, chosen.chunks, chosen.rounds)
+        for figure in figures:
+            print(figure.cells(), flush=True)
+    if len(chosen.parts) == 3 and chosen.chunks == CHUNKS:
+        results.report("plan_speed", TITLE, METHOD, figures)
+
+
+def measure_engine(model: trivet.Embedder, tokens: str, chunks: int, rounds: int) -> list[Figure]:
+    """Queries one at a time, after a first round that does not count, and the folder's size."""
+    collection = beir.load("cranfield")
+    with tempfile.TemporaryDirectory() as folder:
+        settings = trivet.Settings(tokens=tokens)
+        where, modes = f"{folder}/index", ["dense", "sparse", "multi"]
+        with trivet.open(where, model=model, modes=modes, settings=settings) as index:
+            length = _fill(index, Remembering(model, "cranfield"), collection, chunks)
+        size = sum(f.stat().st_blocks * 512 for f in Path(where).rglob("*") if f.is_file())
+        with trivet.open(where) as index:
+            queries = list(collection.queries.values())[:QUERIES]
+            requests = recorded_requests(index, queries)
+            wall, cpu = np.zeros((2, (1 + rounds) * len(requests)))
+            for turn in range(len(wall)):
+                start, cpu_start = time.perf_counter(), time.process_time()
+                index._store.query(requests[turn % len(requests)])
+                wall[turn] = time.perf_counter() - start
+                cpu[turn] = time.process_time() - cpu_start
+    wall, cpu = 1e3 * wall[len(requests) :], 1e3 * cpu[len(requests) :]
+    return [
+        Figure(f"{tokens}: engine part, p50 CPU ms", float(np.median(cpu)), BARS[tokens],
+               bootstrap(cpu, median)),
+        Figure(f"{tokens}: engine part, p95 CPU ms", float(np.quantile(cpu, 0.95))),
+        Figure(f"{tokens}: engine part, p50 wall ms", float(np.median(wall))),
+        Figure(f"{tokens}: bytes of the folder a chunk", size / chunks,
+               BYTES if tokens == "compact" else None, digits=0),
+        Figure(f"{tokens}: tokens a chunk", length, digits=1),
+    ]  # fmt: skip
+
+
+def _fill(
+    index: trivet.Index, kept: Remembering, collection: beir.Collection, chunks: int
+) -> float:
+    """Store so many chunks; the mean number of their token vectors."""
+    documents = [d for d in collection.documents if 100 <= len(d.text.split()) <= 150]
+    made = kept.embed_documents([f"{d.title} {d.text}".strip() for d in documents], truncate=True)
+    kept.save()
+    assert made.dense is not None
+    assert made.multi is not None
+    draws = np.random.default_rng(0)
+    tokens = 0
+    for start in range(0, chunks, BATCH):
+        at = [i % len(documents) for i in range(start, min(start + BATCH, chunks))]
+        dense = DenseVectors(made.dense.space, _noisy(made.dense.values[at], draws))
+        rows = tuple(_noisy(made.multi.values[i], draws) for i in at)
+        tokens += sum(map(len, rows))
+        given = Representations(dense=dense, multi=MultiVectors(made.multi.space, rows))
+        index.upsert(
+            [trivet.Document(documents[i].text, f"{start}-{n}") for n, i in enumerate(at)],
+            representations=index._model.tokens.small(given),
+            on_error="raise",
+        )
+    return tokens / chunks
+
+
+def _noisy(rows: Vectors, draws: np.random.Generator) -> Vectors:
+    noise = draws.standard_normal(rows.shape, dtype=np.float32) / rows.shape[-1] ** 0.5
+    noisy = rows + NOISE * noise
+    return noisy / np.linalg.norm(noisy, axis=-1, keepdims=True)
+
+
+def measure_asearch(model: trivet.Embedder, rounds: int) -> list[Figure]:
+    """64 searches at once against 64 in a row."""
+    names = ("npl", "cosqa-dev", "cacm")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        trivet.open(f"{folder}/index", model=model) as index,
+    ):
+        index._model.found()  # the model itself: what is kept is of single collections
+        for name in names:
+            collection, kept = beir.load(name), Remembering(model, name)
+            index._model._embedder = kept.only(index._store.manifest.model_modes)
+            index.add(
+                [trivet.Document(d.text, f"{name}-{d.id}", d.title) for d in collection.documents],
+                on_error="raise",
+            )
+            kept.save()
+        index._model._embedder = model.only(index._store.manifest.model_modes)
+        queries = [q for name in names for q in beir.load(name).queries.values()]
+        times = np.array(list(_turns(index, queries, rounds)))
+        chunks = index.describe().chunks
+    ratios = times[:, 0] / times[:, 1]
+    return [
+        Figure("asearch: throughput of 64 at once against one by one, times",
+               float(np.median(ratios)), GAIN, bootstrap(ratios, median)),
+        Figure("asearch: searches a second, one by one", TOGETHER / float(np.median(times[:, 0]))),
+        Figure("asearch: searches a second, at once", TOGETHER / float(np.median(times[:, 1]))),
+        Figure("asearch: chunks", chunks, digits=0),
+    ]  # fmt: skip
+
+
+def _turns(
+    index: trivet.Index, queries: Sequence[str], rounds: int
+) -> Iterator[tuple[float, float]]:
+    for turn in range(rounds + 1):
+        asked = [queries[(turn * TOGETHER + i) % len(queries)] for i in range(TOGETHER)]
+        start = time.perf_counter()
+        for query in asked:
+            index.search(query)
+        middle = time.perf_counter()
+
+        async def together(texts: Sequence[str] = tuple(asked)) -> None:
+            await asyncio.gather(*(index.asearch(text) for text in texts))
+
+        asyncio.run(together())
+        if turn:  # the first warms up
+            yield middle - start, time.perf_counter() - middle
+
+
+if __name__ == "__main__":
+    main()

