@@ -20,6 +20,7 @@ from typing import Annotated
 import typer
 
 from trivet.cli.render import complain
+from trivet.cli.upgrade_commands import upgrade_app
 from trivet.errors import TrivetError
 
 EXIT_CODES = """\
@@ -238,6 +239,9 @@ def repair_command(index: IndexFolder) -> None:
     from trivet.cli.upkeep import repair_index
 
     raise typer.Exit(repair_index(index))
+
+
+app.add_typer(upgrade_app, name="upgrade")
 
 
 @app.command("demo")
