@@ -7,17 +7,24 @@ import argparse
 from benchmarks import (
     embedding_speed,
     engine_speed,
+    frameworks,
     languages,
     limit,
     modes,
     mteb_limit,
     precision,
     quality,
+<<<<<<< HEAD
+    thoughts,
+=======
+    store,
+>>>>>>> hB
     token_pooling,
 )
 
 ALL = {
     "engine_speed": engine_speed,
+    "frameworks": frameworks,
     "embedding_speed": embedding_speed,
     "precision": precision,
     "modes": modes,
@@ -25,6 +32,11 @@ ALL = {
     "mteb_limit": mteb_limit,
     "languages": languages,
     "token_pooling": token_pooling,
+<<<<<<< HEAD
+    "thoughts": thoughts,
+=======
+    "store": store,
+>>>>>>> hB
     "quality": quality,
 }
 

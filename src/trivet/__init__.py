@@ -3,7 +3,11 @@
 from trivet.config import Lexical, ServerSettings, Settings
 from trivet.embedding import CallPolicy, Embedder, Reranker
 from trivet.errors import TrivetError
-from trivet.index import Index, open, repair, restore
+<<<<<<< HEAD
+from trivet.index import Index, adopt, open, repair, restore
+=======
+from trivet.index import Index, Snapshots, open, repair, restore
+>>>>>>> hB
 from trivet.packing import Citation, Packed, pack
 from trivet.plan import Plan
 from trivet.query import Example, Query
@@ -29,8 +33,10 @@ __all__ = [
     "Reranker",
     "ServerSettings",
     "Settings",
+    "Snapshots",
     "Space",
     "TrivetError",
+    "adopt",
     "open",
     "pack",
     "repair",

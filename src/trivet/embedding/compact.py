@@ -104,7 +104,7 @@ class TokenCodec:
         copies = np.maximum(1, np.ceil(weights / base - 1e-9)).astype(np.int64)
         shares = np.repeat(weights / copies / base, copies)[:, None]
         exact = (np.repeat(rows, copies, axis=0) - ZERO) * shares + ZERO
-        made = _rounded_to_sum(exact, ZERO * self.dims)
+        made = _rounded_to_sum(exact.astype(np.float32), ZERO * self.dims)
         scale = base / self._scale**2
         return made, scale, -float(ZERO**2 * self.dims) * len(made) * scale
 

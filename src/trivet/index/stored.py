@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from trivet.errors import InvalidInputError
 from trivet.index.arguments import Progress, checked_ids, checked_on_error, checked_progress
-from trivet.index.documents import Incoming, checked_documents, checked_texts, put_together
+from trivet.index.documents import (
+    Incoming,
+    checked_documents,
+    checked_texts,
+    known_length,
+    put_together,
+)
 from trivet.index.ingest import Ingest
 from trivet.index.keywords import checked_keywords
 from trivet.index.shared import Shared
@@ -58,7 +64,9 @@ class StoredDocuments:
             metadatas: one mapping of JSON values for each; None = the documents' own.
             on_error: "report" puts a document that fails into `report.failed` and goes on;
                 "raise" stops at the first (the documents before it are stored).
-            progress: called with the report so far after every batch.
+            progress: called with the report so far after every batch: what is committed, at what
+                rate, and, where the texts can be counted, how long the rest takes. Ctrl-C stops
+                the call after the batch that is being written, and it is told once more.
 
         Returns:
             What was added and skipped, and every document that failed with its error:
@@ -71,7 +79,8 @@ class StoredDocuments:
         """
         self._scope.require_one()
         documents = checked_documents(texts_or_documents, ids, metadatas, self._scope.name)
-        return self._ingest(documents, None, on_error, progress, replace_existing=False)
+        expected = known_length(texts_or_documents)
+        return self._ingest(documents, None, on_error, progress, expected, replace_existing=False)
 
     @checked_keywords
     def upsert(
@@ -109,7 +118,8 @@ class StoredDocuments:
             texts = list(texts)
             given = GivenVectors(representations, len(texts), self._store)
         documents = checked_documents(texts, ids, metadatas, self._scope.name)
-        return self._ingest(documents, given, on_error, progress, replace_existing=True)
+        expected = known_length(texts)
+        return self._ingest(documents, given, on_error, progress, expected, replace_existing=True)
 
     @checked_keywords
     def delete(
@@ -190,6 +200,7 @@ class StoredDocuments:
         given: VectorSource | None,
         on_error: str,
         progress: Progress | None,
+        expected: int | None,
         *,
         replace_existing: bool,
     ) -> IngestReport:
@@ -200,5 +211,6 @@ class StoredDocuments:
             source=given or ModelVectors(self._model, self._store),
             replace_existing=replace_existing,
             batch_chunks=self._shared.settings.batch_chunks,
+            expected=expected,
         )
         return ingest.run(documents)

@@ -106,7 +106,8 @@ def search_thinking(
     for request in dict.fromkeys(requests):
         begun[request] = threads.start(_thinking(thinking.thinker, request))
     plain = answer(asked)
-    prepare()
+    if thinking.guard is None:
+        prepare()
     running = [future for future in begun.values() if future is not None]
     wait(running, max(0.0, start + thinking.deadline_s - time.monotonic()))
     noted = [_Noted(_so_far(begun[request], thinking, start), start=start) for request in requests]
@@ -144,7 +145,8 @@ async def asearch_thinking(
     task = asyncio.ensure_future(_athinking(thinking.thinker, request))
     try:
         plain = await answer(asked, timeout_s)
-        prepare()
+        if thinking.guard is None:
+            prepare()
         patience = thinking.deadline_s if timeout_s is None else min(thinking.deadline_s, timeout_s)
         await asyncio.wait({task}, timeout=max(0.0, start + patience - time.monotonic()))
         noted = _Noted(task.result() if task.done() else _late(thinking, start), start=start)

@@ -43,7 +43,8 @@ def document_write(
                 chunks=len(cut.pieces),
                 tenant=document.tenant,
             ),
-            embedded.vectors[sequence],
+            embedded.vectors,
+            sequence,
         )
         for sequence, span in enumerate(cut.pieces)
     )

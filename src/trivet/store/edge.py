@@ -18,6 +18,7 @@ from trivet.store.bridge import query_request
 from trivet.store.bridge_filters import edge_filter
 from trivet.store.edge_shard import (
     create_shard,
+    field_schema,
     first_line,
     load_shard,
     modifier,
@@ -162,7 +163,7 @@ class EdgeEngine:
 
     def create_index(self, path: str, kind: IndexKind) -> None:
         """Index a payload field; an index of the same kind is left as it is."""
-        self._update(edge.UpdateOperation.create_field_index(path, _field_schema(kind)), None)
+        self._update(edge.UpdateOperation.create_field_index(path, field_schema(kind)), None)
 
     def flush(self) -> None:
         """Bring everything written to the disk."""
@@ -285,17 +286,3 @@ def _vectors(vectors: Mapping[str, PointVector]) -> dict[str, Any]:
         else v.tolist()
         for name, v in vectors.items()
     }
-
-
-def _field_schema(kind: IndexKind) -> edge.PayloadSchemaType | edge.KeywordIndexParams:
-    if kind == "tenant":
-        return edge.KeywordIndexParams(is_tenant=True)
-    schemas = {
-        "keyword": edge.PayloadSchemaType.Keyword,
-        "integer": edge.PayloadSchemaType.Integer,
-        "float": edge.PayloadSchemaType.Float,
-        "datetime": edge.PayloadSchemaType.Datetime,
-        "text": edge.PayloadSchemaType.Text,
-        "bool": edge.PayloadSchemaType.Bool,
-    }
-    return schemas[kind]

@@ -11,6 +11,7 @@ from pathlib import Path
 import qdrant_edge as edge
 
 from trivet.errors import IndexDamagedError, IndexLockedError, StoreError
+from trivet.store.payload_indexes import IndexKind
 from trivet.types import Space
 
 logger = logging.getLogger(__name__)
@@ -153,3 +154,18 @@ def vector_params(space: Space) -> edge.EdgeVectorParams:
 def modifier(space: Space) -> edge.Modifier | None:
     """BM25 leaves the rarity of words to the engine; a model's weights hold it already."""
     return edge.Modifier.Idf if space.is_lexical else None
+
+
+def field_schema(kind: IndexKind) -> edge.PayloadSchemaType | edge.KeywordIndexParams:
+    """The index of a payload field."""
+    if kind == "tenant":
+        return edge.KeywordIndexParams(is_tenant=True)
+    schemas = {
+        "keyword": edge.PayloadSchemaType.Keyword,
+        "integer": edge.PayloadSchemaType.Integer,
+        "float": edge.PayloadSchemaType.Float,
+        "datetime": edge.PayloadSchemaType.Datetime,
+        "text": edge.PayloadSchemaType.Text,
+        "bool": edge.PayloadSchemaType.Bool,
+    }
+    return schemas[kind]

@@ -167,11 +167,13 @@ def point_ids(namespace: uuid.UUID, key: str, sequences: Iterable[int]) -> list[
     return [point_id(namespace, key, sequence) for sequence in sequences]
 
 
-def make_point(namespace: uuid.UUID, chunk: Chunk, representations: Representations) -> Point:
-    """The point of a chunk; `representations` holds that one text."""
+def make_point(
+    namespace: uuid.UUID, chunk: Chunk, representations: Representations, row: int = 0
+) -> Point:
+    """The point of a chunk, whose vectors are one row of `representations`."""
     return Point(
         id=point_id(namespace, chunk.key, chunk.sequence),
-        vectors={leg.space.vector_name: leg[0] for leg in representations.legs.values()},
+        vectors={leg.space.vector_name: leg[row] for leg in representations.legs.values()},
         payload=chunk.payload(),
     )
 

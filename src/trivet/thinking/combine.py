@@ -33,7 +33,7 @@ class Weights:
 
     dense: float = 1.0
     sparse: float = 0.3
-    multi: float = 0.5
+    multi: float = 1.0
     terms: int = 64
     tokens: int = 64
 

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from trivet.errors import InvalidInputError
 
 FILE = Path(__file__).parent / "guard.json"
-# The share of foreign thoughts that the threshold turns away.
-# With 0.95, foreign thoughts that pass cost up to .017 nDCG@10 on Cranfield; with 0.975 below .01, and
-# own thoughts are kept as often.
+# The share of foreign thoughts that the threshold turns away. With 0.95 those that pass cost up to
+# .017 nDCG@10 on Cranfield; own thoughts are kept as often with 0.975.
 TURNED_AWAY = 0.975
 
 

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from trivet.thinking.interface import Kind
 from trivet.thinking.templates import LABELS
@@ -65,7 +64,7 @@ def _without_reasoning(text: str) -> str:
 
 def _of_labels(text: str) -> list[RawThought]:
     marks = list(_LABEL.finditer(text))
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    ends = [*(mark.start() for mark in marks[1:]), len(text)][: len(marks)]
     found = []
     for mark, end in zip(marks, ends, strict=True):
         kind = LABELS[mark.group(1).upper()]
@@ -92,7 +91,7 @@ def _of_json(text: str) -> list[RawThought]:
     return [thought for thought in found if thought.text]
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, list):
         return _joined(each for each in value if isinstance(each, str))
     return value.strip() if isinstance(value, str) else ""

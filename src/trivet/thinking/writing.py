@@ -11,7 +11,7 @@ from typing import TypeAlias, cast
 
 from trivet.generation import Completion
 from trivet.thinking.cleaning import clean_thoughts
-from trivet.thinking.interface import ThinkRequest, ThinkResult, Usage, nothing
+from trivet.thinking.interface import Status, ThinkRequest, ThinkResult, Usage, nothing
 from trivet.thinking.parsing import parse_thoughts
 from trivet.thinking.templates import Template, template_for
 from trivet.thinking.threads import DaemonThreads, run_coroutine
@@ -99,7 +99,7 @@ class WritingThinker:
             return self._failed(error, start)
         wanted = tuple(thought for thought in kept if thought.kind in request.kinds)
         complete = {thought.kind for thought in wanted} == set(request.kinds)
-        status = "ok" if complete else "partial" if wanted else "error"
+        status: Status = "ok" if complete else "partial" if wanted else "error"
         reason = "" if complete else "; ".join(d.reason for d in dropped) or "nothing to use came"
         return ThinkResult(
             wanted, status, usage, elapsed, self.fingerprint, reason, dropped
