@@ -163,6 +163,7 @@ def test_search_prints_json_and_nothing_else(trivet_run, indexed):
             "metadata": hit.metadata,
             "span": list(hit.span),
             "tenant": None,
+            "document": hit.document,
         }
 
 
