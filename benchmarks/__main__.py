@@ -14,11 +14,8 @@ from benchmarks import (
     mteb_limit,
     precision,
     quality,
-<<<<<<< HEAD
-    thoughts,
-=======
     store,
->>>>>>> hB
+    thoughts,
     token_pooling,
 )
 
@@ -32,11 +29,8 @@ ALL = {
     "mteb_limit": mteb_limit,
     "languages": languages,
     "token_pooling": token_pooling,
-<<<<<<< HEAD
     "thoughts": thoughts,
-=======
     "store": store,
->>>>>>> hB
     "quality": quality,
 }
 

@@ -3,11 +3,7 @@
 from trivet.config import Lexical, ServerSettings, Settings
 from trivet.embedding import CallPolicy, Embedder, Reranker
 from trivet.errors import TrivetError
-<<<<<<< HEAD
-from trivet.index import Index, adopt, open, repair, restore
-=======
-from trivet.index import Index, Snapshots, open, repair, restore
->>>>>>> hB
+from trivet.index import Index, Snapshots, adopt, open, repair, restore
 from trivet.packing import Citation, Packed, pack
 from trivet.plan import Plan
 from trivet.query import Example, Query

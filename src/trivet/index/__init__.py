@@ -6,8 +6,4 @@ from trivet.index.maintenance import repair, restore
 from trivet.index.open import exists, open
 from trivet.index.snapshots import Snapshots
 
-<<<<<<< HEAD
-__all__ = ["Index", "adopt", "exists", "open", "repair", "restore"]
-=======
-__all__ = ["Index", "Snapshots", "exists", "open", "repair", "restore"]
->>>>>>> hB
+__all__ = ["Index", "Snapshots", "adopt", "exists", "open", "repair", "restore"]
