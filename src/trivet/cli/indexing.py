@@ -99,9 +99,9 @@ def index_paths(
         lexical = None if language is None else trivet.Lexical(language)
         has_tenants = tenant is not None or None
         index = trivet.open(location, model=model, lexical=lexical, tenants=has_tenants)
-    with index, watched(work, intake.read_bytes) as watch:
+    with index:
         documents = of_tenant(index, tenant)
-        report = documents.upsert(intake.documents(), progress=watch)
+        report = _stored(documents, intake, work)
         failures = [*intake.failed, *map(as_failure, report.failed)]
         # What failed may be there from before, under an id that could not be read.
         removed = _prune(documents, intake.ids) if prune and not failures else 0
@@ -112,6 +112,23 @@ def index_paths(
         _print_pruned(removed, skipped=prune and bool(failures))
     render.print_failures(failures)
     return 3 if failures else 0
+
+
+def _stored(index: trivet.Index, intake: Intake, work: int) -> IngestReport:
+    """Store the documents; whoever stops it is told what is stored by then."""
+    last = IngestReport()
+
+    def follow(report: IngestReport) -> None:
+        nonlocal last
+        last = report
+        watch(report)
+
+    try:
+        with watched(work, intake.read_bytes) as watch:
+            return index.upsert(intake.documents(), progress=follow)
+    except KeyboardInterrupt:
+        render.complain(render.ingested(last, len(last.failed) + len(intake.failed)))
+        raise
 
 
 def _prune(index: trivet.Index, ids: Set[str]) -> int:
