@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trivet import tracing
-from trivet.index.arguments import checked_ids, checked_k, checked_queries, checked_timeout, chosen_plan
+from trivet.index.arguments import (
+    checked_ids,
+    checked_k,
+    checked_queries,
+    checked_timeout,
+    chosen_plan,
+)
 from trivet.index.keywords import checked_keywords
 from trivet.index.stored import StoredDocuments
 from trivet.plan import Plan

@@ -17,6 +17,7 @@ from trivet.errors import IndexDamagedError, NotAnIndexError, StoreError
 from trivet.store.filters import payload_path
 from trivet.store.payload_indexes import IndexKind, checked_indexes
 from trivet.store.points import TENANT_PATH
+from trivet.store.storage import Storage, checked_storage
 from trivet.types import Mode, Space
 
 MANIFEST_FILE = "store.json"
@@ -62,6 +63,7 @@ class Manifest:
         indexes: the payload indexes that were declared, by metadata field.
         optimized: chunks that were there when the shard was last optimized; 0 = it never was.
         tenants: whether every document belongs to a tenant.
+        storage: how dense vectors are kept.
     """
 
     namespace: uuid.UUID
@@ -76,6 +78,7 @@ class Manifest:
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
     optimized: int = 0
     tenants: bool = False
+    storage: Storage = "full"
 
     @property
     def model_modes(self) -> tuple[Mode, ...]:
@@ -109,6 +112,7 @@ class Manifest:
             "indexes": dict(self.indexes),
             "optimized": self.optimized,
             "tenants": self.tenants,
+            "storage": self.storage,
         }
         return {**fields, "checksum": _checksum(fields)}
 
@@ -134,6 +138,7 @@ class Manifest:
             indexes=checked_indexes(stored.get("indexes", {})),
             optimized=stored["optimized"],
             tenants=stored.get("tenants", False),
+            storage=checked_storage(stored.get("storage")) or "full",
         )
         if stored["checksum"] != _checksum(stored):
             raise ValueError("its checksum is not that of its content: it was edited")
