@@ -61,7 +61,7 @@ class PlannedQuery:
     def requests(self) -> list[models.QueryRequest]:
         """The requests of this query, to be sent together: the plan first, then single legs."""
         wanted = _Wanted(self.limit, with_payload=True)
-        if len(self.plan.fused) == 1:
+        if self.plan.is_single:
             leg = self.legs[self.plan.fused[0]]
             ranked = self._best(leg)
         else:
@@ -91,9 +91,15 @@ class PlannedQuery:
         return [self._ranked(point, found) for point in answers[0]]
 
     @property
+    def _is_one_score(self) -> bool:
+        """Whether the plan's score is a leg's own, and no other leg is asked."""
+        plain = self.plan.is_single or self.plan.rescore is not None
+        return len(self.legs) == 1 and plain and self.plan.relevance is None
+
+    @property
     def _told_apart(self) -> tuple[Mode, ...]:
         """The legs whose scores another request tells."""
-        if len(self.legs) == 1 and self.plan.relevance is None:
+        if self._is_one_score:
             return ()  # the plan's own score
         known = {self._deduced, *self._recomputed}
         return tuple(mode for mode in self.legs if mode not in known)
@@ -108,14 +114,14 @@ class PlannedQuery:
     def _deduced(self) -> Mode | None:
         """The leg whose score follows from the plan's and the others', and is dear to compute."""
         summed = self.plan.fuse == "scores" and self.plan.rescore is None
-        plain = summed and self.plan.relevance is None and len(self.plan.fused) > 1
+        plain = summed and self.plan.relevance is None and not self.plan.is_single
         share = self.plan.weights.get("multi", 0.0)
         # A small part of a float32 sum has too few digits.
         is_large = share > 0 and share >= LEAST_DEDUCED * sum(self.plan.weights.values())
         return "multi" if plain and is_large else None
 
     def _ranked(self, point: FoundPoint, found: Mapping[Mode, Mapping[str, float]]) -> RankedChunk:
-        if len(self.legs) == 1 and self.plan.relevance is None:
+        if self._is_one_score:
             [leg] = self.legs.values()
             score = leg.score(point.score)
             return RankedChunk(FoundPoint(point.id, score, point.payload), {leg.mode: score})
