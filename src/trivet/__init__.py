@@ -3,7 +3,7 @@
 from trivet.config import Lexical, ServerSettings, Settings
 from trivet.embedding import CallPolicy, Embedder, Reranker
 from trivet.errors import TrivetError
-from trivet.index import Index, open, repair, restore
+from trivet.index import Index, Snapshots, adopt, open, repair, restore
 from trivet.packing import Citation, Packed, pack
 from trivet.plan import Plan
 from trivet.query import Example, Query
@@ -29,8 +29,10 @@ __all__ = [
     "Reranker",
     "ServerSettings",
     "Settings",
+    "Snapshots",
     "Space",
     "TrivetError",
+    "adopt",
     "open",
     "pack",
     "repair",

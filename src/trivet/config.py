@@ -57,6 +57,8 @@ class ServerSettings(BaseModel):
         retry_attempts: times that a request is sent before it has failed for good.
         retry_s: how long that may go on for one request. Other machines leave the documents that
             a dead one was writing alone for four times this and `timeout_s`.
+        snapshots_url: the folder of the server's snapshots, as the server itself names it; it is
+            read from there when one is restored.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +74,7 @@ class ServerSettings(BaseModel):
     consistency: int | Literal["majority", "quorum", "all"] | None = None
     retry_attempts: int = Field(default=10, ge=1)
     retry_s: float = Field(default=60.0, ge=0, le=3600)
+    snapshots_url: str = "file:///qdrant/snapshots"
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@
         ├── IndexClosedError                    used after close()
         ├── IndexDamagedError                   files that contradict each other
         ├── DocumentBusyError                   another writer holds a document
+        ├── ReadOnlyError                       a write to a collection that was adopted
         ├── ServerTooOldError                   a server that lacks what is needed
         ├── ServerUnavailableError              a server that does not answer for a while
         └── ServerRefusedError                  a server that will not do what it is asked
@@ -222,6 +223,10 @@ class DocumentBusyError(StoreError):
     def __init__(self, message: str, documents: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.documents = frozenset(documents)
+
+
+class ReadOnlyError(StoreError):
+    """A collection that something else has made is read, and never written to."""
 
 
 class ServerTooOldError(StoreError):

@@ -31,6 +31,7 @@ class IngestReport:
         failed: every document that was not stored, with its reason.
         chunks: chunks written.
         elapsed_s: wall time in seconds.
+        expected: documents of the call; None where they come one by one and nobody knows.
     """
 
     added: int = 0
@@ -39,11 +40,24 @@ class IngestReport:
     failed: tuple[FailedDocument, ...] = ()
     chunks: int = 0
     elapsed_s: float = 0.0
+    expected: int | None = None
 
     @property
     def total(self) -> int:
         """Documents seen so far."""
         return self.added + self.replaced + self.skipped + len(self.failed)
+
+    @property
+    def documents_per_s(self) -> float:
+        """Documents seen in a second, on average since the call began."""
+        return self.total / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds that the rest takes at that rate; None where that cannot be told."""
+        if self.expected is None or not self.documents_per_s:
+            return None
+        return max(0, self.expected - self.total) / self.documents_per_s
 
 
 @dataclass(frozen=True)
@@ -173,3 +187,26 @@ class RecallReport:
     full_bytes: int
     small_chunks: int
     chunks: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An index on a server as it was at one moment, kept by the server.
+
+    Attributes:
+        id: made once; what `Snapshots.restore` takes.
+        created: ISO 8601, UTC.
+        documents: documents in it.
+        chunks: chunks in it.
+        size_bytes: of both files.
+        points: the server's name for the file of the chunks.
+        journal: and for that of the journal.
+    """
+
+    id: str
+    created: str
+    documents: int
+    chunks: int
+    size_bytes: int
+    points: str
+    journal: str

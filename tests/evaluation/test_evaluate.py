@@ -10,7 +10,7 @@ import pytest
 from judged import WORDS
 
 import trivet
-from trivet.errors import InvalidInputError, InvalidPlanError, JudgementsError
+from trivet.errors import InvalidInputError, InvalidPlanError, JudgementsError, TextTooLongError
 from trivet.evaluation import evaluate
 from trivet.plan import PRESETS, Plan, best_plan
 
@@ -105,9 +105,8 @@ def trivet_with_default(index: trivet.Index, plan: Plan) -> trivet.Index:
         def __init__(self) -> None:
             self.__dict__ = index.__dict__
 
-        @property
-        def default_plan(self) -> Plan:
-            return plan
+        def planned(self, **wanted: object) -> Plan:
+            return super().planned(**wanted) if wanted else plan
 
     return Other()
 
@@ -156,6 +155,12 @@ def test_what_cannot_be_judged_is_left_out_and_counted(index, queries, qrels):
 def test_judgements_by_which_nothing_can_be_judged_are_refused(index, queries, qrels, said):
     with pytest.raises(JudgementsError, match=said):
         evaluate(index, queries, qrels)
+
+
+def test_a_query_that_is_too_long_is_named(index, queries, qrels):
+    queries = {**queries, "q-long": "the boat and the wind " * 100}
+    with pytest.raises(TextTooLongError, match=r"^query 'q-long': expected .*: shorten it$"):
+        evaluate(index, queries, {**qrels, "q-long": {"kedge": 1}})
 
 
 def test_the_table_of_queries_starts_with_the_worst(found, queries):

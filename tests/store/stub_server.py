@@ -6,6 +6,7 @@ known to differ from a real server, a comment that begins with "Gap:" says so.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import threading
@@ -18,7 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
+from qdrant_client.local.qdrant_local import QdrantLocal
 
 VERSION = "1.19.0"
 COMPLETED = {"operation_id": 1, "status": "completed"}
@@ -151,9 +153,12 @@ class StubServer:
         self.max_bytes: int | None = None
         # What a real server says of a request beyond its limit; a proxy before it says 413.
         self.too_large = refuse(413, "Request Entity Too Large")
-        self.local = QdrantClient(":memory:")
+        # What a client of ":memory:" asks; each client costs a tenth of a second to make.
+        self.local = QdrantLocal(":memory:")
         self.indexes: dict[str, dict[str, Any]] = {}
         self.params: dict[str, dict[str, Any]] = {}
+        self.snapshots: dict[str, dict[str, Any]] = {}
+        self.remote_shards: list[dict[str, Any]] = []
         self.faults: list[Fault] = []
         self.timers: list[threading.Timer] = []
         self.routes: list[str] = []
@@ -389,6 +394,78 @@ def _query(server: StubServer, request: Request, name: str) -> Any:
     return [answer.model_dump(mode="json") for answer in answers]
 
 
+SNAPSHOTS_URL = "file:///qdrant/snapshots"
+
+
+def _cluster(server: StubServer, request: Request, name: str) -> Any:
+    server.local.get_collection(name)
+    local = [{"shard_id": 0, "points_count": 0, "state": "Active"}]
+    return {
+        "peer_id": 1, "shard_count": 1, "local_shards": local,
+        "remote_shards": server.remote_shards, "shard_transfers": [],
+    }  # fmt: skip
+
+
+def _points(server: StubServer, name: str) -> list[models.PointStruct]:
+    records, _ = server.local.scroll(name, limit=10**6, with_payload=True, with_vectors=True)
+    return [models.PointStruct(id=r.id, vector=r.vector or {}, payload=r.payload) for r in records]
+
+
+def _list_snapshots(server: StubServer, request: Request, name: str) -> Any:
+    # As on a real server, snapshots outlive their collection.
+    return [kept["description"] for kept in server.snapshots.get(name, {}).values()]
+
+
+def _create_snapshot(server: StubServer, request: Request, name: str) -> Any:
+    config = server.local.get_collection(name).config
+    points = _points(server, name)
+    kept = server.snapshots.setdefault(name, {})
+    file = f"{name}-{len(server.routes)}-2026-11-21-12-00-{len(kept):02}.snapshot"
+    content = json.dumps([point.model_dump(mode="json") for point in points])
+    description = {
+        "name": file, "creation_time": f"2026-11-21T12:00:{len(kept):02}", "size": len(content),
+        "checksum": hashlib.sha256(content.encode()).hexdigest(),
+    }  # fmt: skip
+    kept[file] = {
+        "description": description, "config": config, "points": points,
+        "indexes": dict(server.indexes[name]), "params": dict(server.params[name]),
+    }  # fmt: skip
+    return description if request.query.get("wait") != "false" else None
+
+
+def _delete_snapshot(server: StubServer, request: Request, name: str, file: str) -> Any:
+    if file not in server.snapshots.get(name, {}):
+        raise StubError(404, f"Snapshot {file} not found")
+    del server.snapshots[name][file]
+    return True
+
+
+def _recover(server: StubServer, request: Request, name: str) -> Any:
+    location = request.body["location"].removeprefix(SNAPSHOTS_URL + "/")
+    source, _, file = location.partition("/")
+    kept = server.snapshots.get(source, {}).get(file)
+    if kept is None:
+        raise StubError(400, f"Snapshot file {request.body['location']} does not exist")
+    if request.body.get("checksum") not in (None, kept["description"]["checksum"]):
+        raise StubError(400, "Snapshot checksum mismatch")
+    config = kept["config"]
+    if server.local.collection_exists(name):
+        # A real server keeps the configuration, metadata included, of a collection that is there.
+        if server.local.get_collection(name).config.params.vectors != config.params.vectors:
+            raise StubError(400, "Snapshot is not compatible with existing collection")
+        server.local.delete(name, models.FilterSelector(filter=models.Filter()))
+    else:
+        server.local.create_collection(
+            name, vectors_config=config.params.vectors or {},
+            sparse_vectors_config=config.params.sparse_vectors, metadata=config.metadata,
+        )  # fmt: skip
+        server.params[name] = dict(kept["params"])
+    server.indexes[name] = dict(kept["indexes"])
+    if kept["points"]:
+        server.local.upsert(name, kept["points"])
+    return True
+
+
 ROUTES: list[tuple[str, Callable[..., Any]]] = [
     ("GET /collections", _collections),
     ("GET /collections/([^/]+)/exists", _exists),
@@ -408,4 +485,9 @@ ROUTES: list[tuple[str, Callable[..., Any]]] = [
     ("POST /collections/([^/]+)/points/count", _count),
     ("POST /collections/([^/]+)/points/query/batch", _query),
     ("POST /collections/([^/]+)/facet", _facet),
+    ("GET /collections/([^/]+)/cluster", _cluster),
+    ("GET /collections/([^/]+)/snapshots", _list_snapshots),
+    ("POST /collections/([^/]+)/snapshots", _create_snapshot),
+    ("DELETE /collections/([^/]+)/snapshots/([^/]+)", _delete_snapshot),
+    ("PUT /collections/([^/]+)/snapshots/recover", _recover),
 ]

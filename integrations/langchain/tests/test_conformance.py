@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -95,17 +95,15 @@ class TestEmbeddings(EmbeddingsOfTheTinyModel, EmbeddingsIntegrationTests):
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 class TestDocumentIndex(DocumentIndexerTestSuite):
     @pytest.fixture
-    def index(self, open_index: Callable[..., trivet.Index]) -> Iterator[TrivetDocumentIndex]:
-        yield TrivetDocumentIndex(index=open_index())
+    def index(self, open_index: Callable[..., trivet.Index]) -> TrivetDocumentIndex:
+        return TrivetDocumentIndex(index=open_index())
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 class TestDocumentIndexAsync(AsyncDocumentIndexTestSuite):
     @pytest.fixture
-    async def index(
-        self, open_index: Callable[..., trivet.Index]
-    ) -> AsyncIterator[TrivetDocumentIndex]:
-        yield TrivetDocumentIndex(index=open_index())
+    async def index(self, open_index: Callable[..., trivet.Index]) -> TrivetDocumentIndex:
+        return TrivetDocumentIndex(index=open_index())
 
 
 class SearchTool:

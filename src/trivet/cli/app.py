@@ -10,17 +10,14 @@ Exit codes:
 
 from __future__ import annotations
 
-import io
-import os
 import sys
-from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trivet.cli.render import complain
-from trivet.errors import TrivetError
+from trivet.cli.upgrade_commands import upgrade_app
 
 EXIT_CODES = """\
 Exit codes:
@@ -31,13 +28,6 @@ Exit codes:
 - 3: done, but for some documents, which are named on stderr
 - 130: stopped with Ctrl-C
 """
-
-# Other people's progress bars and chatter would run through ours. Set for this process only, and
-# only where the user has not chosen otherwise.
-QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
-
-# Typer names no class for every error of usage; it is the base of the one that it does name.
-USAGE_ERROR = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     help="Search texts by meaning and by word, in a real Qdrant engine in a folder.",
@@ -53,11 +43,24 @@ Tenant = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
+def show_version(asked: bool) -> None:
+    """Print the version and stop, if it was asked for."""
+    if asked:
+        sys.stdout.write(f"trivet {version('trivet')}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, before or after.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True),
+    ] = False,
 ) -> None:
-    """Take the options that stand before the command (`run` reads them)."""
+    """Take the options that are no command's own (`run` reads them)."""
 
 
 @app.command("index")
@@ -70,6 +73,13 @@ def index_command(
         str | None,
         typer.Option(metavar="NAME", help="Model of a new index: a name or a folder."),
     ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help='BM25\'s, of a new index: "de", "none". [by the texts]'),
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete every document that PATH does not hold.")
+    ] = False,
     tenant: Tenant = None,
     as_json: AsJson = False,
 ) -> None:
@@ -82,7 +92,16 @@ def index_command(
     """
     from trivet.cli.indexing import index_paths
 
-    raise typer.Exit(index_paths(paths, index, model=model, tenant=tenant, as_json=as_json))
+    code = index_paths(
+        paths,
+        index,
+        model=model,
+        tenant=tenant,
+        as_json=as_json,
+        language=language,
+        prune=prune,
+    )
+    raise typer.Exit(code)
 
 
 @app.command("search")
@@ -95,12 +114,18 @@ def search_command(
         typer.Option(metavar="MODE", help="Search with these legs only: dense, sparse."),
     ] = None,
     tenant: Tenant = None,
+    think_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Thoughts about queries (JSONL), to search with."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Search an index, and say which legs found each document."""
     from trivet.cli.searching import search_index
 
-    search_index(query, index, k=k, modes=mode, tenant=tenant, as_json=as_json)
+    search_index(
+        query, index, k=k, modes=mode, tenant=tenant, think_file=think_file, as_json=as_json
+    )
 
 
 @app.command("info")
@@ -140,6 +165,7 @@ def eval_command(
         Path | None,
         typer.Option(metavar="FILE", help="Write each query's scores (TSV)."),
     ] = None,
+    tenant: Tenant = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge every leg and preset on your own queries, and say whether to leave the default."""
@@ -152,8 +178,39 @@ def eval_command(
         metrics=metric,
         picture=plot,
         per_query=per_query,
+        tenant=tenant,
         as_json=as_json,
     )
+
+
+@app.command("mcp")
+def mcp_command(
+    index: IndexFolder,
+    http: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Listen at http://HOST:PORT/mcp. [else stdio]"),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A name by which clients reach another host."),
+    ] = None,
+    max_hits: Annotated[
+        int, typer.Option(metavar="N", min=1, max=100, help="The most passages of an answer.")
+    ] = 10,
+    max_bytes: Annotated[
+        int, typer.Option(metavar="N", min=2000, help="The most bytes of an answer.")
+    ] = 40_000,
+    about: Annotated[
+        str, typer.Option(metavar="TEXT", help="What the documents are about, for the model.")
+    ] = "",
+    tenant: Tenant = None,
+) -> None:
+    """Serve an index to agents (Model Context Protocol): tools that search and read, no more."""
+    from trivet.cli.serving import serve_index
+    from trivet.mcp.limits import Limits
+
+    limits = Limits(max_hits, max_bytes)
+    serve_index(index, http=http, allowed=allow_host, limits=limits, about=about, tenant=tenant)
 
 
 @app.command("optimize")
@@ -209,67 +266,12 @@ def repair_command(index: IndexFolder) -> None:
     raise typer.Exit(repair_index(index))
 
 
+app.add_typer(upgrade_app, name="upgrade")
+
+
 @app.command("demo")
 def demo_command(index: IndexFolder = Path("trivet-demo")) -> None:
     """Index the documentation of Python's standard library, and ask it ten questions."""
     from trivet.cli.demo import run_demo
 
     raise typer.Exit(run_demo(index))
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line.
-
-    Args:
-        arguments: what follows the program's name; none = `--help`.
-
-    Returns:
-        The exit code.
-    """
-    for name, setting in QUIET.items():
-        os.environ.setdefault(name, setting)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a text that the terminal's encoding lacks
-    try:
-        code = _invoke(list(arguments) or ["--help"])
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads us (`| head`) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code
-
-
-def _invoke(arguments: list[str]) -> int:
-    """Run one command line; every error but a broken pipe becomes a line and an exit code."""
-    debug = False
-    group = typer.main.get_command(app)
-    try:
-        with group.make_context("trivet", arguments) as context:
-            debug = context.params["debug"]
-            group.invoke(context)
-    except typer.Exit as stop:
-        return stop.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        complain("stopped; run again to resume")
-        return 130
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        if debug:
-            raise
-        complain(f"error: {_explained(error)}")
-        return 2 if isinstance(error, USAGE_ERROR) else 1
-    return 0
-
-
-def _explained(error: Exception) -> str:
-    """What an error says to someone who sees no traceback."""
-    if isinstance(error, USAGE_ERROR):
-        message = getattr(error, "format_message", error.__str__)().rstrip(".")
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "trivet"
-        return f"{message} (see {command} --help)"
-    if isinstance(error, TrivetError | OSError):
-        return str(error)
-    return f"unexpected {type(error).__name__}: {error} (trivet --debug … shows where)"

@@ -13,7 +13,7 @@ from rich.text import Text
 
 import trivet
 from trivet.cli import render
-from trivet.cli.searching import require_index
+from trivet.cli.searching import of_tenant, require_index
 from trivet.evaluation import METRICS, Estimate, Evaluation, evaluate, read_qrels, read_queries
 from trivet.evaluation.metrics import parsed_metrics
 from trivet.evaluation.plot import checked_picture, plot
@@ -30,6 +30,7 @@ def judge_index(
     metrics: Sequence[str] | None,
     picture: Path | None,
     per_query: Path | None,
+    tenant: str | None,
     as_json: bool,
 ) -> None:
     """Judge every leg and preset of an index, and print how they compare.
@@ -41,6 +42,7 @@ def judge_index(
         metrics: names of ir_measures, the first decides; None or empty = the usual three.
         picture: file to draw to (.png, .svg); None = none.
         per_query: file to write every query's score by every plan to, as a table with tabs.
+        tenant: whose documents; None in an index without tenants.
         as_json: print the `Evaluation` as one object.
 
     Raises:
@@ -54,7 +56,7 @@ def judge_index(
         checked_picture(picture)
     asked, judgements = read_queries(queries), read_qrels(qrels)
     with trivet.open(location) as index, render.waiting("Searching with every plan"):
-        evaluation = evaluate(index, asked, judgements, metrics=names)
+        evaluation = evaluate(of_tenant(index, tenant), asked, judgements, metrics=names)
     if picture is not None:
         plot(evaluation, picture)
     if per_query is not None:

@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trivet.errors import EmbeddingError, InvalidInputError
 from trivet.types import MultiVectors, Space, Vectors
@@ -22,6 +23,10 @@ ZERO = 128
 # befell 3 of 100,000 components of MiniLM's.
 _REACH = 4.5
 _EPSILON = 1e-12
+# Of weighted token vectors: what share of the steps the lightest should have, and how often the
+# heaviest may be repeated for that.
+LEAST_SHARE = 0.25
+COPIES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +84,29 @@ class TokenCodec:
         """
         scale = 1.0 / (self._scale**2 * query_tokens)
         return scale, -float(ZERO**2 * self.dims) * query_tokens * scale
+
+    def weighted(self, rows: Vectors, weights: NDArray[np.float64]) -> tuple[Vectors, float, float]:
+        """A query's encoded token vectors, of which some count more than others.
+
+        A vector that is drawn towards its middle counts less. So that the least of them keep enough
+        of the 256 steps, the heavy ones are repeated instead.
+
+        Args:
+            rows: (t, dims), as `encode` makes them.
+            weights: (t,), above 0.
+
+        Returns:
+            The vectors, and scale and shift: the sum of weight · best cosine = score · scale +
+            shift.
+        """
+        copies_most = int(np.clip(np.ceil(LEAST_SHARE * weights.max() / weights.min()), 1, COPIES))
+        base = float(weights.max()) / copies_most
+        copies = np.maximum(1, np.ceil(weights / base - 1e-9)).astype(np.int64)
+        shares = np.repeat(weights / copies / base, copies)[:, None]
+        exact = (np.repeat(rows, copies, axis=0) - ZERO) * shares + ZERO
+        made = _rounded_to_sum(exact.astype(np.float32), ZERO * self.dims)
+        scale = base / self._scale**2
+        return made, scale, -float(ZERO**2 * self.dims) * len(made) * scale
 
     def _encoded(self, rows: Vectors) -> Vectors:
         small = rows @ self.projection

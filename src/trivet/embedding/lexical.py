@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trivet.config import Lexical
 from trivet.embedding.terms import NATIVE_LANGUAGE, Analyser
@@ -132,6 +133,19 @@ class Bm25:
         rows = [self._analyser.distinct(text) for text in texts]
         ones = [SparseVector(terms, np.ones(len(terms), np.float32)) for terms in rows]
         return SparseVectors(self.space, tuple(ones))
+
+    def frequencies(
+        self, texts: Sequence[str]
+    ) -> list[tuple[NDArray[np.uint32], NDArray[np.float64]]]:
+        """The terms of each text, ascending, and how often each is in it.
+
+        Raises:
+            InvalidInputError: not a list of texts; names the position.
+        """
+        require_texts(texts, blank=True)
+        found = self._analyser.count(texts)
+        ends = np.searchsorted(found.texts, np.arange(len(texts) + 1)).tolist()
+        return [(found.terms[start:end], found.counts[start:end]) for start, end in pairwise(ends)]
 
     def count_terms(self, texts: Sequence[str]) -> list[int]:
         """Words of each text that the analyser keeps: the length that BM25 divides by.

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from trivet.errors import InvalidInputError
 from trivet.index import Index
-from trivet.plan import PRESETS, Plan, best_plan, checked_plan
+from trivet.plan import PRESETS, Plan
+from trivet.types import MODES
 
 UNNAMED_DEFAULT = "default"
 
@@ -22,23 +23,21 @@ def candidates(index: Index, own: Mapping[str, Plan], depth: int) -> dict[str, P
 
     Raises:
         InvalidInputError: one of the caller's has the name of another.
-        InvalidPlanError: one of the caller's needs a leg that the index lacks.
+        InvalidPlanError: one of the caller's needs a leg that the index lacks, or is too shallow.
     """
-    held = tuple(space.mode for space in index.describe().spaces)
-    known: dict[str, Plan] = {mode: best_plan([mode]) for mode in held}
+    held = {space.mode for space in index.describe().spaces}
+    known = {str(mode): index.planned(modes=[mode]) for mode in MODES if mode in held}
     known |= {
-        name: checked_plan(name, held)
-        for name, preset in PRESETS.items()
-        if set(preset.legs) <= set(held)
+        name: index.planned(plan=name) for name, preset in PRESETS.items() if held >= {*preset.legs}
     }
     taken = [name for name in own if name in known or name == UNNAMED_DEFAULT]
     if taken:
         raise InvalidInputError(f"expected a name of its own for a plan, got {taken[0]!r}")
-    default = index.default_plan
+    default = index.planned()
     same = next((name for name, plan in known.items() if plan == default), UNNAMED_DEFAULT)
     ordered = {same: default, **known}
     deep = {name: _deepened(plan, depth) for name, plan in ordered.items()}
-    return deep | {name: checked_plan(plan, held) for name, plan in own.items()}
+    return deep | {name: index.planned(plan=plan, k=depth) for name, plan in own.items()}
 
 
 def _deepened(plan: Plan, depth: int) -> Plan:

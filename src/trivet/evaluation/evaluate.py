@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trivet.errors import JudgementsError
+from trivet.errors import JudgementsError, TextTooLongError
 from trivet.evaluation.bootstrap import interval, resampled_means
 from trivet.evaluation.candidates import candidates
 from trivet.evaluation.metrics import Metric, judged, parsed_metrics
@@ -139,9 +139,22 @@ def _rankings(
     ids = list(queries)
     for start in range(0, len(ids), REQUEST_QUERIES):
         part = ids[start : start + REQUEST_QUERIES]
-        found = index.search_many([queries[id] for id in part], k=depth, plan=plan)
+        try:
+            found = index.search_many([queries[id] for id in part], k=depth, plan=plan)
+        except TextTooLongError as error:
+            raise _named(index, {id: queries[id] for id in part}, plan) or error from error
         for id, hits in zip(part, found, strict=True):
             yield id, [hit.id for hit in hits]
+
+
+def _named(index: Index, queries: Mapping[str, str], plan: Plan) -> TextTooLongError | None:
+    """The error of the first query that is too long, by its id."""
+    for id, text in queries.items():
+        try:
+            index.search(text, k=1, plan=plan)
+        except TextTooLongError as error:  # noqa: PERF203 - it is what is looked for
+            return TextTooLongError(f"query {id!r}: {str(error).partition(':')[0]}: shorten it")
+    return None
 
 
 def _results(

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
 import os
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from trivet.errors import JudgementsError
+from trivet.evaluation.lines import (
+    SHOWN,
+    checked_id,
+    is_jsonl,
+    json_object,
+    lines,
+    named,
+    row_id,
+)
 from trivet.query import text_problem
 
 Qrels: TypeAlias = dict[str, dict[str, int]]
 
-QUERY_KEYS = ("_id", "id")
 QREL_KEYS = ("query-id", "corpus-id", "score")
 # What stands first in a line of names.
 HEADERS = ("query-id", "query_id", "query", "qid")
-SHOWN = 60
 
 
 def read_queries(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -40,9 +42,9 @@ def read_queries(path: str | os.PathLike[str]) -> dict[str, str]:
     """
     file = Path(path)
     queries: dict[str, str] = {}
-    for number, line in _lines(file):
-        with _named(file, number):
-            id, text = _json_query(line) if _is_jsonl(file) else _tab_query(line)
+    for number, line in lines(file):
+        with named(file, number):
+            id, text = _json_query(line) if is_jsonl(file) else _tab_query(line)
             for name, value in (("an id", id), ("a text", text)):
                 if problem := text_problem(value):
                     raise JudgementsError(f"expected {name} of the query, {problem}")
@@ -72,11 +74,11 @@ def read_qrels(path: str | os.PathLike[str]) -> Qrels:
     """
     file = Path(path)
     qrels: Qrels = {}
-    for position, (number, line) in enumerate(_lines(file)):
-        if position == 0 and not _is_jsonl(file) and line.split("\t")[0].lower() in HEADERS:
+    for position, (number, line) in enumerate(lines(file)):
+        if position == 0 and not is_jsonl(file) and line.split("\t")[0].lower() in HEADERS:
             continue
-        with _named(file, number):
-            query, document, grade = _json_qrel(line) if _is_jsonl(file) else _text_qrel(line)
+        with named(file, number):
+            query, document, grade = _json_qrel(line) if is_jsonl(file) else _text_qrel(line)
             judged = qrels.setdefault(query, {})
             if document in judged:
                 raise JudgementsError(
@@ -89,53 +91,11 @@ def read_qrels(path: str | os.PathLike[str]) -> Qrels:
     return qrels
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, each with its number."""
-    number = 0
-    try:
-        with gzip.open(file) if file.name.endswith(".gz") else file.open("rb") as rows:
-            for number, row in enumerate(rows, start=1):
-                line = row.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-                if line.strip():
-                    yield number, line
-    except UnicodeDecodeError as error:
-        raise JudgementsError(
-            f"{file}:{number}: expected UTF-8, got byte 0x{error.object[error.start]:02x} at "
-            f"{error.start}: save the file as UTF-8"
-        ) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise JudgementsError(f"expected a file to read in {file}, got {error}") from error
-
-
-@contextmanager
-def _named(file: Path, number: int) -> Iterator[None]:
-    """Errors of a line say which it is."""
-    try:
-        yield
-    except JudgementsError as error:
-        raise JudgementsError(f"{file}:{number}: {error}") from error.__cause__
-
-
-def _is_jsonl(file: Path) -> bool:
-    return file.name.lower().endswith((".jsonl", ".jsonl.gz"))
-
-
-def _json_object(line: str) -> dict[str, Any]:
-    try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise JudgementsError(f"expected one JSON object a line, got no JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise JudgementsError(f"expected a JSON object, got {line[:SHOWN]!r}")
-    return fields
-
-
 def _json_query(line: str) -> tuple[str, str]:
-    fields = _json_object(line)
-    id = next((fields[key] for key in QUERY_KEYS if key in fields), None)
-    if id is None or "text" not in fields:
+    fields = json_object(line)
+    if "text" not in fields:
         raise JudgementsError(f'expected the keys "_id" and "text", got {line[:SHOWN]!r}')
-    return _id(id), fields["text"]
+    return row_id(fields), fields["text"]
 
 
 def _tab_query(line: str) -> tuple[str, str]:
@@ -146,14 +106,14 @@ def _tab_query(line: str) -> tuple[str, str]:
 
 
 def _json_qrel(line: str) -> tuple[str, str, int]:
-    fields = _json_object(line)
+    fields = json_object(line)
     missing = [key for key in QREL_KEYS if key not in fields]
     if missing:
         raise JudgementsError(
             f"expected the keys {', '.join(QREL_KEYS)}, got none {missing[0]!r} in {line[:SHOWN]!r}"
         )
     query, document, grade = (fields[key] for key in QREL_KEYS)
-    return _id(query), _id(document), _grade(grade)
+    return checked_id(query), checked_id(document), _grade(grade)
 
 
 def _text_qrel(line: str) -> tuple[str, str, int]:
@@ -170,13 +130,6 @@ def _text_qrel(line: str) -> tuple[str, str, int]:
     if not query.strip() or not document.strip():
         raise JudgementsError(f"expected ids of query and document, got {line[:SHOWN]!r}")
     return query, document, _grade(grade)
-
-
-def _id(value: object) -> str:
-    """Ids that were numbers before they were written to JSON are the texts of them."""
-    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-        raise JudgementsError(f"expected an id that is a text, got {value!r}")
-    return str(value)
 
 
 def _grade(value: object) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -108,6 +108,11 @@ def checked_texts(texts: Texts) -> Texts:
             f"{type(texts).__name__}: put it in a list"
         )
     return texts
+
+
+def known_length(texts: Texts) -> int | None:
+    """How many texts there are; None where only reading them tells."""
+    return len(texts) if isinstance(texts, Sized) else None
 
 
 def put_together(chunks: Sequence[Chunk]) -> Document:

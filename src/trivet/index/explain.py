@@ -55,7 +55,8 @@ def explain(
     by_point = dict(zip(ids, chunks, strict=True))
     plan = replace(asked.options.plan, threshold=None, offset=0)
     asked = replace(asked, options=replace(asked.options, plan=plan))
-    embedded = embedded_queries(store, model, [asked])
+    full = embedded_queries(store, model, [asked])
+    embedded = None if full is None else model.tokens.small(full)
     [legs] = query_legs(store.manifest, [asked], embedded, model.tokens)
     planned = planned_query(legs, asked.options, is_near=store.engine.is_near)
     if planned is None:

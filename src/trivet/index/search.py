@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
+from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, with_thoughts
 from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
+from trivet.store.generations import Generation
 from trivet.store.leg_query import LegQuery
 from trivet.store.manifest import Manifest
 from trivet.store.points import Chunk
@@ -55,6 +57,7 @@ class Asked:
 
     query: Query
     options: SearchOptions
+    thoughts: AskedThoughts | None = None
 
 
 def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list[Hit]]:
@@ -65,12 +68,22 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     """
     if not asked:
         return []
-    embedded = embedded_queries(store, model, asked)
+    of: Generation | None = None
     while True:
         manifest = store.manifest
+        if manifest.generation != of:
+            of = manifest.generation
+            full = embedded_queries(store, model, asked)
+            kept = consider(manifest, model, asked, full)
+            embedded = None if full is None else model.tokens.small(full)
         legs = query_legs(manifest, asked, embedded, model.tokens)
+        legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
         try:
-            return _answer(store, legs, [each.options for each in asked])
+            hits = answer_legs(store, legs, [each.options for each in asked])
+            return [
+                each.thoughts.plain if each.thoughts and i not in kept else found
+                for i, (each, found) in enumerate(zip(asked, hits, strict=True))
+            ]
         except StoreError as error:
             # A leg may have been weighted anew, under another name, while we asked: by another
             # thread, or on another machine.
@@ -82,18 +95,21 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
 def embedded_queries(
     store: Store, model: IndexModel, asked: Sequence[Asked]
 ) -> Representations | None:
-    """The legs that the model makes of the queries, as far as their plans need them.
+    """The legs that the model makes of the queries, as far as plans and thoughts need them.
+
+    Token vectors are the model's own, not yet as the index stores them.
 
     Raises:
         TextTooLongError: a query is longer than the model reads.
     """
     needed = {mode for each in asked for mode in each.options.plan.legs}
+    if any(each.thoughts for each in asked):
+        needed |= {mode for mode in [meaning_mode(store.manifest)] if mode}
     by_model = [mode for mode in store.manifest.model_modes if mode in needed]
     if not by_model:
         return None
     try:
-        embedder = model.proved().only(by_model)
-        return model.tokens.small(embedder.embed_queries([a.query for a in asked]))
+        return model.queries([each.query for each in asked], by_model)
     except TextTooLongError as error:
         raise TextTooLongError(
             f'{str(error).partition(":")[0]}: shorten the query, or search with modes=["sparse"]'
@@ -115,7 +131,8 @@ def query_legs(
     names = {mode: space.vector_name for mode, space in manifest.spaces.items()}
     if embedded is not None and embedded.dense is not None:
         for row, vector in zip(every, embedded.dense.values, strict=True):
-            row["dense"] = LegQuery("dense", names["dense"], vector, storage=manifest.storage)
+            name = embedded.dense.space.vector_name
+            row["dense"] = LegQuery("dense", name, vector, storage=manifest.storage)
     sparse = None if embedded is None else embedded.sparse
     if manifest.lexical is not None:
         sparse = bm25_for(manifest.lexical).embed_queries([a.query.text for a in asked])
@@ -134,9 +151,10 @@ def query_legs(
     ]
 
 
-def _answer(
+def answer_legs(
     store: Store, legs: Sequence[Mapping[Mode, LegQuery]], options: Sequence[SearchOptions]
 ) -> list[list[Hit]]:
+    """The hits of each query, whose vectors are there."""
     hits: list[list[Hit]] = [[] for _ in legs]
     asking = {
         i: planned

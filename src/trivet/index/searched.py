@@ -15,16 +15,19 @@ from trivet.index.arguments import (
 )
 from trivet.index.keywords import checked_keywords
 from trivet.index.stored import StoredDocuments
+from trivet.index.thinking import asearch_thinking, checked_thinking, search_thinking
 from trivet.plan import Plan
 from trivet.query import Query
 from trivet.store.filters import payload_filter
-from trivet.types import Hit
+from trivet.thinking.interface import Thinker
+from trivet.thinking.report import Thinking
+from trivet.types import DenseVectors, Hit
 
 if TYPE_CHECKING:
     from qdrant_client import models
 
     from trivet.index.explanation import Explanation
-    from trivet.index.search import Asked
+    from trivet.index.search import Asked, SearchOptions
 
 
 class SearchedDocuments(StoredDocuments):
@@ -40,6 +43,7 @@ class SearchedDocuments(StoredDocuments):
         filter: models.Filter | Mapping[str, Any] | None = None,
         modes: Sequence[str] | None = None,
         chunks: bool = False,
+        think: Thinker | Thinking | None = None,
     ) -> list[Hit]:
         """The k best documents for a query, best first.
 
@@ -52,6 +56,9 @@ class SearchedDocuments(StoredDocuments):
                 mapping of metadata fields, such as `{"year": {"gte": 1990}, "lang": "en"}`.
             modes: the legs to search; None = all that the index has. Not together with a plan.
             chunks: return chunks, with id `"<document>#<sequence>"`, several of a document.
+            think: a thinker, or a `trivet.thinking.Thinking` that says more. It is asked while the
+                plain search runs; what has come by its deadline and is about the query takes part,
+                and where nothing has, the hits are those of the plain search.
 
         Raises:
             InvalidQueryError: no text, or a blank one.
@@ -61,9 +68,9 @@ class SearchedDocuments(StoredDocuments):
             UnknownModeError: a mode that does not exist or that the index lacks.
             InvalidFilterError: a filter that cannot be understood.
         """
-        return self.search_many([query], k=k, plan=plan, filter=filter, modes=modes, chunks=chunks)[
-            0
-        ]
+        return self.search_many(
+            [query], k=k, plan=plan, filter=filter, modes=modes, chunks=chunks, think=think
+        )[0]
 
     @checked_keywords
     def search_many(
@@ -75,11 +82,20 @@ class SearchedDocuments(StoredDocuments):
         filter: models.Filter | Mapping[str, Any] | None = None,
         modes: Sequence[str] | None = None,
         chunks: bool = False,
+        think: Thinker | Thinking | None = None,
     ) -> list[list[Hit]]:
         """As `search` for each query, in one forward pass and one request to the engine."""
         asked = self._asked(queries, k, plan, filter, modes, chunks)
         with tracing.retrieval([each.query.text for each in asked], k) as record:
-            return record(self._shared.answer(asked))
+            if think is None:
+                return record(self._shared.answer(asked))
+            thinking = checked_thinking(think, self._scope.name)
+            shared = self._shared
+            return record(
+                search_thinking(
+                    shared.answer, asked, thinking, shared.thinking, shared.prepare_thinking
+                )
+            )
 
     @checked_keywords
     async def asearch(
@@ -92,6 +108,7 @@ class SearchedDocuments(StoredDocuments):
         modes: Sequence[str] | None = None,
         chunks: bool = False,
         timeout_s: float | None = None,
+        think: Thinker | Thinking | None = None,
     ) -> list[Hit]:
         """As `search`, without ever blocking the event loop.
 
@@ -106,6 +123,7 @@ class SearchedDocuments(StoredDocuments):
             modes: the legs to search.
             chunks: return chunks.
             timeout_s: seconds to wait for the answer; None = as long as it takes.
+            think: as in `search`.
 
         Raises:
             SearchTimeoutError: there was no answer in time.
@@ -116,7 +134,44 @@ class SearchedDocuments(StoredDocuments):
         seconds = checked_timeout(timeout_s)
         [asked] = self._asked([query], k, plan, filter, modes, chunks)
         with tracing.retrieval([asked.query.text], k) as record:
-            return record([await self._shared.worker.answer(asked, seconds)])[0]
+            if think is None:
+                return record([await self._shared.worker.answer(asked, seconds)])[0]
+            thinking, shared = checked_thinking(think, self._scope.name), self._shared
+            hits = await asearch_thinking(
+                shared.worker.answer, asked, thinking, seconds, shared.prepare_thinking
+            )
+            return record([hits])[0]
+
+    @checked_keywords
+    def search_vectors(
+        self,
+        queries: DenseVectors,
+        *,
+        k: int = 10,
+        plan: Plan | None = None,
+        filter: models.Filter | Mapping[str, Any] | None = None,
+        chunks: bool = False,
+    ) -> list[list[Hit]]:
+        """As `search_many` by the dense leg alone, of queries whose vectors the caller brings.
+
+        Args:
+            queries: their vectors, in the space of the index's dense leg.
+            k: documents wanted of each.
+            plan: of the dense leg alone; None = the nearest.
+            filter: as in `search`.
+            chunks: as in `search`.
+
+        Raises:
+            SpaceMismatchError: vectors of another space.
+            UnknownModeError: an index without a dense leg.
+            InvalidPlanError: a plan of another leg.
+            InvalidInputError: vectors of another size, or as `search`.
+        """
+        # The door to qdrant_client, as below.
+        from trivet.index.by_vector import answer_vectors
+
+        options = self._options(k, plan, filter, None if plan else ["dense"], chunks)
+        return answer_vectors(self._store, queries, options)
 
     @checked_keywords
     def planned(
@@ -179,15 +234,28 @@ class SearchedDocuments(StoredDocuments):
         chunks: bool,
     ) -> list[Asked]:
         # The door to qdrant_client: half a second that count, get and add do without.
-        from trivet.index.search import Asked, SearchOptions
+        from trivet.index.search import Asked
+
+        asked = checked_queries(queries)
+        options = self._options(k, plan, filter, modes, chunks)
+        return [Asked(query, options) for query in asked]
+
+    def _options(
+        self,
+        k: int,
+        plan: Plan | str | None,
+        filter: models.Filter | Mapping[str, Any] | None,
+        modes: Sequence[str] | None,
+        chunks: bool,
+    ) -> SearchOptions:
+        # The door to qdrant_client, as above.
+        from trivet.index.search import SearchOptions
 
         self._scope.require_documents()
-        asked = checked_queries(queries)
         hits = checked_k(k)
-        options = SearchOptions(
+        return SearchOptions(
             k=hits,
             plan=chosen_plan(plan, modes, self._store.manifest, hits, self._shared.settings.depth),
             filter=self._scope.narrowed(payload_filter(filter)),
             chunks=chunks,
         )
-        return [Asked(query, options) for query in asked]

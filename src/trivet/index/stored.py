@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from trivet.errors import InvalidInputError
 from trivet.index.arguments import Progress, checked_ids, checked_on_error, checked_progress
-from trivet.index.documents import Incoming, checked_documents, checked_texts, put_together
+from trivet.index.documents import (
+    Incoming,
+    checked_documents,
+    checked_texts,
+    known_length,
+    put_together,
+)
 from trivet.index.ingest import Ingest
 from trivet.index.keywords import checked_keywords
 from trivet.index.shared import Shared
 from trivet.index.vectors import GivenVectors, ModelVectors, VectorSource
 from trivet.reports import IngestReport
-from trivet.store.deleting import delete_where, require_conditions
+from trivet.store.deleting import checked_where, delete_where
 from trivet.store.filters import payload_filter
-from trivet.store.scope import ALL, Everything, Scope
+from trivet.store.matching import matching_keys
+from trivet.store.scope import Everything, Scope
 from trivet.types import Document, Representations
 
 if TYPE_CHECKING:
@@ -57,7 +64,9 @@ class StoredDocuments:
             metadatas: one mapping of JSON values for each; None = the documents' own.
             on_error: "report" puts a document that fails into `report.failed` and goes on;
                 "raise" stops at the first (the documents before it are stored).
-            progress: called with the report so far after every batch.
+            progress: called with the report so far after every batch: what is committed, at what
+                rate, and, where the texts can be counted, how long the rest takes. Ctrl-C stops
+                the call after the batch that is being written, and it is told once more.
 
         Returns:
             What was added and skipped, and every document that failed with its error:
@@ -70,7 +79,8 @@ class StoredDocuments:
         """
         self._scope.require_one()
         documents = checked_documents(texts_or_documents, ids, metadatas, self._scope.name)
-        return self._ingest(documents, None, on_error, progress, replace_existing=False)
+        expected = known_length(texts_or_documents)
+        return self._ingest(documents, None, on_error, progress, expected, replace_existing=False)
 
     @checked_keywords
     def upsert(
@@ -108,7 +118,8 @@ class StoredDocuments:
             texts = list(texts)
             given = GivenVectors(representations, len(texts), self._store)
         documents = checked_documents(texts, ids, metadatas, self._scope.name)
-        return self._ingest(documents, given, on_error, progress, replace_existing=True)
+        expected = known_length(texts)
+        return self._ingest(documents, given, on_error, progress, expected, replace_existing=True)
 
     @checked_keywords
     def delete(
@@ -143,10 +154,7 @@ class StoredDocuments:
             self._scope.require_one()
             return self._store.delete([self._scope.key(id) for id in checked_ids(ids)])
         self._scope.require_documents()
-        where = None if filter is ALL else payload_filter(filter)
-        if where is not None:
-            require_conditions(where)
-        return delete_where(self._store, self._scope.narrowed(where))
+        return delete_where(self._store, self._scope.narrowed(checked_where(filter)))
 
     @checked_keywords
     def get(self, ids: Sequence[str]) -> list[Document]:
@@ -160,6 +168,27 @@ class StoredDocuments:
         chunks = self._store.chunks(list(dict.fromkeys(keys)))
         return [put_together(chunks[key]) for key in keys if key in chunks]
 
+    @checked_keywords
+    def documents(
+        self, *, filter: models.Filter | Mapping[str, Any] | None = None
+    ) -> Iterator[Document]:
+        """The stored documents that a filter selects, in no order; read as they are asked for.
+
+        Args:
+            filter: as in `search`; None = all documents (of the tenant).
+
+        Raises:
+            InvalidFilterError: a filter that cannot be understood.
+            TenantError: the index has tenants, and none is chosen.
+        """
+        self._scope.require_documents()
+        return self._listed(self._scope.narrowed(payload_filter(filter)))
+
+    def _listed(self, where: models.Filter | None) -> Iterator[Document]:
+        for keys in matching_keys(self._store, where):
+            chunks = self._store.chunks(keys)
+            yield from (put_together(chunks[key]) for key in keys if key in chunks)
+
     def count(self) -> int:
         """Documents stored."""
         self._scope.require_documents()
@@ -171,6 +200,7 @@ class StoredDocuments:
         given: VectorSource | None,
         on_error: str,
         progress: Progress | None,
+        expected: int | None,
         *,
         replace_existing: bool,
     ) -> IngestReport:
@@ -181,5 +211,6 @@ class StoredDocuments:
             source=given or ModelVectors(self._model, self._store),
             replace_existing=replace_existing,
             batch_chunks=self._shared.settings.batch_chunks,
+            expected=expected,
         )
         return ingest.run(documents)

@@ -13,7 +13,8 @@ from trivet.embedding import Embedder
 from trivet.embedding.compact import TokenCodec, calibration_texts, compact_space, fit_codec
 from trivet.errors import IndexDamagedError
 from trivet.store.store import Store
-from trivet.types import Representations, Space, require_same_space
+from trivet.thinking.combine import WeightedTokens
+from trivet.types import Representations, Space, Vectors, require_same_space
 
 _KEPT_AS = "token-codec"
 
@@ -57,6 +58,18 @@ class IndexTokens:
         if is_compact(self._store.manifest.spaces["multi"]):
             return self._found().affine(query_tokens)
         return 1.0 / query_tokens, 0.0
+
+    def weighted(self, tokens: WeightedTokens) -> tuple[Vectors, float, float]:
+        """Weighted token vectors of a query as the engine is asked with them.
+
+        Returns:
+            The vectors, and scale and shift: the sum of weight · best cosine, from -1 to 1, =
+            score · scale + shift.
+        """
+        if is_compact(self._store.manifest.spaces["multi"]):
+            return self._found().weighted(tokens.vectors, tokens.weights)
+        weighted: Vectors = (tokens.vectors * tokens.weights[:, None]).astype(np.float32)
+        return weighted, 1.0, 0.0
 
     def _found(self) -> TokenCodec:
         with self._making:

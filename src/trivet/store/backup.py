@@ -36,7 +36,8 @@ def back_up(store: Store, target: Path) -> None:
     folder = store.folder
     if folder is None:
         raise InvalidInputError(
-            f"expected an index in a folder to back up, got one in {store.engine.name}"
+            f"expected an index in a folder to back up, got one in {store.engine.name}: of one "
+            "on a server, trivet.Snapshots(url).take() makes a snapshot"
         )
     if target.resolve().is_relative_to(folder.resolve()):
         raise InvalidInputError(f"expected a target outside of the index {folder}, got {target}")

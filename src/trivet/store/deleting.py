@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 from trivet.errors import InvalidFilterError
+from trivet.store.filters import payload_filter
+from trivet.store.scope import ALL, Everything
 from trivet.store.store import Store
 from trivet.store.verifying import read_chunk
 
@@ -38,17 +41,23 @@ def delete_where(store: Store, where: models.Filter | None) -> int:
     return deleted
 
 
-def require_conditions(filter: models.Filter) -> None:
-    """Refuse a filter that every document passes, because nothing is in it.
+def checked_where(
+    filter: models.Filter | Mapping[str, object] | Literal[Everything.ALL] | None,
+) -> models.Filter | None:
+    """The filter of a deletion in Qdrant's terms; None for `ALL`.
 
     Raises:
-        InvalidFilterError: there is no condition in it.
+        InvalidFilterError: it cannot be understood, or has no condition in it.
     """
-    if not _has_conditions(filter):
+    if filter is ALL:
+        return None
+    where = None if isinstance(filter, Mapping) and not filter else payload_filter(filter)
+    if where is None or not _has_conditions(where):
         raise InvalidFilterError(
             "expected a filter with a condition, got an empty one, which every document passes: to "
             "delete all documents, pass filter=trivet.ALL"
         )
+    return where
 
 
 def _has_conditions(filter: models.Filter) -> bool:

@@ -11,14 +11,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import qdrant_edge as edge
 
 from trivet.errors import IndexClosedError, IndexDamagedError
 from trivet.store.bridge import query_request
 from trivet.store.bridge_filters import edge_filter
-from trivet.store.edge_points import edge_vectors, found_point, named
+from trivet.store.edge_points import edge_vectors, found_point, named_vectors
 from trivet.store.edge_shard import (
     create_shard,
+    field_schema,
     first_line,
     load_shard,
     modifier,
@@ -30,7 +32,7 @@ from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import FoundPoint, Point, PointVector
 from trivet.store.room import LAST_BYTES, require_room
 from trivet.store.storage import Storage
-from trivet.types import Space
+from trivet.types import Space, Vectors
 
 if TYPE_CHECKING:
     from qdrant_client import models
@@ -77,10 +79,11 @@ class EdgeEngine:
         folder: Path,
         spaces: Sequence[Space],
         scratch: str | None,
+        passing: Sequence[Space] = (),
         storage: Storage = "full",
     ) -> EdgeEngine:
         """Open an existing shard; arguments and errors as in `load_shard`."""
-        return cls(load_shard(folder, spaces, scratch, storage), folder)
+        return cls(load_shard(folder, spaces, scratch, passing, storage), folder)
 
     @property
     def name(self) -> str:
@@ -164,13 +167,22 @@ class EdgeEngine:
             made = [edge.PointVectors(id, edge_vectors(vectors[id])) for id in batch]
             self._update(edge.UpdateOperation.update_vectors(made), batch)
 
+    def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
+        """The dense vectors of a name, by point id."""
+        records = self._read(lambda shard: shard.retrieve(list(ids), False, [name]))
+        return {
+            str(record.id): np.array(named[name], dtype=np.float32)
+            for record in records
+            if name in (named := named_vectors(record.vector, [name]))
+        }
+
     def drop_vectors(self, name: str) -> None:
         """Drop a named vector from every point."""
         self._update(edge.UpdateOperation.delete_vector_name(name), None)
 
     def create_index(self, path: str, kind: IndexKind) -> None:
         """Index a payload field; an index of the same kind is left as it is."""
-        self._update(edge.UpdateOperation.create_field_index(path, _field_schema(kind)), None)
+        self._update(edge.UpdateOperation.create_field_index(path, field_schema(kind)), None)
 
     def flush(self) -> None:
         """Bring everything written to the disk."""
@@ -213,7 +225,7 @@ class EdgeEngine:
             read = partial(edge.EdgeShard.retrieve, point_ids=list(batch), with_payload=True)
             records = self._read(partial(read, with_vector=True))
             made = [
-                edge.Point(record.id, named(record.vector, names), record.payload)
+                edge.Point(record.id, named_vectors(record.vector, names), record.payload)
                 for record in records
             ]
             found = {str(record.id) for record in records}
@@ -272,17 +284,3 @@ class EdgeEngine:
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[i : i + WRITE_BATCH] for i in range(0, len(items), WRITE_BATCH))
-
-
-def _field_schema(kind: IndexKind) -> edge.PayloadSchemaType | edge.KeywordIndexParams:
-    if kind == "tenant":
-        return edge.KeywordIndexParams(is_tenant=True)
-    schemas = {
-        "keyword": edge.PayloadSchemaType.Keyword,
-        "integer": edge.PayloadSchemaType.Integer,
-        "float": edge.PayloadSchemaType.Float,
-        "datetime": edge.PayloadSchemaType.Datetime,
-        "text": edge.PayloadSchemaType.Text,
-        "bool": edge.PayloadSchemaType.Bool,
-    }
-    return schemas[kind]

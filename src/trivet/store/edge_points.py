@@ -17,7 +17,7 @@ def found_point(point: edge.ScoredPoint) -> FoundPoint:
     return FoundPoint(str(point.id), point.score, point.payload or {}, vectors)
 
 
-def named(vectors: object, names: Collection[str]) -> dict[str, Any]:
+def named_vectors(vectors: object, names: Collection[str]) -> dict[str, Any]:
     """Those vectors of a point that bear one of the names."""
     every = vectors if isinstance(vectors, dict) else {}
     return {name: vector for name, vector in every.items() if name in names}

@@ -11,6 +11,7 @@ from pathlib import Path
 import qdrant_edge as edge
 
 from trivet.errors import IndexDamagedError, IndexLockedError, StoreError
+from trivet.store.payload_indexes import IndexKind
 from trivet.store.storage import Storage, edge_quantization, originals_on_disk
 from trivet.types import Space
 
@@ -37,7 +38,11 @@ def create_shard(
 
 
 def load_shard(
-    folder: Path, spaces: Sequence[Space], scratch: str | None, storage: Storage = "full"
+    folder: Path,
+    spaces: Sequence[Space],
+    scratch: str | None,
+    passing: Sequence[Space] = (),
+    storage: Storage = "full",
 ) -> edge.EdgeShard:
     """Open an existing shard.
 
@@ -48,6 +53,7 @@ def load_shard(
         folder: of the shard.
         spaces: what it holds.
         scratch: the sparse vector name that was being made or dropped, if one was.
+        passing: spaces of another model that are being made, are there, or are being dropped.
         storage: how its dense vectors are kept.
 
     Raises:
@@ -60,8 +66,11 @@ def load_shard(
             "backup, or delete it and index the documents anew"
         )
     candidates: list[edge.EdgeConfig | None] = [None]
+    held = [spaces, [*spaces, *passing]] if passing else [spaces]
     if scratch is not None:
-        candidates += [_config(spaces, [scratch], storage), _config(spaces, [], storage)]
+        candidates += [_config(some, [scratch], storage) for some in held]
+    if scratch is not None or passing:
+        candidates += [_config(some, [], storage) for some in held]
     failures: list[BaseException] = []
     for config in candidates:
         try:
@@ -80,7 +89,7 @@ def load_shard(
         # calls committed was flushed before; what was not is in the journal as pending.
         (folder / LOG_FOLDER).rename(folder / f"{BROKEN_LOG}-{time.time_ns()}")
         logger.warning("the engine's log in %s was set aside: it panics on it", folder)
-        return load_shard(folder, spaces, scratch, storage)
+        return load_shard(folder, spaces, scratch, passing, storage)
     raise IndexDamagedError(
         f"the engine cannot open its files in {folder} ({first_line(failures[0])}): restore "
         "the folder from a backup, or delete it and index the documents anew"
@@ -166,3 +175,18 @@ def vector_params(space: Space, storage: Storage = "full") -> edge.EdgeVectorPar
 def modifier(space: Space) -> edge.Modifier | None:
     """BM25 leaves the rarity of words to the engine; a model's weights hold it already."""
     return edge.Modifier.Idf if space.is_lexical else None
+
+
+def field_schema(kind: IndexKind) -> edge.PayloadSchemaType | edge.KeywordIndexParams:
+    """The index of a payload field."""
+    if kind == "tenant":
+        return edge.KeywordIndexParams(is_tenant=True)
+    schemas = {
+        "keyword": edge.PayloadSchemaType.Keyword,
+        "integer": edge.PayloadSchemaType.Integer,
+        "float": edge.PayloadSchemaType.Float,
+        "datetime": edge.PayloadSchemaType.Datetime,
+        "text": edge.PayloadSchemaType.Text,
+        "bool": edge.PayloadSchemaType.Bool,
+    }
+    return schemas[kind]

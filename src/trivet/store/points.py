@@ -167,11 +167,18 @@ def point_ids(namespace: uuid.UUID, key: str, sequences: Iterable[int]) -> list[
     return [point_id(namespace, key, sequence) for sequence in sequences]
 
 
-def make_point(namespace: uuid.UUID, chunk: Chunk, representations: Representations) -> Point:
-    """The point of a chunk; `representations` holds that one text."""
+def make_point(
+    namespace: uuid.UUID,
+    chunk: Chunk,
+    representations: Representations,
+    row: int = 0,
+    beside: Representations | None = None,
+) -> Point:
+    """The point of a chunk: one row of `representations`, and of those of another model beside."""
+    legs = [*representations.legs.values(), *(() if beside is None else beside.legs.values())]
     return Point(
         id=point_id(namespace, chunk.key, chunk.sequence),
-        vectors={leg.space.vector_name: leg[0] for leg in representations.legs.values()},
+        vectors={leg.space.vector_name: leg[row] for leg in legs},
         payload=chunk.payload(),
     )
 

@@ -36,8 +36,8 @@ class TrivetRetriever(BatchingRetriever):
         task: what queries are for: chooses the model's wording.
         instruction: what to look for, where the model has a place for it.
         plan: how to rank; None = the plan that measured best.
-        details: whether metadata tell, under "_trivet", document, span, score and scores of each
-            passage. Otherwise they are the document's own and nothing else.
+        details: whether metadata tell, under "_trivet", document, tenant, span, score and scores
+            of each passage. Otherwise they are the document's own and nothing else.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -93,6 +93,7 @@ class TrivetRetriever(BatchingRetriever):
             for document, hit in zip(found, hits, strict=True):
                 document.metadata[DETAILS] = {
                     "document": hit.document,
+                    "tenant": hit.tenant,
                     "span": list(hit.span),
                     "score": hit.score,
                     "scores": dict(hit.scores),

@@ -119,7 +119,7 @@ def _hit(position: int, document: Document) -> trivet.Hit:
     text = document.page_content
     if details is None:
         id = document.id if document.id is not None else f"result {position + 1}"
-        return trivet.Hit(id, 0.0, text, metadata, {}, (0, len(text)), id)
+        return trivet.Hit(id, 0.0, text, metadata, {}, (0, len(text)))
     start, end = details["span"]
     return trivet.Hit(
         document.id or details["document"],
@@ -128,6 +128,7 @@ def _hit(position: int, document: Document) -> trivet.Hit:
         metadata,
         details["scores"],
         (start, end),
+        details["tenant"],
         details["document"],
     )
 

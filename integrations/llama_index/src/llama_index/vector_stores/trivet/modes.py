@@ -1,0 +1,128 @@
+"""LlamaIndex's query modes as search plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from llama_index.core.vector_stores import VectorStoreQuery
+from llama_index.core.vector_stores.types import VectorStoreQueryMode
+
+from trivet.errors import InvalidInputError, UnknownModeError
+from trivet.plan import DEPTH, Plan, best_plan
+from trivet.types import Mode, Space
+
+_QueryMode = VectorStoreQueryMode
+# As LlamaIndex has it where nothing is said.
+RELEVANCE = 0.5
+# A query's fields that say something in these modes alone.
+_ONLY_IN = {
+    "alpha": (_QueryMode.HYBRID, _QueryMode.SEMANTIC_HYBRID),
+    "sparse_top_k": (_QueryMode.HYBRID, _QueryMode.SEMANTIC_HYBRID, _QueryMode.SPARSE),
+    "hybrid_top_k": (_QueryMode.HYBRID, _QueryMode.SEMANTIC_HYBRID),
+    "mmr_threshold": (_QueryMode.MMR,),
+}
+_NEEDS: dict[VectorStoreQueryMode, tuple[Mode, ...]] = {
+    _QueryMode.DEFAULT: (),
+    _QueryMode.SPARSE: ("sparse",),
+    _QueryMode.TEXT_SEARCH: ("sparse",),
+    _QueryMode.HYBRID: ("dense", "sparse"),
+    _QueryMode.SEMANTIC_HYBRID: ("dense", "sparse", "multi"),
+    _QueryMode.MMR: ("dense",),
+}
+
+
+def wanted_hits(query: VectorStoreQuery) -> int:
+    """How many hits a query asks for.
+
+    Raises:
+        InvalidInputError: a field that says nothing in the query's mode.
+    """
+    for name, modes in _ONLY_IN.items():
+        if getattr(query, name) is not None and query.mode not in modes:
+            raise InvalidInputError(
+                f"expected no {name} in mode {query.mode.value!r}, got {getattr(query, name)!r}: "
+                f"it says something in {', '.join(mode.value for mode in modes)} alone"
+            )
+    if query.hybrid_top_k is not None:
+        return query.hybrid_top_k
+    if query.mode == _QueryMode.SPARSE and query.sparse_top_k is not None:
+        return query.sparse_top_k
+    return query.similarity_top_k
+
+
+def plan_for(query: VectorStoreQuery, spaces: Sequence[Space]) -> Plan | None:
+    """The plan that a query's mode asks for; None = the index's own.
+
+    | mode | plan |
+    |---|---|
+    | default | the one that measured best for the index's legs |
+    | sparse | the sparse leg alone |
+    | text_search | the same, where it is BM25 |
+    | hybrid | dense and sparse by `alpha` (0 = sparse alone, 1 = dense alone), else as measured |
+    | semantic_hybrid | the same, then the best in the order of their token vectors |
+    | mmr | maximal marginal relevance by dense vectors; a threshold of 1 asks for relevance alone |
+
+    Args:
+        query: of LlamaIndex; its mode, alpha, depths and MMR threshold are read.
+        spaces: of the index.
+
+    Raises:
+        UnknownModeError: a mode that is none of these, or one that needs a leg that the index
+            lacks.
+        InvalidInputError: an alpha or MMR threshold outside 0 to 1, or more hits than there may be.
+    """
+    held = {space.mode: space for space in spaces}
+    _require_legs(query, held)
+    depth = max(DEPTH, wanted_hits(query))
+    if query.mode == _QueryMode.DEFAULT:
+        return None
+    if query.mode in (_QueryMode.SPARSE, _QueryMode.TEXT_SEARCH):
+        return best_plan(["sparse"], depth)
+    if query.mode == _QueryMode.MMR:
+        threshold = RELEVANCE if query.mmr_threshold is None else query.mmr_threshold
+        return replace(best_plan(["dense"], depth), relevance=threshold)
+    plan = _hybrid(query, depth, is_lexical=held["sparse"].is_lexical)
+    if query.mode == _QueryMode.SEMANTIC_HYBRID:
+        return replace(plan, rescore=depth)
+    return plan
+
+
+def _require_legs(query: VectorStoreQuery, held: Mapping[Mode, Space]) -> None:
+    if query.mode not in _NEEDS:
+        raise UnknownModeError(
+            f"expected a query mode out of {', '.join(mode.value for mode in _NEEDS)}, got "
+            f"{query.mode!r}: an index learns nothing from single queries"
+        )
+    missing = [mode for mode in _NEEDS[query.mode] if mode not in held]
+    if missing:
+        raise UnknownModeError(
+            f"expected an index with a {missing[0]} leg for mode {query.mode.value!r}, got one "
+            f"with {', '.join(held)}: choose another mode, or make an index with that leg"
+        )
+    if query.mode == _QueryMode.TEXT_SEARCH and not held["sparse"].is_lexical:
+        raise UnknownModeError(
+            "expected an index with BM25 for mode 'text_search', got one whose sparse leg is "
+            f"learned by {held['sparse'].model!r}: use mode 'sparse'"
+        )
+
+
+def _hybrid(query: VectorStoreQuery, depth: int, *, is_lexical: bool) -> Plan:
+    legs: dict[Mode, float] = {"dense": 1.0, "sparse": 1.0}
+    if query.alpha is not None:
+        if not 0 <= query.alpha <= 1:
+            raise InvalidInputError(
+                f"expected alpha from 0 (sparse alone) to 1 (dense alone), got {query.alpha!r}"
+            )
+        shares: dict[Mode, float] = {"dense": query.alpha, "sparse": 1.0 - query.alpha}
+        legs = {mode: share for mode, share in shares.items() if share > 0}
+    depths: dict[Mode, int] = dict.fromkeys(legs, depth)
+    if query.sparse_top_k is not None and "sparse" in legs:
+        depths["sparse"] = max(query.sparse_top_k, wanted_hits(query))
+    if len(legs) == 1:
+        return Plan(depths)
+    if query.alpha is None:
+        best = best_plan(["dense", "sparse"]) if is_lexical else Plan(fuse="dbsf")
+        return replace(best, depths=depths)
+    # Scores of a learned leg have no scale that they share with a cosine; ranks need none.
+    return Plan(depths, legs, fuse="scores" if is_lexical else "rrf")

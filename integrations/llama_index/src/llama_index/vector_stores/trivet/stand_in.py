@@ -1,0 +1,45 @@
+"""What stands where LlamaIndex wants an embedding, for a store that embeds by itself."""
+
+from __future__ import annotations
+
+from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
+from llama_index.core.bridge.pydantic import Field
+
+from trivet.errors import InvalidInputError
+
+
+class StoreEmbedding(BaseEmbedding):
+    """Leaves every vector to the store.
+
+    LlamaIndex embeds nodes before it hands them to a store, and an `IngestionPipeline` silently
+    drops those that have no embedding. This one gives them an empty vector, in place of which the
+    store makes its own.
+
+    Attributes:
+        fingerprint: of the spaces of the store's index: a pipeline's cache forgets its nodes when
+            they change.
+    """
+
+    model_name: str = "trivet"
+    embed_batch_size: int = 2048
+    fingerprint: str = Field(description="Of the spaces of the store's index.")
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name by which LlamaIndex writes it down."""
+        return "TrivetStoreEmbedding"
+
+    def _get_text_embedding(self, text: str) -> Embedding:
+        return []
+
+    async def _aget_text_embedding(self, text: str) -> Embedding:
+        return []
+
+    def _get_query_embedding(self, query: str) -> Embedding:
+        raise InvalidInputError(
+            "expected a query to go to the store in words, got a call for its embedding: query "
+            "the TrivetVectorStore, or use a TrivetEmbedding where a vector is needed"
+        )
+
+    async def _aget_query_embedding(self, query: str) -> Embedding:
+        return self._get_query_embedding(query)

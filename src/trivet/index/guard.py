@@ -1,0 +1,78 @@
+"""The guard of an index: how like its query a thought has to be, found once for its embedder."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trivet.store.store import Store
+from trivet.thinking.guard import guard_from, guard_texts
+
+if TYPE_CHECKING:
+    from trivet.index.model import IndexModel
+
+_KEPT_AS = "thought-guard"
+
+
+class ThoughtGuard:
+    """Finds the least likeness of a thought for an index, and keeps it with the index.
+
+    Args:
+        store: of the index.
+        model: of the index.
+    """
+
+    def __init__(self, store: Store, model: IndexModel) -> None:
+        self._store = store
+        self._model = model
+        self._found: dict[str, float] = {}
+        self._finding = threading.Lock()
+
+    @property
+    def is_found(self) -> bool:
+        """Whether `least` answers at once."""
+        return self._name() in self._found
+
+    def least(self) -> float:
+        """The threshold, found at the first call: a moment of embedding."""
+        name = self._name()
+        with self._finding:
+            if name not in self._found:
+                kept = self._store.journal.kept(name)
+                if kept is None:
+                    made = json.dumps(self._made()).encode()
+                    # Another process may have been first: what is kept is kept.
+                    kept = self._store.journal.keep(name, made)
+                self._found[name] = float(json.loads(kept))
+            return self._found[name]
+
+    def _name(self) -> str:
+        """What it is kept under: another embedder has another guard."""
+        from trivet.index.thoughts import meaning_mode
+
+        manifest = self._store.manifest
+        mode = meaning_mode(manifest)
+        if mode is None:
+            assert manifest.lexical is not None  # an index has a leg
+            return f"{_KEPT_AS}:terms:{manifest.lexical.language}"
+        return f"{_KEPT_AS}:{manifest.spaces[mode].fingerprint[:16]}"
+
+    def _made(self) -> float:
+        from trivet.index.thoughts import liken, meaning_mode
+
+        manifest, texts = self._store.manifest, guard_texts()
+        mode = meaning_mode(manifest)
+        queries = thoughts = None
+        if mode is not None:
+            embedder = self._model.found().only([mode])
+            queries = embedder.embed_queries(list(texts.queries), truncate=True)
+            thoughts = embedder.embed_documents(list(texts.thoughts), truncate=True)
+        likenesses = [
+            liken(manifest, query, None if queries is None else queries[row], texts.thoughts,
+                  thoughts)
+            for row, query in enumerate(texts.queries)
+        ]  # fmt: skip
+        return round(guard_from(np.array(likenesses)[texts.is_foreign]), 4)

@@ -1,0 +1,236 @@
+"""Searches that think: the plain search at once, thoughts beside it, and both by the deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from trivet.errors import InvalidInputError, TrivetError
+from trivet.index.thoughts import AskedThoughts
+from trivet.thinking.interface import STATUSES, Thinker, ThinkRequest, ThinkResult, nothing
+from trivet.thinking.report import JudgedThought, Thinking, ThoughtReport
+from trivet.thinking.threads import DaemonThreads
+from trivet.types import Hit
+
+if TYPE_CHECKING:
+    from trivet.index.search import Asked
+
+logger = logging.getLogger(__name__)
+
+AnswerMany: TypeAlias = "Callable[[Sequence[Asked]], list[list[Hit]]]"
+AnswerOne: TypeAlias = "Callable[[Asked, float | None], Awaitable[list[Hit]]]"
+
+DEFAULT_TASK = "search"
+
+
+def checked_thinking(think: object, tenant: str | None) -> Thinking:
+    """How to think; thoughts are kept apart by the tenant that is searched.
+
+    Raises:
+        InvalidInputError: neither a thinker nor a `Thinking`.
+    """
+    if isinstance(think, Thinking):
+        thinking = think
+    elif isinstance(think, Thinker):
+        thinking = Thinking(think)
+    else:
+        raise InvalidInputError(
+            f"expected think to be a thinker or trivet.thinking.Thinking, got {think!r}"
+        )
+    return replace(thinking, tenant=tenant) if thinking.tenant is None else thinking
+
+
+@dataclass
+class _Noted:
+    """What is known of the thoughts of one query so far."""
+
+    result: ThinkResult
+    judged: tuple[JudgedThought, ...] = ()
+    guard: float = 0.0
+    failure: str = ""
+    start: float = field(default_factory=time.monotonic)
+
+    def judge(self, judged: Sequence[JudgedThought], guard: float) -> None:
+        """Take down what the guard says."""
+        self.judged, self.guard = tuple(judged), guard
+
+    def asked(self, asked: Asked, thinking: Thinking, plain: list[Hit]) -> Asked:
+        """The query with its thoughts."""
+        thoughts = AskedThoughts(
+            self.result.thoughts, thinking.weights, thinking.guard, plain, self.judge
+        )
+        return replace(asked, thoughts=thoughts)
+
+    def report(self, query: str) -> ThoughtReport:
+        """What is told in the end."""
+        result = self.result
+        judged = tuple(replace(each, kept=False) for each in self.judged)
+        return ThoughtReport(
+            query=query,
+            status="error" if self.failure else result.status,
+            reason=self.failure or result.reason,
+            thoughts=judged if self.failure else self.judged,
+            guard=self.guard,
+            dropped=result.dropped,
+            usage=result.usage,
+            thinking_s=result.elapsed_s,
+            elapsed_s=time.monotonic() - self.start,
+            thinker=result.thinker,
+        )
+
+
+def search_thinking(
+    answer: AnswerMany,
+    asked: Sequence[Asked],
+    thinking: Thinking,
+    threads: DaemonThreads,
+    prepare: Callable[[], None],
+) -> list[list[Hit]]:
+    """The hits of each query, with thoughts where some came in time.
+
+    Args:
+        answer: answers searches.
+        asked: without thoughts.
+        thinking: how to think.
+        threads: that thinkers run in; a thinker that hangs keeps its own, up to their number.
+        prepare: called when the plain search is done, to make use of the time.
+    """
+    start = time.monotonic()
+    requests = [_request(each, thinking) for each in asked]
+    begun: dict[ThinkRequest, Future[ThinkResult] | None] = {}
+    for request in dict.fromkeys(requests):
+        begun[request] = threads.start(_thinking(thinking.thinker, request))
+    plain = answer(asked)
+    if thinking.guard is None:
+        prepare()
+    running = [future for future in begun.values() if future is not None]
+    wait(running, max(0.0, start + thinking.deadline_s - time.monotonic()))
+    noted = [_Noted(_so_far(begun[request], thinking, start), start=start) for request in requests]
+    hits = list(plain)
+    thoughtful = [i for i, each in enumerate(noted) if each.result.thoughts]
+    if thoughtful:
+        try:
+            better = answer([noted[i].asked(asked[i], thinking, plain[i]) for i in thoughtful])
+            hits = [better[thoughtful.index(i)] if i in thoughtful else h
+                    for i, h in enumerate(plain)]  # fmt: skip
+        except Exception as error:  # noqa: BLE001  (the plain hits are there, and stand)
+            _fail([noted[i] for i in thoughtful], error)
+    _tell(thinking, asked, noted)
+    return hits
+
+
+async def asearch_thinking(
+    answer: AnswerOne,
+    asked: Asked,
+    thinking: Thinking,
+    timeout_s: float | None,
+    prepare: Callable[[], None],
+) -> list[Hit]:
+    """As `search_thinking` for one query, without blocking the event loop.
+
+    Args:
+        answer: answers a search within so many seconds.
+        asked: without thoughts.
+        thinking: how to think.
+        timeout_s: for all of it; None = as long as it takes.
+        prepare: called when the plain search is done, to make use of the time.
+    """
+    start = time.monotonic()
+    request = _request(asked, thinking)
+    task = asyncio.ensure_future(_athinking(thinking.thinker, request))
+    try:
+        plain = await answer(asked, timeout_s)
+        if thinking.guard is None:
+            prepare()
+        patience = thinking.deadline_s if timeout_s is None else min(thinking.deadline_s, timeout_s)
+        await asyncio.wait({task}, timeout=max(0.0, start + patience - time.monotonic()))
+        noted = _Noted(task.result() if task.done() else _late(thinking, start), start=start)
+    finally:
+        task.cancel()
+    hits = plain
+    if noted.result.thoughts:
+        # What the whole search may still take; something, so that the attempt fails by itself.
+        rest = None if timeout_s is None else max(0.001, start + timeout_s - time.monotonic())
+        try:
+            hits = await answer(noted.asked(asked, thinking, plain), rest)
+        except TrivetError as error:
+            _fail([noted], error)
+    _tell(thinking, [asked], [noted])
+    return hits
+
+
+def _request(asked: Asked, thinking: Thinking) -> ThinkRequest:
+    return ThinkRequest(
+        asked.query.text,
+        task=asked.query.task or DEFAULT_TASK,
+        kinds=tuple(thinking.kinds),
+        deadline_s=thinking.deadline_s,
+        language=thinking.language,
+        tenant=thinking.tenant,
+    )
+
+
+def _thinking(thinker: Thinker, request: ThinkRequest) -> Callable[[], ThinkResult]:
+    def think() -> ThinkResult:
+        start = time.monotonic()
+        try:
+            result = thinker.think(request)
+        except Exception as error:  # noqa: BLE001  (a thinker that breaks its word)
+            return _broken(thinker, error, start)
+        return _checked(result, thinker, start)
+
+    return think
+
+
+async def _athinking(thinker: Thinker, request: ThinkRequest) -> ThinkResult:
+    start = time.monotonic()
+    try:
+        result = await thinker.athink(request)
+    except Exception as error:  # noqa: BLE001  (as above)
+        return _broken(thinker, error, start)
+    return _checked(result, thinker, start)
+
+
+def _broken(thinker: Thinker, error: Exception, start: float) -> ThinkResult:
+    reason = f"{type(error).__name__}: {error}"[:300]
+    return nothing("error", reason, str(thinker.fingerprint), time.monotonic() - start)
+
+
+def _checked(result: object, thinker: Thinker, start: float) -> ThinkResult:
+    if isinstance(result, ThinkResult) and result.status in STATUSES:
+        return result
+    return _broken(
+        thinker, TypeError(f"expected a ThinkResult, got {type(result).__name__}"), start
+    )
+
+
+def _so_far(
+    future: Future[ThinkResult] | None, thinking: Thinking, start: float
+) -> ThinkResult:  # fmt: skip
+    if future is None:
+        reason = "as many thoughts as may are under way"
+        return nothing("skipped", reason, str(thinking.thinker.fingerprint))
+    return future.result() if future.done() else _late(thinking, start)
+
+
+def _late(thinking: Thinking, start: float) -> ThinkResult:
+    reason = f"nothing came within {thinking.deadline_s:g} s"
+    elapsed = time.monotonic() - start
+    return nothing("timeout", reason, str(thinking.thinker.fingerprint), elapsed)
+
+
+def _fail(noted: Sequence[_Noted], error: Exception) -> None:
+    logger.warning("a search goes without its thoughts: %s: %s", type(error).__name__, error)
+    for each in noted:
+        each.failure = f"{type(error).__name__}: {error}"[:300]
+
+
+def _tell(thinking: Thinking, asked: Sequence[Asked], noted: Sequence[_Noted]) -> None:
+    if thinking.tell is not None:
+        for each, one in zip(asked, noted, strict=True):
+            thinking.tell(one.report(each.query.text))

@@ -1,0 +1,290 @@
+"""A collection that something else has made, as the store of an index that is only read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+from qdrant_client import QdrantClient, models
+
+from trivet.errors import ReadOnlyError, StoreError
+from trivet.store.adopted_layout import Layout, point_id
+from trivet.store.client_models import dense_vectors
+from trivet.store.connection import Connection
+from trivet.store.engine import WRITE_BATCH
+from trivet.store.journal import JournalEntry, JournalTotals, PendingEntry
+from trivet.store.manifest import Manifest
+from trivet.store.payload_indexes import IndexKind
+from trivet.store.points import Chunk, FoundPoint, Point, PointVector
+from trivet.store.store import Store
+from trivet.store.writes import DocumentWrite
+from trivet.types import Space, Vectors
+
+R = TypeVar("R")
+Stage = TypeVar("Stage", models.Prefetch, models.QueryRequest)
+
+
+def refuse(action: str) -> NoReturn:
+    """Say why nothing is written.
+
+    Raises:
+        ReadOnlyError: always.
+    """
+    raise ReadOnlyError(
+        f"expected an index of Trivet's own to {action}, got an adopted collection, which is read "
+        "only: its points keep their ids and payloads, so no journal could prove a write whole; "
+        "write by what made it, or add index.documents() to an index of your own"
+    )
+
+
+class AdoptedEngine:
+    """Reads a foreign collection, and gives back payloads as if they were ours.
+
+    Args:
+        connection: to its server.
+        collection: its name.
+        layout: of its payloads.
+        names: our vector names → the collection's; "" is the unnamed vector.
+    """
+
+    is_near = False
+    adds_spaces = False
+
+    def __init__(
+        self, connection: Connection, collection: str, layout: Layout, names: Mapping[str, str]
+    ) -> None:
+        self._connection = connection
+        self._collection = collection
+        self._layout = layout
+        self._names = names
+
+    @property
+    def name(self) -> str:
+        """Engine and version."""
+        return f"Qdrant {self._connection.version}, adopted"
+
+    def retrieve(
+        self, ids: Sequence[str], *, fields: Sequence[str] | None = None
+    ) -> dict[str, Mapping[str, Any]]:
+        """Payloads by point id, whole."""
+        wanted = [point_id(id) for id in ids]
+        records = self._call("give back points", lambda c: c.retrieve(self._collection, wanted))
+        return self._payloads(records)
+
+    def query(self, requests: Sequence[models.QueryRequest]) -> list[list[FoundPoint]]:
+        """Answer all queries in one request."""
+        asked = [self._request(request) for request in requests]
+        answers = self._call("search", lambda c: c.query_batch_points(self._collection, asked))
+        return [
+            [
+                FoundPoint(str(p.id), p.score, self._read(str(p.id), p.payload))
+                for p in answer.points
+            ]
+            for answer in answers
+        ]
+
+    def count(self) -> int:
+        """Points stored."""
+        return self._call("count", lambda c: c.count(self._collection, exact=True).count)
+
+    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Mapping[str, Any]]]:
+        """Payloads of all points that match, a page at a time."""
+        wanted = self._layout.filter(where)
+        offset: Any = None
+        while True:
+            at = offset
+            records, offset = self._call(
+                "read points",
+                lambda c: c.scroll(self._collection, wanted, limit=WRITE_BATCH, offset=at),  # noqa: B023
+            )
+            yield self._payloads(records)
+            if offset is None:
+                return
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Refuse."""
+        refuse("add to")
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Refuse."""
+        refuse("delete from")
+
+    def add_space(self, space: Space) -> None:
+        """Refuse."""
+        refuse("add vectors to")
+
+    def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
+        """The dense vectors of a name, by point id."""
+        theirs = self._names[name]
+        records = self._call(
+            "give back vectors",
+            lambda c: c.retrieve(
+                self._collection, [point_id(id) for id in ids], with_payload=False,
+                with_vectors=True,
+            ),
+        )  # fmt: skip
+        if theirs:
+            return dense_vectors(records, theirs)
+        return {str(r.id): np.array(r.vector, dtype=np.float32) for r in records}
+
+    def set_vectors(self, vectors: Mapping[str, Mapping[str, PointVector]]) -> None:
+        """Refuse."""
+        refuse("add vectors to")
+
+    def drop_vectors(self, name: str) -> None:
+        """Refuse."""
+        refuse("drop vectors from")
+
+    def create_index(self, path: str, kind: IndexKind) -> None:
+        """Refuse."""
+        refuse("make payload indexes in")
+
+    def flush(self) -> None:
+        """Nothing was written."""
+
+    def size_bytes(self) -> int:
+        """A server does not say."""
+        return 0
+
+    def close(self) -> None:
+        """Nothing of its own to release."""
+
+    def _call(self, action: str, request: Callable[[QdrantClient], R]) -> R:
+        try:
+            return self._connection.call(action, request)
+        except StoreError:
+            raise
+        except Exception as error:
+            raise StoreError(
+                f"expected the collection {self._collection!r} to {action}, got {error}"
+            ) from error
+
+    def _payloads(self, records: Iterable[models.Record]) -> dict[str, Mapping[str, Any]]:
+        return {str(record.id): self._read(str(record.id), record.payload) for record in records}
+
+    def _read(self, id: str, payload: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        return self._layout.payload(id, payload) if payload else {}
+
+    def _request(self, request: models.QueryRequest) -> models.QueryRequest:
+        """A request in the collection's names, for whole payloads."""
+        wanted = bool(request.with_payload)
+        return self._stage(request).model_copy(update={"with_payload": wanted})
+
+    def _stage(self, stage: Stage) -> Stage:
+        changed: dict[str, Any] = {}
+        if stage.using is not None:
+            changed["using"] = self._names[stage.using] or None
+        if stage.filter is not None:
+            changed["filter"] = self._layout.filter(stage.filter)
+        if stage.prefetch is not None:
+            within = stage.prefetch if isinstance(stage.prefetch, list) else [stage.prefetch]
+            changed["prefetch"] = [self._stage(each) for each in within]
+        return stage.model_copy(update=changed)
+
+
+class AdoptedJournal:
+    """In place of a journal: every point is a document that is whole, and none is written.
+
+    Args:
+        engine: counts them.
+    """
+
+    def __init__(self, engine: AdoptedEngine) -> None:
+        self._engine = engine
+        self._kept: dict[str, bytes] = {}
+
+    def entries(self, ids: Sequence[str]) -> dict[str, JournalEntry]:
+        """Refuse: asked before documents are written."""
+        refuse("add to")
+
+    def pages(self) -> Iterator[list[JournalEntry]]:
+        """Refuse: there is none to compare with."""
+        refuse("verify")
+
+    def count(self, tenant: str | None = None) -> int:
+        """Points in the collection."""
+        return self._engine.count()
+
+    def totals(self, tenant: str | None = None) -> JournalTotals:
+        """Each point is a document of one chunk."""
+        count = self._engine.count()
+        return JournalTotals(documents=count, chunks=count, terms=0)
+
+    def pending(self) -> list[PendingEntry]:
+        """Nothing is ever under way."""
+        return []
+
+    def begin(self, entries: Sequence[PendingEntry]) -> None:
+        """Refuse."""
+        refuse("write to")
+
+    def commit(self, entries: Sequence[PendingEntry]) -> None:
+        """Nothing was begun."""
+
+    def abandon(self, entries: Sequence[PendingEntry]) -> None:
+        """Nothing was begun."""
+
+    def renew(self) -> None:
+        """Nothing is held."""
+
+    def wait(self, ids: Iterable[str]) -> None:
+        """Nothing is held."""
+
+    def exclusive(self, patience_s: float) -> AbstractContextManager[None]:
+        """Refuse."""
+        refuse("change")
+
+    def kept(self, name: str) -> bytes | None:
+        """What was kept since the collection was opened."""
+        return self._kept.get(name)
+
+    def keep(self, name: str, content: bytes) -> bytes:
+        """Keep bytes until the index is closed."""
+        return self._kept.setdefault(name, content)
+
+    def recount(self, terms: Mapping[str, int]) -> None:
+        """Refuse."""
+        refuse("change")
+
+    def size_bytes(self) -> int:
+        """Nothing."""
+        return 0
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class AdoptedStore(Store):
+    """A foreign collection, whose points keep their own ids.
+
+    Args:
+        engine: reads it.
+        manifest: the spaces that its vectors are said to live in.
+        release: called by `close`.
+    """
+
+    def __init__(
+        self, engine: AdoptedEngine, manifest: Manifest, release: Callable[[], None]
+    ) -> None:
+        super().__init__(
+            engine,
+            AdoptedJournal(engine),
+            manifest,
+            save_manifest=lambda _: refuse("change"),
+            release=release,
+        )
+
+    def write(self, writes: Sequence[DocumentWrite]) -> None:
+        """Refuse."""
+        refuse("add to")
+
+    def delete(self, ids: Sequence[str], revisions: Mapping[str, int] | None = None) -> int:
+        """Refuse."""
+        refuse("delete from")
+
+    def chunks(self, ids: Sequence[str]) -> dict[str, list[Chunk]]:
+        """The one chunk of each point."""
+        found = self.engine.retrieve(ids)
+        return {id: [Chunk.from_payload(payload)] for id, payload in found.items() if payload}

@@ -1,0 +1,309 @@
+"""Collections of langchain-qdrant and LlamaIndex's Qdrant store, opened as they are."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from qdrant_client import QdrantClient, models
+from stub_server import StubServer
+
+import trivet
+from trivet.errors import InvalidInputError, NotAnIndexError, ReadOnlyError, SpaceMismatchError
+
+KINDS = ["kedge", "bower", "grapnel", "mushroom", "plough"]
+TEXTS = [
+    f"Note {i}: a {KINDS[i % 5]} holds in {'mud' if i % 3 else 'sand'} at {i} fathoms."
+    for i in range(40)
+]
+QUERIES = ["kedge in mud", "what holds in sand", "a plough at 19 fathoms", "mushroom"]
+BM25 = trivet.Lexical("en")
+
+
+class LangChainEmbeddings:
+    """The tiny model as LangChain's embeddings."""
+
+    def __init__(self, embedder: trivet.Embedder) -> None:
+        self._embedder = embedder
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return self._embedder.embed_documents(texts).dense.values.tolist()
+
+    def embed_query(self, text: str) -> list[float]:
+        return self._embedder.embed_queries([text]).dense.values[0].tolist()
+
+
+def bm25_rows(texts: list[str], *, queries: bool = False) -> list[tuple[list[int], list[float]]]:
+    from trivet.embedding.lexical import Bm25
+
+    bm25 = Bm25(256.0, BM25)
+    rows = bm25.embed_queries(texts) if queries else bm25.embed_documents(texts)
+    return [(v.indices.tolist(), v.values.tolist()) for v in rows.values]
+
+
+@pytest.fixture
+def server() -> Iterator[StubServer]:
+    with StubServer() as made:
+        yield made
+
+
+def lang_chain_store(client: QdrantClient, embedder: trivet.Embedder, mode: str, vector: str = ""):
+    from langchain_core.embeddings import Embeddings
+    from langchain_qdrant import QdrantVectorStore, RetrievalMode, SparseEmbeddings, SparseVector
+
+    class Dense(LangChainEmbeddings, Embeddings):
+        pass
+
+    class Sparse(SparseEmbeddings):
+        def embed_documents(self, texts):
+            return [SparseVector(indices=i, values=v) for i, v in bm25_rows(texts)]
+
+        def embed_query(self, text):
+            [(indices, values)] = bm25_rows([text], queries=True)
+            return SparseVector(indices=indices, values=values)
+
+    sparse = {"langchain-sparse": models.SparseVectorParams(modifier=models.Modifier.IDF)}
+    dims = embedder.spaces["dense"].dims
+    params = models.VectorParams(size=dims, distance=models.Distance.COSINE)
+    client.create_collection(
+        "notes",
+        vectors_config={vector: params} if vector else params,
+        sparse_vectors_config=None if mode == "dense" else sparse,
+    )
+    store = QdrantVectorStore(
+        client=client,
+        collection_name="notes",
+        embedding=Dense(embedder),
+        sparse_embedding=None if mode == "dense" else Sparse(),
+        retrieval_mode=RetrievalMode(mode),
+        vector_name=vector,
+    )
+    store.add_texts(TEXTS, [{"n": i, "kind": KINDS[i % 5]} for i in range(len(TEXTS))])
+    return store
+
+
+def llama_index_store(client: QdrantClient, embedder: trivet.Embedder, *, hybrid: bool):
+    from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+    from llama_index.vector_stores.qdrant import QdrantVectorStore
+
+    def rows(texts, queries=False):
+        found = bm25_rows(texts, queries=queries)
+        return [i for i, _ in found], [v for _, v in found]
+
+    store = QdrantVectorStore(
+        "notes",
+        client=client,
+        enable_hybrid=hybrid,
+        sparse_doc_fn=rows if hybrid else None,
+        sparse_query_fn=(lambda texts: rows(texts, queries=True)) if hybrid else None,
+    )
+    vectors = embedder.embed_documents(TEXTS).dense.values.tolist()
+    nodes = [
+        TextNode(
+            text=text,
+            metadata={"n": i, "kind": KINDS[i % 5]},
+            excluded_embed_metadata_keys=["n", "kind"],
+            relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=f"book {i % 4}")},
+            embedding=vector,
+        )
+        for i, (text, vector) in enumerate(zip(TEXTS, vectors, strict=True))
+    ]
+    store.add(nodes)
+    return store, nodes
+
+
+@pytest.fixture(autouse=True)
+def no_payload_index_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Payload indexes have no effect")
+        yield
+
+
+@pytest.mark.parametrize("vector", ["", "my-vector"])
+def test_a_dense_collection_of_langchain_answers_as_its_maker(tiny_embedder, vector) -> None:
+    client = QdrantClient(":memory:")
+    maker = lang_chain_store(client, tiny_embedder, "dense", vector)
+    index = trivet.adopt(client, "notes", model=tiny_embedder)
+    assert index.count() == 40
+    for query in QUERIES:
+        expected = maker.similarity_search_with_score(query, k=10)
+        hits = index.search(query, k=10)
+        assert [hit.id for hit in hits] == [str(d.metadata["_id"]) for d, _ in expected]
+        assert [hit.text for hit in hits] == [d.page_content for d, _ in expected]
+        np.testing.assert_allclose([h.score for h in hits], [s for _, s in expected], atol=1e-5)
+    index.close()
+    assert client.count("notes").count == 40  # the caller's client is still open
+
+
+def test_a_hybrid_collection_of_langchain_gives_each_leg_as_its_maker(tiny_embedder) -> None:
+    from langchain_qdrant import RetrievalMode
+
+    client = QdrantClient(":memory:")
+    maker = lang_chain_store(client, tiny_embedder, "hybrid")
+    index = trivet.adopt(client, "notes", model=tiny_embedder, lexical=BM25)
+    for query in QUERIES:
+        for mode, modes in (("dense", ["dense"]), ("sparse", ["sparse"])):
+            maker.retrieval_mode = RetrievalMode(mode)
+            expected = maker.similarity_search_with_score(query, k=10)
+            hits = index.search(query, k=10, modes=modes)
+            scores = [s for _, s in expected]
+            np.testing.assert_allclose([h.score for h in hits], scores, atol=1e-5)
+            if len(set(np.round(scores, 5))) == len(scores):  # ties come in any order
+                assert [h.id for h in hits] == [str(d.metadata["_id"]) for d, _ in expected]
+        both = index.search(query, k=10)
+        assert {mode for hit in both for mode in hit.scores} == {"dense", "sparse"}
+
+
+@pytest.mark.loopback
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_a_collection_of_llama_index_on_a_server(server, tiny_embedder, hybrid) -> None:
+    from llama_index.core.vector_stores import VectorStoreQuery
+
+    client = QdrantClient(url=server.url, check_compatibility=False)
+    maker, nodes = llama_index_store(client, tiny_embedder, hybrid=hybrid)
+    client.close()
+    maker._client = server.local  # a single query is no route of the stub
+    lexical = BM25 if hybrid else None
+    by_id = {node.node_id: node for node in nodes}
+    with trivet.adopt(server.url, "notes", model=tiny_embedder, lexical=lexical) as index:
+        assert [space.mode for space in index.describe().spaces] == ["dense", "sparse"][
+            : 1 + hybrid
+        ]
+        for query in QUERIES:
+            vector = tiny_embedder.embed_queries([query]).dense.values[0].tolist()
+            expected = maker.query(VectorStoreQuery(vector, similarity_top_k=10))
+            hits = index.search(query, k=10, modes=["dense"])
+            assert [hit.id for hit in hits] == expected.ids
+            assert [hit.text for hit in hits] == [by_id[id].text for id in expected.ids]
+            np.testing.assert_allclose([h.score for h in hits], expected.similarities, atol=1e-5)
+        [found] = index.get([nodes[3].node_id])
+        assert found.text == TEXTS[3]
+        assert found.metadata["n"] == 3
+
+
+@pytest.mark.parametrize("maker", ["langchain", "llama_index"])
+def test_filters_reach_the_fields_of_either_layout(tiny_embedder, maker) -> None:
+    client = QdrantClient(":memory:")
+    if maker == "langchain":
+        lang_chain_store(client, tiny_embedder, "dense")
+    else:
+        llama_index_store(client, tiny_embedder, hybrid=False)
+    index = trivet.adopt(client, "notes", model=tiny_embedder)
+    wanted = {"kind": "kedge", "n": {"gte": 10}}
+    expected = [i for i in range(10, 40) if i % 5 == 0]
+    hits = index.search("kedge", k=40, filter=wanted)
+    assert sorted(hit.metadata["n"] for hit in hits) == expected
+    assert sorted(d.metadata["n"] for d in index.documents(filter=wanted)) == expected
+    assert len(list(index.documents())) == 40
+    some = index.search("kedge", k=3)
+    only = models.FieldCondition(
+        key="_trivet.document", match=models.MatchAny(any=[hit.id for hit in some])
+    )
+    assert len(index.search("kedge", k=40, filter=models.Filter(must=[only]))) == 3
+    missing = index.search("kedge", k=40, filter={"nothing": {"exists": True}})
+    assert missing == []
+
+
+async def test_searches_of_all_kinds_agree(tiny_embedder) -> None:
+    client = QdrantClient(":memory:")
+    lang_chain_store(client, tiny_embedder, "dense")
+    with trivet.adopt(client, "notes", model=tiny_embedder) as index:
+        one = [hit.id for hit in index.search("kedge", k=5)]
+        assert [hit.id for hit in index.search_many(["kedge", "mud"], k=5)[0]] == one
+        assert [hit.id for hit in await index.asearch("kedge", k=5)] == one
+
+
+def everything(client: QdrantClient) -> dict[str, tuple[object, object]]:
+    """Payloads and vectors; local mode gives vectors back with another last digit at times."""
+    records, _ = client.scroll("notes", limit=100, with_vectors=True)
+    return {str(r.id): (r.payload, pytest.approx(r.vector, abs=1e-6)) for r in records}
+
+
+def test_nothing_is_written(tiny_embedder) -> None:
+    client = QdrantClient(":memory:")
+    lang_chain_store(client, tiny_embedder, "dense")
+    before = everything(client)
+    index = trivet.adopt(client, "notes", model=tiny_embedder)
+    [first, *_] = index.search("kedge")
+    for call in (
+        lambda: index.add(["A new note."]),
+        lambda: index.upsert(["A new note."], ids=[first.id]),
+        lambda: index.delete([first.id]),
+        lambda: index.delete(filter={"n": 3}),
+        lambda: index.verify(),
+    ):
+        with pytest.raises(ReadOnlyError, match="read only"):
+            call()
+    index.close()
+    after, _ = client.scroll("notes", limit=100, with_vectors=True)
+    assert {str(r.id): (r.payload, r.vector) for r in after} == before
+
+
+def test_a_model_that_did_not_make_the_vectors_is_refused(
+    tiny_embedder, tiny_model_other, checkpoint
+) -> None:
+    client = QdrantClient(":memory:")
+    lang_chain_store(client, tiny_embedder, "dense")
+    with pytest.raises(SpaceMismatchError, match="did not make"):
+        trivet.adopt(client, "notes", model=tiny_model_other)
+    wider = trivet.Embedder.wrap(name="w", dims=8, documents=lambda t: [[1.0] * 8 for _ in t])
+    with pytest.raises(SpaceMismatchError, match="32"):
+        trivet.adopt(client, "notes", model=wider)
+
+
+def test_collections_that_cannot_be_adopted_are_refused(tiny_embedder) -> None:
+    client = QdrantClient(":memory:")
+    params = models.VectorParams(size=32, distance=models.Distance.COSINE)
+    point = models.PointStruct(id=1, vector=[1.0] * 32, payload={"body": "text"})
+
+    def collection(name: str, vectors, points=()) -> str:
+        client.create_collection(name, vectors_config=vectors)
+        if points:
+            client.upsert(name, points)
+        return name
+
+    def refused(name: str, error: type[Exception], words: str, **more: object) -> None:
+        with pytest.raises(error, match=words):
+            trivet.adopt(client, name, model=tiny_embedder, **more)
+
+    refused("gone", NotAnIndexError, "found none")
+    refused(collection("empty", params), NotAnIndexError, "empty")
+    body = collection("body", params, [point])
+    refused(body, NotAnIndexError, "content_key")
+    ours = models.PointStruct(id=1, vector=[1.0] * 32, payload={"_trivet": {}})
+    refused(collection("ours", params, [ours]), NotAnIndexError, "trivet.open")
+    two = collection("two", {"a": params, "b": params}, [
+        models.PointStruct(id=1, vector={"a": [1.0] * 32}, payload={"page_content": "x"})
+    ])  # fmt: skip
+    refused(two, InvalidInputError, "'a', 'b'")
+    refused(two, InvalidInputError, "'c'", vector="c")
+    euclid = models.VectorParams(size=32, distance=models.Distance.EUCLID)
+    text = models.PointStruct(id=1, vector=[1.0] * 32, payload={"page_content": "x"})
+    refused(collection("far", euclid, [text]), InvalidInputError, "cosine")
+    plain = collection("plain", params, [text])
+    refused(plain, InvalidInputError, "no sparse", lexical=BM25)
+    refused(plain, InvalidInputError, "auto", lexical=trivet.Lexical())
+    with pytest.raises(TypeError, match="modle"):
+        trivet.adopt(client, "plain", modle="x")
+
+
+def test_other_payload_keys_are_named(tiny_embedder) -> None:
+    client = QdrantClient(":memory:")
+    params = models.VectorParams(size=32, distance=models.Distance.COSINE)
+    client.create_collection("body", vectors_config=params)
+    vectors = tiny_embedder.embed_documents(TEXTS[:3]).dense.values.tolist()
+    client.upsert(
+        "body",
+        [
+            models.PointStruct(id=i, vector=v, payload={"body": TEXTS[i], "about": {"n": i}})
+            for i, v in enumerate(vectors)
+        ],
+    )
+    index = trivet.adopt(
+        client, "body", model=tiny_embedder, content_key="body", metadata_key="about"
+    )
+    [hit] = index.search("note", filter={"n": 2})
+    assert (hit.id, hit.text, hit.metadata) == ("2", TEXTS[2], {"n": 2})
+    assert [d.id for d in index.get(["0", "7"])] == ["0"]
