@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 
 from benchmarks import (
+    drift,
+    drift_gate,
     embedding_speed,
     engine_speed,
     frameworks,
@@ -32,6 +34,8 @@ ALL = {
     "thoughts": thoughts,
     "store": store,
     "quality": quality,
+    "drift": drift,
+    "drift_gate": drift_gate,
 }
 
 

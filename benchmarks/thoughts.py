@@ -195,7 +195,9 @@ def pooled(gathered: Sequence[Mapping[str, Scores]]) -> list[Figure]:
         interval = bootstrap(right, mean)
         figures += [
             Figure(f"{mode}: nDCG@10, plain", float(plain.mean()), digits=4),
-            Figure(f"{mode}: gain of nDCG@10", float(right.mean()), Bar(low=GAINS[mode]), interval, 4),
+            Figure(
+                f"{mode}: gain of nDCG@10", float(right.mean()), Bar(low=GAINS[mode]), interval, 4
+            ),
             Figure(f"{mode}: lower bound of that gain", interval[0], ABOVE_ZERO, digits=4),
             Figure(
                 f"{mode}: change by deranged thoughts", float(wrong.mean()), Bar(low=-MOST_LOSS),

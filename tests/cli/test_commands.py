@@ -11,6 +11,7 @@ from itertools import islice
 import pytest
 
 import trivet
+from trivet.cli import indexing
 from trivet.cli.demo import QUESTIONS, run_demo
 from trivet.cli.stdlib_docs import c_documents
 
@@ -236,3 +237,23 @@ def test_the_demo_asks_and_resumes(tiny_model, tmp_path, capsys):
     assert f"info --index '{folder}'" in first
     assert run_demo(folder, corpus=lambda: corpus) == 0
     assert "150 documents: 150 unchanged" in capsys.readouterr().out
+
+
+def test_whoever_stops_an_ingest_is_told_what_is_stored(trivet_run, indexed, tmp_path, monkeypatch):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"text": f"anchor {n}"}) + "\n" for n in range(600)))
+    read = indexing.read_files
+
+    def stopped(files):
+        yield from islice(read(files), 599)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(indexing, "read_files", stopped)
+    result = trivet_run("index", rows, "--index", indexed)
+    assert result.code == 130
+    told, last = result.err.splitlines()[-2:]
+    assert last == "stopped; run again to resume"
+    with trivet.open(indexed) as index:
+        stored = index.count() - 3
+    assert stored >= 256
+    assert told.startswith(f"{stored} documents: {stored} added in ")

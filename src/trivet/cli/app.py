@@ -20,6 +20,7 @@ from typing import Annotated
 import typer
 
 from trivet.cli.render import complain
+from trivet.cli.upgrade_commands import upgrade_app
 from trivet.errors import TrivetError
 
 EXIT_CODES = """\
@@ -95,12 +96,18 @@ def search_command(
         typer.Option(metavar="MODE", help="Search with these legs only: dense, sparse."),
     ] = None,
     tenant: Tenant = None,
+    think_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Thoughts about queries (JSONL), to search with."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Search an index, and say which legs found each document."""
     from trivet.cli.searching import search_index
 
-    search_index(query, index, k=k, modes=mode, tenant=tenant, as_json=as_json)
+    search_index(
+        query, index, k=k, modes=mode, tenant=tenant, think_file=think_file, as_json=as_json
+    )
 
 
 @app.command("info")
@@ -232,6 +239,9 @@ def repair_command(index: IndexFolder) -> None:
     from trivet.cli.upkeep import repair_index
 
     raise typer.Exit(repair_index(index))
+
+
+app.add_typer(upgrade_app, name="upgrade")
 
 
 @app.command("demo")

@@ -90,8 +90,8 @@ def index_paths(
     work = sum(file.size_bytes for file in found.files)
     with render.waiting("Opening the index"):
         index = trivet.open(location, model=model, tenants=tenant is not None or None)
-    with index, watched(work, intake.read_bytes) as watch:
-        report = of_tenant(index, tenant).upsert(intake.documents(), progress=watch)
+    with index:
+        report = _stored(of_tenant(index, tenant), intake, work)
     failures = [*intake.failed, *map(as_failure, report.failed)]
     if as_json:
         _print_json(report, failures, intake, found)
@@ -99,6 +99,23 @@ def index_paths(
         _print_summary(report, len(failures), intake, found)
     render.print_failures(failures)
     return 3 if failures else 0
+
+
+def _stored(index: trivet.Index, intake: Intake, work: int) -> IngestReport:
+    """Store the documents; whoever stops it is told what is stored by then."""
+    last = IngestReport()
+
+    def follow(report: IngestReport) -> None:
+        nonlocal last
+        last = report
+        watch(report)
+
+    try:
+        with watched(work, intake.read_bytes) as watch:
+            return index.upsert(intake.documents(), progress=follow)
+    except KeyboardInterrupt:
+        render.complain(render.ingested(last, len(last.failed) + len(intake.failed)))
+        raise
 
 
 def as_failure(failed: FailedDocument) -> Failure:

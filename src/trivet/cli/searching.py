@@ -13,6 +13,10 @@ from trivet.cli import render
 from trivet.errors import NotAnIndexError
 from trivet.index import exists
 from trivet.reports import IndexInfo
+from trivet.thinking import Replay, Thinking, ThoughtReport
+
+# Replayed thoughts are there at once; the model, loaded for the first search, is not.
+PATIENT_S = 600.0
 
 
 def search_index(
@@ -22,6 +26,7 @@ def search_index(
     k: int,
     modes: Sequence[str] | None,
     tenant: str | None = None,
+    think_file: Path | None = None,
     as_json: bool,
 ) -> None:
     """Search an index and print the hits.
@@ -32,15 +37,24 @@ def search_index(
         k: how many documents.
         modes: the legs to search with; None or empty = all.
         tenant: whose documents; None in an index without tenants.
+        think_file: thoughts to replay, as `trivet.thinking.Replay` reads them.
         as_json: print a list of objects with the fields of `Hit`.
 
     Raises:
         NotAnIndexError: there is no index.
         TenantError: it has tenants and none is named, or the other way round.
+        InvalidInputError: a file of thoughts that cannot be read.
     """
     require_index(location)
+    told: list[ThoughtReport] = []
+    thinking = None
+    if think_file is not None:
+        thinking = Thinking(Replay(think_file), deadline_s=PATIENT_S, tell=told.append)
     with trivet.open(location) as index, render.waiting("Loading the model"):
-        hits = of_tenant(index, tenant).search(query, k=k, modes=modes or None)
+        chosen = of_tenant(index, tenant)
+        hits = chosen.search(query, k=k, modes=modes or None, think=thinking)
+    for report in told:
+        render.complain(_thought_line(report))
     if as_json:
         _print_json([asdict(hit) for hit in hits])
     else:
@@ -84,6 +98,17 @@ def show_index(location: Path, *, tenant: str | None = None, as_json: bool) -> N
     console.print(render.one_line(described.location), style="bold", soft_wrap=True)
     for name, fact in rows:
         console.print(f"  {name:<9}  {render.one_line(fact)}", soft_wrap=True)
+
+
+def _thought_line(report: ThoughtReport) -> str:
+    """What a search made of the thoughts about its query."""
+    if not report.thoughts:
+        return f"thoughts: none ({report.reason})"
+    judged = ", ".join(
+        f"{each.thought.kind} {each.likeness:.2f} {'kept' if each.kept else 'dropped'}"
+        for each in report.thoughts
+    )
+    return f"thoughts: {judged} (the guard is {report.guard:.2f})"
 
 
 def _optimized(described: IndexInfo) -> str:

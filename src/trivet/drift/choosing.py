@@ -15,6 +15,7 @@ from trivet.drift.fitting import (
     fit_mean_shift,
     fit_procrustes,
     fit_ridge,
+    least_of_rotation,
 )
 from trivet.drift.map import DriftMap
 from trivet.drift.measures import Exam, Texts
@@ -129,7 +130,9 @@ def choose_translation(pairs: Pairs, *, seed: int = 0, corpus: str = "") -> Choi
         PairsError: too few pairs or documents.
     """
     fitted, held = pairs.distinct().split(HELD_SHARE, seed)
-    drift = fit_ridge(fitted, held)
+    # Towards the rotation it recovers most of a better model's quality; without one, any prior.
+    rotates = len(fitted) >= least_of_rotation(fitted)
+    drift = fit_ridge(fitted, held, priors=("procrustes",) if rotates else None)
     cosine = _cosine(drift, held)
     drift = _with_scores(drift, seed, corpus, {"cosine": cosine})
     candidate = Candidate(drift, cosine, overlap=float("nan"), known_item=None)

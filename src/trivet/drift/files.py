@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FACTS_FILE = "drift.json"
 NUMBERS_FILE = "drift.safetensors"
 FORMAT = "trivet-drift-map-1"
+_LENGTH_BYTES = 8
 
 
 def save_map(drift: DriftMap, folder: str | os.PathLike[str]) -> None:
@@ -75,6 +76,29 @@ def to_facts(drift: DriftMap, numbers: bytes) -> dict[str, Any]:
         "factors": [len(step.factors) for step in drift.steps],
     }
     return {**facts, "checksum": _checksum(facts, numbers)}
+
+
+def pack(drift: DriftMap) -> bytes:
+    """A whole map as bytes, for `unpack`."""
+    numbers = to_bytes(drift)
+    facts = json.dumps(to_facts(drift, numbers)).encode()
+    return len(facts).to_bytes(_LENGTH_BYTES, "little") + facts + numbers
+
+
+def unpack(content: bytes, where: str) -> DriftMap:
+    """A map from what `pack` made.
+
+    Raises:
+        DriftMapFileError: it is damaged, or something else.
+    """
+    end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
+    try:
+        facts = json.loads(content[_LENGTH_BYTES:end])
+    except ValueError as error:
+        raise DriftMapFileError(
+            f"expected a drift map in {where}, got {error}: fit the map again"
+        ) from error
+    return from_facts(facts, content[end:], where)
 
 
 def from_facts(facts: Any, numbers: bytes, where: str) -> DriftMap:  # noqa: ANN401 - foreign JSON

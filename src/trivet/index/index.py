@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from trivet.embedding import Embedder
 from trivet.index.arguments import checked_folder
 from trivet.index.description import describe
 from trivet.index.keywords import checked_keywords
 from trivet.index.searched import SearchedDocuments
 from trivet.reports import IndexInfo, OptimizeReport, VerifyReport
 from trivet.store.scope import Everything
+
+if TYPE_CHECKING:
+    from trivet.index.upgrade import Upgrade
 
 
 class Index(SearchedDocuments):
@@ -77,6 +81,32 @@ class Index(SearchedDocuments):
         from trivet.store.backup import back_up
 
         back_up(self._store, checked_folder(target))
+
+    @checked_keywords
+    def upgrade(self, new: str | os.PathLike[str] | Embedder) -> Upgrade:
+        """Go over to another model while the index serves; see `Upgrade`.
+
+        Args:
+            new: the other model: a name, a folder or an `Embedder`. Where an upgrade to it is
+                under way, that is returned.
+
+        Raises:
+            UpgradeInProgressError: an upgrade to another model is under way.
+            UpgradeError: an index without dense vectors of a model.
+            InvalidInputError: the index is of that model already.
+            ModelNotFoundError, CheckpointError, MissingHeadError: the model cannot be had.
+        """
+        self._scope.require_whole("an upgrade")
+        from trivet.index.upgrade.starting import start_upgrade
+
+        return start_upgrade(self._shared, new)
+
+    @property
+    def current_upgrade(self) -> Upgrade | None:
+        """The upgrade under way; None if there is none."""
+        from trivet.index.upgrade.starting import current_upgrade
+
+        return current_upgrade(self._shared)
 
     def verify(self) -> VerifyReport:
         """Compare every chunk with the journal; searches go on, writes wait.

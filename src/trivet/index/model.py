@@ -1,42 +1,61 @@
-"""The model of one index: found once, and proved to make the vectors that are stored."""
+"""The models of one index: found once, and proved to make the vectors that are stored."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from trivet.drift.files import unpack
+from trivet.drift.map import DriftMap
 from trivet.embedding import Embedder
+from trivet.embedding.reloading import reload
+from trivet.errors import IndexDamagedError
 from trivet.index.canary import make_canaries, require_same_canaries
 from trivet.index.guard import ThoughtGuard
+from trivet.index.titles import embed_titled
 from trivet.index.tokens import IndexTokens, stored_space
+from trivet.query import Query
+from trivet.store.generations import Generation, UpgradeRecord
 from trivet.store.manifest import Manifest
 from trivet.store.store import Store
-from trivet.types import require_same_space
+from trivet.types import Mode, Representations, require_same_space
 
-_KEPT_AS = "canaries"
+QUERY_MAP = "query"
 
 
 class IndexModel:
-    """The model of an index; thread-safe.
+    """The models of an index: its own, and during an upgrade the other one; thread-safe.
 
     Attributes:
-        tokens: how its token vectors are stored.
+        tokens: how token vectors are stored.
         guard: how like a query its thoughts have to be.
 
     Args:
         store: of the index.
-        load: finds the model; called once, when it is first needed.
+        load: finds the model that the index is opened with; called once, when first needed.
+        pinned: the generation that the caller opened the index with; None = as stored.
     """
 
-    def __init__(self, store: Store, load: Callable[[], Embedder]) -> None:
+    def __init__(
+        self, store: Store, load: Callable[[], Embedder], pinned: Generation | None = None
+    ) -> None:
         self._store = store
         self._load = load
-        self._embedder: Embedder | None = None
-        self._proved = False
+        self._loads = pinned or store.manifest.generation
+        self._pinned = pinned
+        self._brought: list[Embedder] = []
+        self._found: dict[str, Embedder] = {}
+        self._proved: set[str] = set()
+        self._maps: dict[str, DriftMap] = {}
         self.tokens = IndexTokens(store, self.found)
         self.guard = ThoughtGuard(store, self)
-        self._loading = threading.Lock()
+        self._loading = threading.RLock()
+
+    def bring(self, embedder: Embedder) -> None:
+        """Take an embedder that the caller has for a generation of this index."""
+        with self._loading:
+            self._brought.append(embedder)
 
     def found(self) -> Embedder:
         """The model, whose spaces are those that are stored; its weights may not be loaded yet.
@@ -45,11 +64,7 @@ class IndexModel:
             ModelNotFoundError, CheckpointError: it cannot be found or read.
             SpaceMismatchError: its vectors are not those that are stored.
         """
-        with self._loading:
-            if self._embedder is None:
-                manifest = self._store.manifest
-                self._embedder = matching(self._load(), manifest)
-            return self._embedder
+        return self._of(self._store.manifest.generation)
 
     def proved(self) -> Embedder:
         """The model, after it made the same canary vectors as it did for this index before.
@@ -60,28 +75,127 @@ class IndexModel:
             SpaceMismatchError: it makes others.
             ModelError: as in `found`, or the model fails.
         """
-        embedder = self.found()
+        return self.proved_of(self._store.manifest.generation)
+
+    def proved_of(self, generation: Generation) -> Embedder:
+        """As `proved`, of one of the two models of an upgrade."""
+        embedder = self._of(generation)
         with self._loading:
-            if not self._proved:
+            if generation.canaries not in self._proved:
                 made = make_canaries(embedder)
-                first = self._store.journal.keep(_KEPT_AS, json.dumps(made).encode())
-                require_same_canaries(json.loads(first), made, embedder.name)
-                self._proved = True
+                kept = self._store.journal.keep(generation.canaries, json.dumps(made).encode())
+                require_same_canaries(json.loads(kept), made, embedder.name)
+                self._proved.add(generation.canaries)
         return embedder
 
+    def queries(self, queries: Sequence[Query], modes: Sequence[Mode]) -> Representations | None:
+        """The vectors of queries, in spaces that are stored; token vectors are not small yet.
 
-def matching(embedder: Embedder, manifest: Manifest) -> Embedder:
+        While an upgrade compensates, the newer model's dense vectors are mapped into the stored
+        space; its other legs have no map.
+
+        Args:
+            queries: n of them.
+            modes: legs that the index's model makes.
+
+        Returns:
+            n representations; None where no leg is left.
+        """
+        manifest = self._store.manifest
+        chosen = self._serving(manifest)
+        if chosen == manifest.generation:
+            return self.proved_of(chosen).only(modes).embed_queries(queries)
+        if "dense" not in modes:
+            return None
+        dense = self.proved_of(chosen).only(["dense"]).embed_queries(queries).dense
+        assert dense is not None  # the one leg that was asked for
+        record = manifest.upgrade
+        if record is None or not record.is_bridged:
+            return Representations(dense=dense)
+        return Representations(dense=self.map_of(record, QUERY_MAP).apply(dense))
+
+    def serving(self) -> Embedder:
+        """The model whose documents share a space with the vectors of `queries`."""
+        manifest = self._store.manifest
+        chosen, record = self._serving(manifest), manifest.upgrade
+        is_mapped = record is not None and record.is_bridged
+        return self.proved_of(manifest.generation if is_mapped else chosen)
+
+    def beside(self, titled: Sequence[tuple[str, str]]) -> Representations | None:
+        """What the other model of an upgrade makes of titled texts; None if that is not stored."""
+        record = self._store.manifest.upgrade
+        if record is None or not record.beside:
+            return None
+        return embed_titled(self.proved_of(record.other), titled, truncate=True)
+
+    def map_of(self, record: UpgradeRecord, which: str) -> DriftMap:
+        """A map that an upgrade has fitted.
+
+        Raises:
+            DriftMapFileError: it is damaged.
+            IndexDamagedError: it is not there.
+        """
+        name = record.maps[which]
+        with self._loading:
+            if name not in self._maps:
+                kept = self._store.journal.kept(name)
+                if kept is None:
+                    raise IndexDamagedError(
+                        f"expected the drift map {name!r} in the journal, got none: restore the "
+                        "index from a backup, or roll the upgrade back"
+                    )
+                self._maps[name] = unpack(kept, f"the journal under {name!r}")
+            return self._maps[name]
+
+    def _serving(self, manifest: Manifest) -> Generation:
+        """The model that embeds queries."""
+        record = manifest.upgrade
+        served = [manifest.generation]
+        if record is not None and record.serves_other:
+            served.append(record.other)
+        if self._pinned is None:
+            return served[-1] if record is not None and record.is_bridged else served[0]
+        for generation in served:
+            if generation.spaces == self._pinned.spaces:
+                return generation
+        # Finished or rolled back since: the error names the model that the index is of now.
+        matching(self._of(self._pinned), manifest.generation)
+        return manifest.generation
+
+    def _of(self, generation: Generation) -> Embedder:
+        with self._loading:
+            if generation.canaries not in self._found:
+                self._found[generation.canaries] = self._made(generation)
+            return self._found[generation.canaries]
+
+    def _made(self, generation: Generation) -> Embedder:
+        for embedder in self._brought:
+            if makes(embedder, generation):
+                return matching(embedder, generation)
+        if generation.spaces == self._loads.spaces:
+            return matching(self._load(), generation)
+        modes = tuple(generation.spaces) or None
+        return matching(reload(generation.model, generation.recipe, modes), generation)
+
+
+def matching(embedder: Embedder, generation: Generation) -> Embedder:
     """An embedder that makes the legs of an index that come from its model, and no other.
 
     Raises:
         MissingHeadError: it does not make one of them.
         SpaceMismatchError: its vectors are not those that are stored.
     """
-    modes = manifest.model_modes
-    if not modes:
+    if not generation.spaces:
         return embedder
-    wanted = embedder.only(modes)
-    for mode in modes:
-        stored = manifest.spaces[mode]
+    wanted = embedder.only(tuple(generation.spaces))
+    for mode, stored in generation.spaces.items():
         require_same_space(stored, stored_space(wanted.spaces[mode], like=stored))
     return wanted
+
+
+def makes(embedder: Embedder, generation: Generation) -> bool:
+    """Whether an embedder is the model of a generation."""
+    return all(
+        mode in embedder.spaces and stored_space(embedder.spaces[mode], like=stored) == stored
+        for mode, stored in generation.spaces.items()
+    )

@@ -12,8 +12,9 @@ from trivet.errors import InvalidInputError
 from trivet.index.index import Index
 from trivet.index.keywords import checked_keywords
 from trivet.index.shared import Shared
-from trivet.index.wanted import Wanted, as_stored
+from trivet.index.wanted import Wanted, as_stored, served_as
 from trivet.store import folder as folders
+from trivet.store.generations import Generation
 from trivet.store.indexing import index_fields
 from trivet.store.manifest import holds_index
 from trivet.store.payload_indexes import checked_indexes
@@ -132,16 +133,21 @@ def _open_existing(location: str, open_store: Callable[[], Store], wanted: Wante
         manifest = store.manifest
         given = wanted.given(manifest)
         wanted.require_like(manifest, given)
+        pinned = None if given is None else served_as(given, manifest)
     except BaseException:
         store.close()
         raise
     if given is not None:
-        return _index(wanted, location, store, lambda: given)
+        return _index(wanted, location, store, lambda: given, pinned)
     return _index(wanted, location, store, lambda: as_stored(manifest))
 
 
 def _index(
-    wanted: Wanted, location: str, store: Store, load_embedder: Callable[[], Embedder]
+    wanted: Wanted,
+    location: str,
+    store: Store,
+    load_embedder: Callable[[], Embedder],
+    pinned: Generation | None = None,
 ) -> Index:
     """The index of a store that was just opened; if it cannot be made, the store is closed."""
     try:
@@ -149,7 +155,7 @@ def _index(
     except BaseException:
         store.close()
         raise
-    return Index(Shared(location, store, load_embedder, wanted.settings))
+    return Index(Shared(location, store, load_embedder, wanted.settings, pinned))
 
 
 def is_url(place: str) -> bool:

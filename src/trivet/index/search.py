@@ -13,6 +13,7 @@ from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, with_th
 from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
+from trivet.store.generations import Generation
 from trivet.store.manifest import Manifest
 from trivet.store.points import Chunk
 from trivet.store.request import LegQuery, PlannedQuery, RankedChunk
@@ -66,15 +67,18 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     """
     if not asked:
         return []
-    full = embedded_queries(store, model, asked)
-    kept = consider(store.manifest, model, asked, full)
-    embedded = None if full is None else model.tokens.small(full)
+    of: Generation | None = None
     while True:
         manifest = store.manifest
+        if manifest.generation != of:
+            of = manifest.generation
+            full = embedded_queries(store, model, asked)
+            kept = consider(manifest, model, asked, full)
+            embedded = None if full is None else model.tokens.small(full)
         legs = query_legs(manifest, asked, embedded, model.tokens)
         legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
         try:
-            hits = _answer(store, legs, [each.options for each in asked])
+            hits = answer_legs(store, legs, [each.options for each in asked])
             return [
                 each.thoughts.plain if each.thoughts and i not in kept else found
                 for i, (each, found) in enumerate(zip(asked, hits, strict=True))
@@ -104,7 +108,7 @@ def embedded_queries(
     if not by_model:
         return None
     try:
-        return model.proved().only(by_model).embed_queries([a.query for a in asked])
+        return model.queries([each.query for each in asked], by_model)
     except TextTooLongError as error:
         raise TextTooLongError(
             f'{str(error).partition(":")[0]}: shorten the query, or search with modes=["sparse"]'
@@ -126,7 +130,7 @@ def query_legs(
     names = {mode: space.vector_name for mode, space in manifest.spaces.items()}
     if embedded is not None and embedded.dense is not None:
         for row, vector in zip(every, embedded.dense.values, strict=True):
-            row["dense"] = LegQuery("dense", names["dense"], vector)
+            row["dense"] = LegQuery("dense", embedded.dense.space.vector_name, vector)
     sparse = None if embedded is None else embedded.sparse
     if manifest.lexical is not None:
         sparse = bm25_for(manifest.lexical).embed_queries([a.query.text for a in asked])
@@ -145,9 +149,10 @@ def query_legs(
     ]
 
 
-def _answer(
+def answer_legs(
     store: Store, legs: Sequence[Mapping[Mode, LegQuery]], options: Sequence[SearchOptions]
 ) -> list[list[Hit]]:
+    """The hits of each query, whose vectors are there."""
     hits: list[list[Hit]] = [[] for _ in legs]
     asking = {
         i: planned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from trivet.config import Settings
 from trivet.embedding import Embedder
 from trivet.index.model import IndexModel
 from trivet.index.worker import SearchWorker
+from trivet.store.generations import Generation
+from trivet.store.keys import document_key
 from trivet.store.store import Store
 from trivet.thinking.threads import DaemonThreads
 from trivet.types import Hit
@@ -26,6 +29,7 @@ class Shared:
         model: found at the first embed.
         settings: of this opening.
         worker: answers the searches of event loops.
+        found: how often each document was found, by its key, while an upgrade is under way.
         thinking: the threads that thinkers run in.
 
     Args:
@@ -33,6 +37,7 @@ class Shared:
         store: as above.
         load_embedder: finds the model; called at the first embed.
         settings: as above.
+        pinned: the model that it was opened with; None = as stored.
     """
 
     def __init__(
@@ -41,11 +46,13 @@ class Shared:
         store: Store,
         load_embedder: Callable[[], Embedder],
         settings: Settings,
+        pinned: Generation | None = None,
     ) -> None:
         self.location = location
         self.store = store
-        self.model = IndexModel(store, load_embedder)
+        self.model = IndexModel(store, load_embedder, pinned)
         self.settings = settings
+        self.found: Counter[str] = Counter()
         self.worker = SearchWorker(self.answer)
         self.thinking = DaemonThreads()
 
@@ -54,7 +61,10 @@ class Shared:
         # The door to qdrant_client: half a second that count, get and add do without.
         from trivet.index.search import answer
 
-        return answer(self.store, self.model, asked)
+        hits = answer(self.store, self.model, asked)
+        if self.store.manifest.upgrade is not None:
+            self.found.update(document_key(hit.tenant, hit.document) for row in hits for hit in row)
+        return hits
 
     def prepare_thinking(self) -> None:
         """Find the guard of thoughts, once, while a thinker thinks."""

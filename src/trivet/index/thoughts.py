@@ -227,7 +227,7 @@ def _embedded(
     modes = [mode for mode in manifest.model_modes if mode in needed]
     if not modes:
         return None
-    return model.proved().only(modes).embed_documents(list(texts), truncate=True)
+    return model.serving().only(modes).embed_documents(list(texts), truncate=True)
 
 
 def _meanings(vectors: Representations) -> list[SparseVector] | list[np.ndarray]:

@@ -8,10 +8,12 @@ from trivet.embedding import Embedder
 from trivet.types import Representations
 
 
-def embed_titled(embedder: Embedder, titled: Sequence[tuple[str, str]]) -> Representations:
-    """Embed titled texts; errors as in `Embedder.embed_documents`."""
+def embed_titled(
+    embedder: Embedder, titled: Sequence[tuple[str, str]], *, truncate: bool = False
+) -> Representations:
+    """Embed titled texts; `truncate` and errors as in `Embedder.embed_documents`."""
     texts, titles = _written(embedder, titled)
-    return embedder.embed_documents(texts, titles=titles)
+    return embedder.embed_documents(texts, titles=titles, truncate=truncate)
 
 
 def count_titled(embedder: Embedder, titled: Sequence[tuple[str, str]]) -> list[int]:

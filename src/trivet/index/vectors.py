@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Protocol
 
@@ -40,10 +40,12 @@ class EmbeddedDocument:
     Attributes:
         vectors: one of every leg for each piece.
         terms: length of all pieces in BM25's terms; 0 without a BM25 leg.
+        beside: what the other model of an upgrade makes of the pieces; None if that is not stored.
     """
 
     vectors: Representations
     terms: int
+    beside: Representations | None = None
 
 
 def with_bm25(
@@ -129,7 +131,14 @@ class ModelVectors:
             ]
         titled = [text for cut in documents for text in cut.titled_texts]
         every = self._model.tokens.small(embed_titled(self._model.proved(), titled))
-        return with_bm25(lexical, documents, [every[some] for some in _slices(documents)])
+        embedded = with_bm25(lexical, documents, [every[some] for some in _slices(documents)])
+        beside = self._model.beside(titled)
+        if beside is None:
+            return embedded
+        return [
+            replace(one, beside=beside[some])
+            for one, some in zip(embedded, _slices(documents), strict=True)
+        ]
 
 
 class GivenVectors:

@@ -15,9 +15,10 @@ from trivet.embedding.options import LoadOptions
 from trivet.embedding.reloading import reload
 from trivet.errors import InvalidInputError, SettingsMismatchError, SpaceMismatchError
 from trivet.index import lexicon
-from trivet.index.model import matching
+from trivet.index.model import makes, matching
 from trivet.index.tokens import is_compact
 from trivet.store.folder import new_manifest
+from trivet.store.generations import Generation
 from trivet.store.manifest import Manifest
 from trivet.store.payload_indexes import IndexKind
 from trivet.types import Mode, Space
@@ -99,7 +100,7 @@ class Wanted:
             InvalidInputError: BM25 for an index without.
         """
         if embedder is not None:
-            matching(embedder, stored)
+            served_as(embedder, stored)
         if self.modes is not None and self.modes != tuple(stored.spaces):
             raise SpaceMismatchError(
                 f"the index was made with modes {', '.join(stored.spaces)}, got "
@@ -115,6 +116,19 @@ class Wanted:
         _require_settings(stored, self.settings)
         if self.lexical is not None:
             _require_lexical(stored, self.lexical)
+
+
+def served_as(embedder: Embedder, stored: Manifest) -> Generation:
+    """Which model of an index an embedder is: its own, or during an upgrade the other one.
+
+    Raises:
+        SpaceMismatchError, MissingHeadError: it is neither.
+    """
+    record = stored.upgrade
+    if record is not None and record.serves_other and makes(embedder, record.other):
+        return record.other
+    matching(embedder, stored.generation)
+    return stored.generation
 
 
 def as_stored(manifest: Manifest) -> Embedder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from trivet.index.vectors import CutDocument, EmbeddedDocument, with_bm25
 from trivet.store.journal import JournalEntry
 from trivet.store.manifest import Manifest
@@ -26,7 +28,8 @@ def document_write(
     document = cut.document
     sparse = embedded.vectors.sparse
     if sparse is not None and sparse.space != manifest.spaces["sparse"]:
-        (embedded,) = with_bm25(manifest.lexical, [cut], [embedded.vectors])
+        (weighed,) = with_bm25(manifest.lexical, [cut], [embedded.vectors])
+        embedded = replace(weighed, beside=embedded.beside)
     revision = 1 if existing is None else existing.revision + 1
     points = tuple(
         make_point(
@@ -45,6 +48,7 @@ def document_write(
             ),
             embedded.vectors,
             sequence,
+            embedded.beside,
         )
         for sequence, span in enumerate(cut.pieces)
     )

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn, TypeVar
 
+import numpy as np
 from qdrant_client import QdrantClient, models
 
 from trivet.errors import ReadOnlyError, StoreError
 from trivet.store.adopted_layout import Layout, point_id
+from trivet.store.client_models import dense_vectors
 from trivet.store.connection import Connection
 from trivet.store.engine import WRITE_BATCH
 from trivet.store.journal import JournalEntry, JournalTotals, PendingEntry
@@ -18,7 +20,7 @@ from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import Chunk, FoundPoint, Point, PointVector
 from trivet.store.store import Store
 from trivet.store.writes import DocumentWrite
-from trivet.types import Space
+from trivet.types import Space, Vectors
 
 R = TypeVar("R")
 Stage = TypeVar("Stage", models.Prefetch, models.QueryRequest)
@@ -112,6 +114,20 @@ class AdoptedEngine:
     def add_space(self, space: Space) -> None:
         """Refuse."""
         refuse("add vectors to")
+
+    def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
+        """The dense vectors of a name, by point id."""
+        theirs = self._names[name]
+        records = self._call(
+            "give back vectors",
+            lambda c: c.retrieve(
+                self._collection, [point_id(id) for id in ids], with_payload=False,
+                with_vectors=True,
+            ),
+        )  # fmt: skip
+        if theirs:
+            return dense_vectors(records, theirs)
+        return {str(r.id): np.array(r.vector, dtype=np.float32) for r in records}
 
     def set_vectors(self, vectors: Mapping[str, Mapping[str, PointVector]]) -> None:
         """Refuse."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 from qdrant_client import models
 
 from trivet.errors import StoreError
 from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import Point, PointVector
-from trivet.types import Space, SparseVector
+from trivet.types import Space, SparseVector, Vectors
 
 MAX_SIM = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
 # Token vectors only rescore candidates that other legs found: a graph over them is of no use.
@@ -104,3 +105,13 @@ def _dims(space: Space) -> int:
     if space.dims is None:
         raise StoreError(f"expected a space with dims, got {space!r}")
     return space.dims
+
+
+def dense_vectors(records: Iterable[models.Record], name: str) -> dict[str, Vectors]:
+    """The dense vectors of a name, by point id, of those points that have one."""
+    every = {str(record.id): record.vector for record in records}
+    return {
+        id: np.array(vectors[name], dtype=np.float32)
+        for id, vectors in every.items()
+        if isinstance(vectors, dict) and name in vectors
+    }

@@ -20,6 +20,7 @@ from trivet.store.server import OWN_INDEXES, ServerEngine
 from trivet.store.server_collection import ServerCollection
 from trivet.store.server_journal import INDEXES, ServerJournal
 from trivet.store.store import Store
+from trivet.store.upgrading import settle
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +150,8 @@ class ServerIndex:
             ) from error
 
     def _require_vectors(self, manifest: Manifest) -> None:
-        missing = sorted(manifest.vector_spaces.keys() - self._points.vector_names())
+        own = {space.vector_name for space in manifest.spaces.values()}
+        missing = sorted(own - self._points.vector_names())
         if missing:
             raise IndexDamagedError(
                 f"expected the vector {missing[0]} in the collection {self._points.name!r}, found "
@@ -163,5 +165,6 @@ def _drop_scratch(store: Store) -> None:
         with store.journal.exclusive(0.0):
             store.refresh()
             store.drop_scratch()
+            settle(store)
     except DocumentBusyError as error:
         logger.info("a vector is left to the writer that makes it: %s", error)

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import qdrant_edge as edge
 
 from trivet.errors import IndexClosedError, IndexDamagedError
@@ -29,7 +30,7 @@ from trivet.store.engine import WRITE_BATCH
 from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import FoundPoint, Point, PointVector
 from trivet.store.room import LAST_BYTES, require_room
-from trivet.types import Space, SparseVector
+from trivet.types import Space, SparseVector, Vectors
 
 if TYPE_CHECKING:
     from qdrant_client import models
@@ -71,9 +72,15 @@ class EdgeEngine:
         return cls(create_shard(folder, spaces), folder)
 
     @classmethod
-    def load(cls, folder: Path, spaces: Sequence[Space], scratch: str | None) -> EdgeEngine:
+    def load(
+        cls,
+        folder: Path,
+        spaces: Sequence[Space],
+        scratch: str | None,
+        passing: Sequence[Space] = (),
+    ) -> EdgeEngine:
         """Open an existing shard; arguments and errors as in `load_shard`."""
-        return cls(load_shard(folder, spaces, scratch), folder)
+        return cls(load_shard(folder, spaces, scratch, passing), folder)
 
     @property
     def name(self) -> str:
@@ -156,6 +163,15 @@ class EdgeEngine:
         for batch in _batches(list(vectors)):
             made = [edge.PointVectors(id, _vectors(vectors[id])) for id in batch]
             self._update(edge.UpdateOperation.update_vectors(made), batch)
+
+    def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
+        """The dense vectors of a name, by point id."""
+        records = self._read(lambda shard: shard.retrieve(list(ids), False, [name]))
+        return {
+            str(record.id): np.array(named[name], dtype=np.float32)
+            for record in records
+            if name in (named := _named(record.vector, [name]))
+        }
 
     def drop_vectors(self, name: str) -> None:
         """Drop a named vector from every point."""

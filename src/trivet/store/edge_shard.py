@@ -34,7 +34,12 @@ def create_shard(folder: Path, spaces: Sequence[Space]) -> edge.EdgeShard:
         return edge.EdgeShard.create(str(folder), _config(spaces, []))
 
 
-def load_shard(folder: Path, spaces: Sequence[Space], scratch: str | None) -> edge.EdgeShard:
+def load_shard(
+    folder: Path,
+    spaces: Sequence[Space],
+    scratch: str | None,
+    passing: Sequence[Space] = (),
+) -> edge.EdgeShard:
     """Open an existing shard.
 
     The engine changes its vector names in two files, one after the other, and refuses a shard
@@ -44,6 +49,7 @@ def load_shard(folder: Path, spaces: Sequence[Space], scratch: str | None) -> ed
         folder: of the shard.
         spaces: what it holds.
         scratch: the sparse vector name that was being made or dropped, if one was.
+        passing: spaces of another model that are being made, are there, or are being dropped.
 
     Raises:
         IndexDamagedError: the engine cannot read it.
@@ -55,8 +61,11 @@ def load_shard(folder: Path, spaces: Sequence[Space], scratch: str | None) -> ed
             "backup, or delete it and index the documents anew"
         )
     candidates: list[edge.EdgeConfig | None] = [None]
+    held = [spaces, [*spaces, *passing]] if passing else [spaces]
     if scratch is not None:
-        candidates += [_config(spaces, [scratch]), _config(spaces, [])]
+        candidates += [_config(some, [scratch]) for some in held]
+    if scratch is not None or passing:
+        candidates += [_config(some, []) for some in held]
     failures: list[BaseException] = []
     for config in candidates:
         try:
@@ -75,7 +84,7 @@ def load_shard(folder: Path, spaces: Sequence[Space], scratch: str | None) -> ed
         # calls committed was flushed before; what was not is in the journal as pending.
         (folder / LOG_FOLDER).rename(folder / f"{BROKEN_LOG}-{time.time_ns()}")
         logger.warning("the engine's log in %s was set aside: it panics on it", folder)
-        return load_shard(folder, spaces, scratch)
+        return load_shard(folder, spaces, scratch, passing)
     raise IndexDamagedError(
         f"the engine cannot open its files in {folder} ({first_line(failures[0])}): restore "
         "the folder from a backup, or delete it and index the documents anew"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import FoundPoint, Point, PointVector
-from trivet.types import Space
+from trivet.types import Space, Vectors
 
 if TYPE_CHECKING:
     from qdrant_client import models
@@ -65,6 +65,9 @@ class Engine(Protocol):
 
     def set_vectors(self, vectors: Mapping[str, Mapping[str, PointVector]]) -> None:
         """Set named vectors of stored points: {point id: {vector name: vector}}."""
+
+    def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
+        """The dense vectors of a name, by point id; points without one are left out."""
 
     def drop_vectors(self, name: str) -> None:
         """Drop a named vector from every point; nothing if it is not there."""

@@ -28,6 +28,7 @@ from trivet.store.manifest import (
 )
 from trivet.store.sqlite_journal import SqliteJournal
 from trivet.store.store import Store
+from trivet.store.upgrading import settle
 from trivet.types import Mode, Space
 
 LOCK_FILE = "lock"
@@ -158,6 +159,7 @@ def open_folder(folder: Path) -> Store:
         store = assembled(folder, lock, engine, journal, manifest)
         store.recover()
         store.drop_scratch()
+        settle(store)
         drop_leftovers(folder, manifest)
         stack.pop_all()
     return store

@@ -8,13 +8,14 @@ import json
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from trivet.config import Lexical
 from trivet.errors import IndexDamagedError, NotAnIndexError, StoreError
 from trivet.store.filters import payload_path
+from trivet.store.generations import FIRST_CANARIES, Generation, UpgradeRecord
 from trivet.store.payload_indexes import IndexKind, checked_indexes
 from trivet.store.points import TENANT_PATH
 from trivet.types import Mode, Space
@@ -62,6 +63,8 @@ class Manifest:
         indexes: the payload indexes that were declared, by metadata field.
         optimized: chunks that were there when the shard was last optimized; 0 = it never was.
         tenants: whether every document belongs to a tenant.
+        canaries: the name under which the journal keeps the canaries of its model.
+        upgrade: to another model, if one is under way.
     """
 
     namespace: uuid.UUID
@@ -76,6 +79,8 @@ class Manifest:
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
     optimized: int = 0
     tenants: bool = False
+    canaries: str = FIRST_CANARIES
+    upgrade: UpgradeRecord | None = None
 
     @property
     def model_modes(self) -> tuple[Mode, ...]:
@@ -84,8 +89,26 @@ class Manifest:
 
     @property
     def vector_spaces(self) -> dict[str, Space]:
-        """The spaces by vector name."""
-        return {space.vector_name: space for space in self.spaces.values()}
+        """The spaces that every point has a vector of, by vector name."""
+        own = {space.vector_name: space for space in self.spaces.values()}
+        return own if self.upgrade is None else {**own, **self.upgrade.beside_spaces}
+
+    @property
+    def generation(self) -> Generation:
+        """The model that the index is of."""
+        spaces = {mode: self.spaces[mode] for mode in self.model_modes}
+        return Generation(self.model, self.recipe, spaces, self.canaries)
+
+    def of_generation(self, generation: Generation, upgrade: UpgradeRecord | None) -> Manifest:
+        """The same index of another model."""
+        return replace(
+            self,
+            model=generation.model,
+            recipe=generation.recipe,
+            spaces={**self.spaces, **generation.spaces},
+            canaries=generation.canaries,
+            upgrade=upgrade,
+        )
 
     @property
     def payload_indexes(self) -> dict[str, IndexKind]:
@@ -109,6 +132,8 @@ class Manifest:
             "indexes": dict(self.indexes),
             "optimized": self.optimized,
             "tenants": self.tenants,
+            "canaries": self.canaries,
+            "upgrade": None if self.upgrade is None else self.upgrade.to_json(),
         }
         return {**fields, "checksum": _checksum(fields)}
 
@@ -120,7 +145,7 @@ class Manifest:
         shard = stored["shard"]
         if not isinstance(shard, str) or Path(shard).is_absolute() or ".." in Path(shard).parts:
             raise ValueError(f"expected a shard inside the index folder, got {shard!r}")
-        lexical = stored["lexical"]
+        lexical, upgrade = stored["lexical"], stored.get("upgrade")
         manifest = cls(
             namespace=uuid.UUID(stored["namespace"]),
             model=stored["model"],
@@ -134,6 +159,8 @@ class Manifest:
             indexes=checked_indexes(stored.get("indexes", {})),
             optimized=stored["optimized"],
             tenants=stored.get("tenants", False),
+            canaries=stored.get("canaries", FIRST_CANARIES),
+            upgrade=None if upgrade is None else UpgradeRecord.from_json(upgrade),
         )
         if stored["checksum"] != _checksum(stored):
             raise ValueError("its checksum is not that of its content: it was edited")

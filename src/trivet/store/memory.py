@@ -14,6 +14,7 @@ from trivet.errors import IndexClosedError, StoreError
 from trivet.store.bridge import query_request
 from trivet.store.bridge_filters import edge_filter
 from trivet.store.client_models import (
+    dense_vectors,
     named_vectors,
     point_struct,
     sparse_vectors_config,
@@ -23,7 +24,7 @@ from trivet.store.client_models import (
 from trivet.store.engine import WRITE_BATCH
 from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import FoundPoint, Point, PointVector
-from trivet.types import Space
+from trivet.types import Space, Vectors
 
 COLLECTION = "trivet"
 
@@ -119,6 +120,14 @@ class MemoryEngine:
         if made:
             with self._using() as client:
                 client.update_vectors(COLLECTION, made, wait=True)
+
+    def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
+        """The dense vectors of a name, by point id."""
+        with self._using() as client:
+            records = client.retrieve(
+                COLLECTION, list(ids), with_payload=False, with_vectors=[name]
+            )
+        return dense_vectors(records, name)
 
     def drop_vectors(self, name: str) -> None:
         """Drop a named vector from every point."""

@@ -171,7 +171,7 @@ def _run_optimizer(shard: Path, is_wanted: Callable[[], bool]) -> None:
 
 def _change_over(store: Store, engine: EdgeEngine, folder: Path, shard: str) -> None:
     """Send what was written since the copy, and serve the copy."""
-    fresh = EdgeEngine.load(folder / shard, list(store.manifest.spaces.values()), None)
+    fresh = EdgeEngine.load(folder / shard, list(store.manifest.vector_spaces.values()), None)
     try:
         for _ in range(ROUNDS):
             if _send_changes(engine, fresh, store) <= FEW_CHANGES:

@@ -168,12 +168,17 @@ def point_ids(namespace: uuid.UUID, key: str, sequences: Iterable[int]) -> list[
 
 
 def make_point(
-    namespace: uuid.UUID, chunk: Chunk, representations: Representations, row: int = 0
+    namespace: uuid.UUID,
+    chunk: Chunk,
+    representations: Representations,
+    row: int = 0,
+    beside: Representations | None = None,
 ) -> Point:
-    """The point of a chunk, whose vectors are one row of `representations`."""
+    """The point of a chunk: one row of `representations`, and of those of another model beside."""
+    legs = [*representations.legs.values(), *(() if beside is None else beside.legs.values())]
     return Point(
         id=point_id(namespace, chunk.key, chunk.sequence),
-        vectors={leg.space.vector_name: leg[row] for leg in representations.legs.values()},
+        vectors={leg.space.vector_name: leg[row] for leg in legs},
         payload=chunk.payload(),
     )
 

@@ -13,7 +13,7 @@ from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import PAYLOAD_OWN, FoundPoint, Point, PointVector
 from trivet.store.server_collection import ServerCollection
 from trivet.store.server_points import ServerPoints, read_consistency
-from trivet.types import Space
+from trivet.types import Space, Vectors
 
 # What our own reads and deletions filter by.
 OWN_INDEXES: Mapping[str, models.PayloadFieldSchema] = {
@@ -110,6 +110,10 @@ class ServerEngine:
                 for id, named in vectors.items()
             ]
         )
+
+    def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
+        """The dense vectors of a name, by point id."""
+        return self._points.vectors(ids, name)
 
     def drop_vectors(self, name: str) -> None:
         """Drop a named vector from every point; a server of version 1.17 keeps it, unused."""

@@ -9,8 +9,10 @@ from typing import Any, TypeAlias, TypeVar
 from qdrant_client import QdrantClient, models
 
 from trivet.config import ServerSettings
+from trivet.store.client_models import dense_vectors
 from trivet.store.engine import WRITE_BATCH
 from trivet.store.server_collection import ServerCollection
+from trivet.types import Vectors
 
 Payload: TypeAlias = Mapping[str, Any]
 T = TypeVar("T")
@@ -126,6 +128,21 @@ class ServerPoints:
         for batch in _batches(ids):
             for records in self._connection.in_parts("give back points", batch, send):
                 found.update({str(record.id): record.payload or {} for record in records})
+        return found
+
+    def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
+        """The dense vectors of a name, by point id; points without one are left out."""
+
+        def send(client: QdrantClient, some: Sequence[str]) -> list[models.Record]:
+            return client.retrieve(
+                self._name, list(some), with_payload=False, with_vectors=[name],
+                consistency=self._consistency,
+            )  # fmt: skip
+
+        found: dict[str, Vectors] = {}
+        for batch in _batches(ids):
+            for records in self._connection.in_parts("give back vectors", batch, send):
+                found.update(dense_vectors(records, name))
         return found
 
     def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Payload]]:

@@ -40,7 +40,8 @@ def load_engine(folder: Path, manifest: Manifest) -> tuple[EdgeEngine, Manifest]
         StoreError: a new shard cannot be written.
     """
     spaces = list(manifest.spaces.values())
-    engine = EdgeEngine.load(folder / manifest.shard, spaces, manifest.scratch)
+    passing = () if manifest.upgrade is None else tuple(manifest.upgrade.passing)
+    engine = EdgeEngine.load(folder / manifest.shard, spaces, manifest.scratch, passing)
     if not lost_its_log(folder / manifest.shard):
         return engine, manifest
     try:
@@ -63,7 +64,7 @@ def _written_anew(
     require_room(folder, 2 * engine.size_bytes())
     anew = replace(manifest, shard=new_shard(), scratch=None, optimized=0)
     names = manifest.vector_spaces
-    made = EdgeEngine.create(folder / anew.shard, list(manifest.spaces.values()))
+    made = EdgeEngine.create(folder / anew.shard, list(names.values()))
     try:
         for path, kind in manifest.payload_indexes.items():
             made.create_index(path, kind)

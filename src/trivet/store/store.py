@@ -66,6 +66,8 @@ class Store:
         self.folder = folder
         self.writing = threading.RLock()
         self.optimizing = threading.Lock()
+        self.migrating = threading.Lock()
+        self.is_shared = load_manifest is not None
         self._current = CurrentManifest(manifest, save_manifest, load_manifest)
         self._release = release
 

@@ -52,7 +52,7 @@ def verify_store(store: Store) -> VerifyReport:
 
 def _proved(store: Store) -> set[str]:
     """The legs whose model would be known again by its canaries."""
-    kept = store.journal.kept("canaries")
+    kept = store.journal.kept(store.manifest.canaries)
     return set() if kept is None else set(json.loads(kept))
 
 

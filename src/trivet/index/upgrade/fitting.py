@@ -1,0 +1,105 @@
+"""Both maps of an upgrade, fitted to documents that are stored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trivet.drift.choosing import Aim, Choice, Sample, choose_query_map, choose_translation
+from trivet.drift.files import pack
+from trivet.drift.map import DriftMap
+from trivet.drift.measures import Texts
+from trivet.drift.pairs import Pairs
+from trivet.embedding import Embedder
+from trivet.index.upgrade.sampling import SAMPLE, cut_spans, draw_sample, embed_chunks, embed_spans
+from trivet.store.journal import Journal
+from trivet.store.points import Chunk
+from trivet.store.store import Store
+
+
+@dataclass(frozen=True)
+class FittedMaps:
+    """The maps of an upgrade.
+
+    Attributes:
+        query: from the newer model's queries to the stored vectors, and what it was chosen from.
+        translation: from the stored vectors to the newer model's.
+        chunks: the sample: what was fitted to, and what was held out.
+    """
+
+    query: Choice
+    translation: Choice
+    chunks: tuple[Chunk, ...]
+
+
+def fit_maps(
+    store: Store,
+    new: Embedder,
+    aim: Aim,
+    *,
+    old: Embedder | None = None,
+    queries: Sequence[str] = (),
+    seed: int = 0,
+) -> FittedMaps:
+    """Fit to stored chunks, whose texts are embedded by the newer model; no older one is needed.
+
+    Args:
+        store: of the index.
+        new: the newer model.
+        aim: "keep" or "gain".
+        old: the older model, to pair the caller's own queries.
+        queries: the caller's own.
+        seed: of the draws.
+
+    Raises:
+        PairsError: too few documents.
+        ModelError: a model failed.
+    """
+    sample = draw_sample(store, SAMPLE, seed)
+    native = embed_chunks(new, sample.chunks)
+    source, target = new.spaces["dense"], store.manifest.spaces["dense"]
+    kinds = ("document",) * len(native)
+    before, after, documents = native, sample.stored, sample.keys
+    corpus = corpus_fingerprint(store, sample.keys)
+    back = Pairs(target, source, sample.stored, native, sample.keys, kinds)
+    if queries and old is not None:
+        before = np.concatenate([before, embed_spans(new, queries)])
+        after = np.concatenate([after, embed_spans(old, queries)])
+        documents += tuple(f"query {number}" for number in range(len(queries)))
+        kinds += ("query",) * len(queries)
+    pairs = Pairs(source, target, before, after, documents, kinds)
+    spans, keys = cut_spans(sample.chunks, seed)
+    texts = Texts(embed_spans(new, spans), tuple(keys)) if spans else None
+    choice = choose_query_map(
+        Sample(pairs, sample.stored, sample.keys, texts), aim, seed=seed, corpus=corpus
+    )
+    translation = choose_translation(back, seed=seed, corpus=corpus)
+    return FittedMaps(choice, translation, sample.chunks)
+
+
+def keep_map(journal: Journal, drift: DriftMap) -> str:
+    """Keep a map with the index; returns its name."""
+    content = pack(drift)
+    name = f"drift-map-{hashlib.sha256(content).hexdigest()[:16]}"
+    journal.keep(name, content)
+    return name
+
+
+def keep_sample(journal: Journal, fitted: FittedMaps) -> str:
+    """Keep which documents were sampled and which of them neither map has seen."""
+    held = fitted.query.held & fitted.translation.held
+    sampled = sorted({chunk.key for chunk in fitted.chunks})
+    content = json.dumps({"sampled": sampled, "held": sorted(held)}).encode()
+    name = f"drift-sample-{hashlib.sha256(content).hexdigest()[:16]}"
+    journal.keep(name, content)
+    return name
+
+
+def corpus_fingerprint(store: Store, keys: Sequence[str]) -> str:
+    """What identifies the documents that a map was fitted to."""
+    digest = hashlib.sha256("\n".join(sorted(set(keys))).encode()).hexdigest()[:16]
+    return f"{store.manifest.namespace}:{store.journal.count()}:{digest}"

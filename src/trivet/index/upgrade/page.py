@@ -1,0 +1,101 @@
+"""The report of an upgrade as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from trivet.drift.intervals import Estimate
+from trivet.index.upgrade.values import Change, Numbers, UpgradeReport
+
+_STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#222}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;
+border-bottom:1px solid #ddd;vertical-align:top}.PASS{color:#17692f}.REVIEW{color:#8a5a00}
+.REFUSE{color:#a31515}svg{width:100%;height:auto}q{quotes:none}
+"""
+# Of a plot, in its own units.
+_LEFT, _WIDTH, _ROW, _SPARE = 190, 400, 30, 110
+_MODES = {"query": "compensated queries", "translate": "translated vectors"}
+
+
+def report_page(report: UpgradeReport, title: str) -> str:
+    """The page; whatever comes from documents or queries is escaped.
+
+    Args:
+        report: to show.
+        title: names the two models.
+    """
+    parts = [
+        f"<h1>{escape(title)}</h1><p>Aim: <b>{escape(report.aim)}</b></p>",
+        _verdicts(report),
+        "<h2>nDCG@10 of known items</h2><p>Spans of documents that no map was fitted to, each of "
+        "which has its document to find.</p>" + _plot(_rows(report.known_item)),
+    ]
+    if report.judged is not None:
+        parts.append("<h2>nDCG@10 of judged queries</h2>" + _plot(_rows(report.judged)))
+    kept = {f"overlap, {_MODES[mode]}": each for mode, each in report.overlap.items()}
+    kept |= {f"known items kept, {_MODES[mode]}": each for mode, each in report.retention.items()}
+    parts.append("<h2>Against the old model</h2>" + _plot(kept))
+    if report.changes:
+        parts.append(_changes(report.changes))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _verdicts(report: UpgradeReport) -> str:
+    rows = "".join(
+        f'<tr><td>{_MODES[mode]}</td><td class="{each.verdict}"><b>{each.verdict}</b></td>'
+        f"<td>{escape('; '.join(each.reasons))}</td></tr>"
+        for mode, each in report.verdicts.items()
+    )
+    return f"<table><tr><th>mode</th><th>verdict</th><th>because</th></tr>{rows}</table>"
+
+
+def _rows(numbers: Numbers) -> dict[str, Estimate]:
+    every = {
+        "old model": numbers.old,
+        "compensated queries": numbers.compensated,
+        "translated vectors": numbers.translated,
+        "embedded anew": numbers.reembedded,
+    }
+    return {name: each for name, each in every.items() if each is not None}
+
+
+def _plot(rows: Mapping[str, Estimate]) -> str:
+    """Bars from 0, each with its value and its 95 % interval."""
+    most = max(1.0, *(min(each.high, 2.0) for each in rows.values()))
+    bars = []
+    for position, (name, each) in enumerate(rows.items()):
+        y = position * _ROW
+        value, low, high = (_x(end, most) for end in (each.value, each.low, each.high))
+        label = f"{each.value:.3f} [{each.low:.3f}, {each.high:.3f}]"
+        bars.append(
+            f'<text x="0" y="{y + 18}" font-size="13">{escape(name)}</text>'
+            f'<rect x="{_LEFT}" y="{y + 5}" width="{value - _LEFT:.1f}" height="18" '
+            'fill="#9bbbe0"/>'
+            f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y + 14}" y2="{y + 14}" stroke="#222" '
+            'stroke-width="2"/>'
+            f'<text x="{_LEFT + _WIDTH + 8}" y="{y + 18}" font-size="12">{label}</text>'
+        )
+    size = f"0 0 {_LEFT + _WIDTH + _SPARE + 40} {len(rows) * _ROW}"
+    return f'<svg viewBox="{size}" role="img">{"".join(bars)}</svg>'
+
+
+def _x(value: float, most: float) -> float:
+    return _LEFT + _WIDTH * min(max(value, 0.0), most) / most
+
+
+def _changes(changes: Sequence[Change]) -> str:
+    rows = "".join(
+        f"<tr><td><q>{escape(each.query)}</q></td><td>{escape(each.old)}</td>"
+        f"<td>{escape(each.new)}</td></tr>"
+        for each in changes
+    )
+    return (
+        "<h2>Where compensated queries differ most</h2><table><tr><th>span</th>"
+        f"<th>best by the old model</th><th>best now</th></tr>{rows}</table>"
+    )

@@ -1,0 +1,72 @@
+"""An upgrade begun, or the one under way found again."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from trivet.embedding import Embedder
+from trivet.errors import InvalidInputError, UpgradeError, UpgradeInProgressError
+from trivet.index.tokens import stored_space
+from trivet.index.upgrade.upgrade import NATIVE_STATES, Upgrade
+from trivet.store.generations import Generation
+from trivet.store.manifest import Manifest
+
+if TYPE_CHECKING:
+    from trivet.index.shared import Shared
+
+
+def start_upgrade(shared: Shared, new: str | os.PathLike[str] | Embedder) -> Upgrade:
+    """The upgrade of an index to a model.
+
+    Raises:
+        UpgradeInProgressError: one to another model is under way.
+        UpgradeError: an index without dense vectors of a model, which alone can be mapped.
+        InvalidInputError: the index is of that model.
+        MissingHeadError: the model makes no dense vectors.
+        ModelNotFoundError, CheckpointError: it cannot be found or read.
+    """
+    embedder = new if isinstance(new, Embedder) else Embedder.load(new)
+    manifest = shared.store.manifest
+    generation = _generation(embedder, manifest)
+    current = current_upgrade(shared)
+    if current is not None:
+        if current.generation.spaces["dense"] != generation.spaces["dense"]:
+            raise UpgradeInProgressError(
+                f"expected no upgrade under way, got one to {current.generation.model!r}: finish "
+                "it or roll it back (index.current_upgrade)"
+            )
+        shared.model.bring(embedder)
+        return current
+    if generation.spaces["dense"] == manifest.spaces["dense"]:
+        raise InvalidInputError(
+            f"expected another model, got {embedder.name!r}, whose vectors the index holds: "
+            "there is nothing to upgrade"
+        )
+    shared.model.bring(embedder)
+    return Upgrade(shared, generation)
+
+
+def current_upgrade(shared: Shared) -> Upgrade | None:
+    """The upgrade under way; None if there is none."""
+    manifest = shared.store.manifest
+    record = manifest.upgrade
+    if record is None:
+        return None
+    swapped = record.state in NATIVE_STATES
+    return Upgrade(shared, manifest.generation if swapped else record.other)
+
+
+def _generation(embedder: Embedder, manifest: Manifest) -> Generation:
+    if "dense" not in manifest.model_modes:
+        raise UpgradeError(
+            "expected an index with dense vectors of a model, got one without: BM25 needs no "
+            "upgrade, and no map leads between other vectors; index the documents anew elsewhere"
+        )
+    embedder.only(["dense"])
+    modes = [mode for mode in manifest.model_modes if mode in embedder.spaces]
+    spaces = {
+        mode: stored_space(embedder.spaces[mode], like=manifest.spaces[mode]) for mode in modes
+    }
+    canaries = f"canaries-{spaces['dense'].fingerprint[:16]}"
+    return Generation(embedder.source, embedder.recipe, spaces, canaries)

@@ -1,0 +1,144 @@
+"""The steps of an upgrade that change what an index is made of, each safe against a death."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from trivet.errors import UpgradeStateError
+from trivet.store.generations import UpgradeRecord, UpgradeState
+from trivet.store.store import PATIENCE_S, Store
+
+
+@contextmanager
+def alone(store: Store) -> Iterator[None]:
+    """Keep every other writer out, with the manifest as it is now."""
+    with store.writing, store.journal.exclusive(PATIENCE_S):
+        store.refresh()
+        store.recover()
+        yield
+
+
+def require_state(record: UpgradeRecord | None, step: str, *states: UpgradeState) -> UpgradeRecord:
+    """The upgrade under way, which must be at one of these states.
+
+    Raises:
+        UpgradeStateError: there is none, or it is at another.
+    """
+    if record is None:
+        raise UpgradeStateError(
+            f"expected an upgrade under way for {step}, got none: begin with index.upgrade(model)"
+            ".plan()"
+        )
+    if record.state not in states:
+        raise UpgradeStateError(
+            f"expected an upgrade that is {' or '.join(states)} for {step}, got one that is "
+            f"{record.state}: take the steps in order, plan, fit, verify, cutover, migrate, finish"
+        )
+    return record
+
+
+def begin(store: Store, record: UpgradeRecord) -> None:
+    """Note an upgrade in the index; one to the same model begins anew.
+
+    Raises:
+        UpgradeStateError: one is under way that serves already.
+    """
+    with alone(store):
+        current = store.manifest.upgrade
+        if current is not None:
+            require_state(current, "a new plan", "planned", "fitted", "verified", "refused")
+        store.become(replace(store.manifest, upgrade=record))
+
+
+def advance(store: Store, record: UpgradeRecord, step: str, *states: UpgradeState) -> None:
+    """Note how far the upgrade is, if it is still at one of these states.
+
+    Raises:
+        UpgradeStateError: it is elsewhere, by another process or thread.
+    """
+    with alone(store):
+        require_state(store.manifest.upgrade, step, *states)
+        store.become(replace(store.manifest, upgrade=record))
+
+
+def note(store: Store, **facts: object) -> None:
+    """Add facts to the upgrade under way; for the only writer there is at that time."""
+    record = store.manifest.upgrade
+    if record is not None:
+        store.become(replace(store.manifest, upgrade=record.at(record.state, **facts)))
+
+
+def open_beside(store: Store) -> None:
+    """Make the named vectors of the newer model; from now on every write has both models'."""
+    with alone(store):
+        current = store.manifest.upgrade
+        record = require_state(current, "translating", "verified", "refused", "bridged",
+                               "translating")  # fmt: skip
+        # The manifest first: what a death leaves half made, the next opening completes.
+        store.become(
+            replace(store.manifest, upgrade=replace(record.at("translating"), beside=True))
+        )
+        settle(store)
+
+
+def swap(store: Store) -> None:
+    """Let the newer model's vectors, which every point has now, serve."""
+    with alone(store):
+        record = require_state(store.manifest.upgrade, "the change over", "translating")
+        old = store.manifest.generation
+        translated = replace(record.at("translated"), other=old)
+        store.become(store.manifest.of_generation(record.other, translated))
+
+
+def take_back(store: Store) -> None:
+    """Go back to the older model; its vectors were never touched. The newer ones are dropped."""
+    with alone(store):
+        record = store.manifest.upgrade
+        if record is None:
+            require_state(None, "rollback")
+        elif not record.beside:
+            store.become(replace(store.manifest, upgrade=None))
+        elif record.state == "translating":
+            store.become(replace(store.manifest, upgrade=_leaving(record)))
+        else:
+            newer = store.manifest.generation
+            leaving = replace(_leaving(record), other=newer)
+            store.become(store.manifest.of_generation(record.other, leaving))
+        settle(store)
+
+
+def end(store: Store, grace_s: float) -> None:
+    """Drop the older model's vectors, now or after a time in which `take_back` may be done."""
+    with alone(store):
+        record = require_state(
+            store.manifest.upgrade, "finish", "translated", "migrating", "ending"
+        )
+        ending = record.at("ending", ends=time.time() + grace_s)
+        store.become(replace(store.manifest, upgrade=ending))
+        settle(store)
+
+
+def settle(store: Store) -> None:
+    """Complete what a step, or a death in it, left to do; for the only writer there is."""
+    record = store.manifest.upgrade
+    if record is None:
+        return
+    if record.state == "ending" and time.time() >= record.facts["ends"]:
+        record = _leaving(record)
+        store.become(replace(store.manifest, upgrade=record))
+    if record.state == "leaving":
+        for space in record.other.spaces.values():
+            store.engine.drop_vectors(space.vector_name)
+        store.engine.flush()
+        store.become(replace(store.manifest, upgrade=None))
+    elif record.beside:
+        for space in record.other.spaces.values():
+            store.engine.add_space(space)
+        store.engine.flush()
+
+
+def _leaving(record: UpgradeRecord) -> UpgradeRecord:
+    return replace(record.at("leaving"), beside=False)

@@ -1,0 +1,78 @@
+"""A model, the same after it drifted, an unlike one, and an index of the first."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from checkpoints import WORDS
+from safetensors.numpy import load_file, save_file
+from stored import collection_of_its_own
+from stub_server import StubServer
+
+import trivet
+
+
+@pytest.fixture(scope="session")
+def drifted_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`tiny_model` after its weights moved a little."""
+    folder = tmp_path_factory.mktemp("drifted") / "tiny"
+    shutil.copytree(tiny_model, folder)
+    random = np.random.default_rng(1)
+    weights = {
+        name: (v + 0.02 * np.abs(v).mean() * random.standard_normal(v.shape)).astype(v.dtype)
+        for name, v in load_file(folder / "model.safetensors").items()
+    }
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def texts() -> dict[str, str]:
+    random = np.random.default_rng(0)
+    return {f"d{i}": " ".join(random.choice(WORDS, size=12)) for i in range(240)}
+
+
+@pytest.fixture(
+    params=[
+        "folder",
+        pytest.param("stub", marks=pytest.mark.loopback),
+        pytest.param("server", marks=pytest.mark.server),
+    ]
+)
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "stub":
+        with StubServer() as server:
+            yield server.url
+    elif request.param == "server":
+        yield os.environ["TRIVET_QDRANT_URL"]
+    else:
+        yield str(tmp_path / "index")
+
+
+@pytest.fixture
+def open_old(location: str) -> Iterator[Callable[..., trivet.Index]]:
+    """Opens the index of a location; the first time with the old model."""
+    with ExitStack() as stack:
+        place = {}
+        if "://" in location:
+            place = {"collection": stack.enter_context(collection_of_its_own(location))}
+
+        def open_it(**options: object) -> trivet.Index:
+            return stack.enter_context(trivet.open(location, **{**place, **options}))
+
+        yield open_it
+
+
+@pytest.fixture
+def index(
+    open_old: Callable[..., trivet.Index], tiny_model: Path, texts: dict[str, str]
+) -> trivet.Index:
+    index = open_old(model=tiny_model)
+    index.add(list(texts.values()), ids=list(texts), on_error="raise")
+    return index

@@ -1,0 +1,152 @@
+"""Killed after anything that a step of an upgrade does, the index answers, and the step resumes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import trivet
+
+from .stages import found, state, stored, translated, verified
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
+
+MOST = 40
+
+
+class Killer:
+    """Lets children take a step in a copy of an index, and die in it."""
+
+    def __init__(self) -> None:
+        self._program = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("killed.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def kill(self, folder: Path, step: str, count: int) -> bool:
+        """Whether the child died before the step was done."""
+        assert self._program.stdin is not None
+        assert self._program.stdout is not None
+        self._program.stdin.write(f"{folder} {step} {count}\n")
+        self._program.stdin.flush()
+        answer = self._program.stdout.readline()
+        assert answer in ("killed\n", "done 0\n")
+        return answer == "killed\n"
+
+    def close(self) -> None:
+        assert self._program.stdin is not None
+        self._program.stdin.close()
+        self._program.wait()
+
+
+@pytest.fixture(scope="module")
+def killer() -> Iterator[Killer]:
+    killer = Killer()
+    yield killer
+    killer.close()
+
+
+@pytest.fixture(scope="module")
+def stages(
+    tiny_model: Path,
+    drifted_model: Path,
+    texts: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Path]:
+    """Folders with an index before the change over, and after it."""
+    folders = {}
+    for name, go in (("verified", verified), ("translated", translated)):
+        folders[name] = tmp_path_factory.mktemp("stages") / name
+        with trivet.open(folders[name], model=tiny_model) as index:
+            index.add(list(texts.values()), ids=list(texts), on_error="raise")
+            go(index, drifted_model)
+    return folders
+
+
+def old_vectors(index: trivet.Index, texts: dict[str, str], name: str) -> dict[str, np.ndarray]:
+    return stored(index, list(texts), name)
+
+
+@pytest.mark.parametrize(
+    ("before", "step"),
+    [("verified", "translate"), ("translated", "migrate"), ("translated", "rollback")],
+)
+def test_a_step_that_was_killed_is_taken_again(
+    before: str,
+    step: str,
+    stages: dict[str, Path],
+    killer: Killer,
+    texts: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    with trivet.open(stages["verified"]) as index:
+        name = index.describe().spaces[0].vector_name
+        old = old_vectors(index, texts, name)
+        hits = found(index, texts["d7"])
+    kills = 0
+    for count in range(1, MOST):
+        folder = tmp_path / str(count)
+        shutil.copytree(stages[before], folder)
+        if not killer.kill(folder, step, count):
+            break
+        kills += 1
+        with trivet.open(folder) as index:
+            assert found(index, texts["d7"], k=1) == ["d7"]
+            assert index.verify().is_clean
+            _resume(index, step)
+            assert index.verify().is_clean
+            if index.current_upgrade is not None:
+                index.current_upgrade.rollback()
+            after = old_vectors(index, texts, name)
+            assert all(np.array_equal(old[id], after[id]) for id in old)
+            assert found(index, texts["d7"]) == hits
+    assert kills >= 3
+
+
+def _resume(index: trivet.Index, step: str) -> None:
+    upgrade = index.current_upgrade
+    if step == "rollback":
+        # Either it was as good as done, and opening completed it, or nothing had happened yet.
+        assert state(index) in (None, "translated")
+    elif step == "translate":
+        assert upgrade is not None
+        if state(index) != "translated":
+            upgrade.cutover("translate")
+        assert state(index) == "translated"
+    else:
+        assert upgrade is not None
+        upgrade.migrate()
+        assert upgrade.status().native == upgrade.status().documents
+
+
+def test_an_end_that_was_killed_is_completed_by_the_next_opening(
+    stages: dict[str, Path], killer: Killer, texts: dict[str, str], tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready"
+    shutil.copytree(stages["translated"], ready)
+    with trivet.open(ready) as index:
+        assert index.current_upgrade is not None
+        index.current_upgrade.migrate()
+        hits = found(index, texts["d7"])
+        new_name = index.describe().spaces[0].vector_name
+    for count in range(1, MOST):
+        folder = tmp_path / str(count)
+        shutil.copytree(ready, folder)
+        was_killed = killer.kill(folder, "finish", count)
+        with trivet.open(folder) as index:
+            assert index.current_upgrade is None
+            assert index.describe().spaces[0].vector_name == new_name
+            assert found(index, texts["d7"]) == hits
+            assert index.verify().is_clean
+        if not was_killed:
+            break
+    assert count > 3
