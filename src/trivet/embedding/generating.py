@@ -111,7 +111,8 @@ def load_causal(folder: Path, device: str) -> tuple[Any, Any]:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder).to(device).eval()
+        model: Any = AutoModelForCausalLM.from_pretrained(folder)
+        model = model.to(device).eval()
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"expected a causal language model in {folder}, got: {str(error)[:300]}"
