@@ -156,7 +156,7 @@ def static_to_minilm(name: str, move: Move) -> list[Figure]:
 
 def cuts(name: str, of: Corpus, whole: Embedded, four: Embedded) -> list[Figure]:
     """Dimension and layer cuts: what a query map keeps of the old quality."""
-    narrow = Embedded(*(_cut(part, 128) for part in (whole.documents, whole.queries, whole.spans)))
+    narrow = cut(whole, 128)
     moves = {
         "384 → 128 dims": Move(of, whole, narrow),
         "128 → 384 dims": Move(of, narrow, whole),
@@ -273,8 +273,9 @@ def _over_seeds(scores: Sequence[PerQuery]) -> PerQuery:
     return np.mean(scores, axis=0)
 
 
-def _cut(rows: Vectors, dims: int) -> Vectors:
-    return _unit(rows[:, :dims])
+def cut(of: Embedded, dims: int) -> Embedded:
+    """The first components, scaled to length 1."""
+    return Embedded(*(_unit(part[:, :dims]) for part in (of.documents, of.queries, of.spans)))
 
 
 def _unit(rows: NDArray[np.floating]) -> Vectors:
