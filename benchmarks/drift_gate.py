@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks import results
-from benchmarks.drift import Move
+from benchmarks.drift import Move, cut
 from benchmarks.drift_training import fine_tuned
-from benchmarks.drift_vectors import corpus, embedded, minilm, of_embedder, static
+from benchmarks.drift_vectors import Corpus, corpus, embedded, minilm, of_embedder, static
 from benchmarks.figures import Bar, Figure
 from trivet import Embedder
 from trivet.drift.fitting import fit_mean_shift, fit_procrustes, fit_ridge
@@ -23,8 +23,8 @@ from trivet.drift.pairs import Pairs
 
 TITLE = "The gate of upgrades: verdicts for the aim `keep`, against the truth"
 METHOD = (
-    "Maps fitted to 50, 200 and 1,000 documents, of models that drifted (fine-tuned, cut) and of "
-    "others (fewer layers, static, random), to shuffled pairs and to another collection. Each is "
+    "Maps fitted to 50, 200 and 1,000 documents, of models that drifted (fine-tuned) "
+    "and of others (fewer dims or layers, static, random), to shuffled pairs and to another collection. Each is "
     "judged on spans of documents that it was not fitted to; the truth is nDCG@10 of the judged "
     "queries, compensated over old."
 )
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _every() -> Iterator[Judged]:
     moves = dict(_moves())
     for what, move in moves.items():
-        drifted = "tuned" in what or "distilled" in what
+        drifted = any(part in what for part in ("tuned", "distilled"))
         for count in COUNTS:
             yield from _fitted(f"{what}, {count}", move, move, count, drifted=drifted)
     cranfield, medquad = moves["cranfield tuned"], moves["medquad-dev tuned"]
@@ -90,13 +90,22 @@ def _moves() -> Iterator[tuple[str, Move]]:
         for label, distilled in (("tuned", False), ("distilled", True)):
             encode = of_embedder(Embedder.load(fine_tuned(label, distilled=distilled)))
             yield f"{name} {label}", Move(of, whole, embedded(of, label, encode))
-    of = corpus("cranfield")
+    for name in ("cranfield", "npl"):
+        of = corpus(name)
+        yield from parts(name, of)
+
+
+def parts(name: str, of: Corpus) -> Iterator[tuple[str, Move]]:
+    """Between MiniLM and smaller models made of it."""
     whole = embedded(of, "minilm-6", minilm())
     four = embedded(of, "minilm-4", minilm(layers=4))
-    yield "cranfield 6 → 4 layers", Move(of, whole, four)
-    yield "cranfield 4 → 6 layers", Move(of, four, whole)
     weak = embedded(of, "static", static(of))
-    yield "cranfield MiniLM → static", Move(of, whole, weak)
+    narrow = cut(whole, 128)
+    yield f"{name} 384 → 128 dims", Move(of, whole, narrow)
+    yield f"{name} 128 → 384 dims", Move(of, narrow, whole)
+    yield f"{name} 6 → 4 layers", Move(of, whole, four)
+    yield f"{name} 4 → 6 layers", Move(of, four, whole)
+    yield f"{name} MiniLM → static", Move(of, whole, weak)
 
 
 def _fitted(

@@ -377,6 +377,21 @@ def test_embeddings_that_cannot_be_called_are_named(location: str) -> None:
         TrivetVectorStore(location=location, embedding=Broken())
 
 
+def test_a_cache_that_takes_queries_for_documents_is_refused() -> None:
+    class Cached(Directions):
+        """As LangChain's CacheBackedEmbeddings keeps its stores."""
+
+        def __init__(self, documents: object, queries: object) -> None:
+            self.document_embedding_store = documents
+            self.query_embedding_store = queries
+
+    one = object()
+    with pytest.raises(InvalidInputError, match="one cache for both"):
+        TrivetVectorStore(location=":memory:", embedding=Cached(one, one))
+    for queries in (None, object()):
+        TrivetVectorStore(location=":memory:", embedding=Cached(one, queries)).close()
+
+
 def test_repr_is_short(store: TrivetVectorStore) -> None:
     assert repr(store) == f"TrivetVectorStore({store.index!r})"
     assert "page_content" not in repr(store.as_retriever())

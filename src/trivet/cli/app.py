@@ -129,11 +129,18 @@ def search_command(
 
 
 @app.command("info")
-def info_command(index: IndexFolder, tenant: Tenant = None, as_json: AsJson = False) -> None:
+def info_command(
+    index: IndexFolder,
+    tenant: Tenant = None,
+    recall: Annotated[
+        bool, typer.Option("--recall", help="Measure the dense search against an exact one.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show what an index holds; no model is loaded."""
     from trivet.cli.searching import show_index
 
-    show_index(index, tenant=tenant, as_json=as_json)
+    show_index(index, tenant=tenant, recall=recall, as_json=as_json)
 
 
 @app.command("eval")

@@ -12,7 +12,7 @@ import trivet
 from trivet.cli import render
 from trivet.errors import NotAnIndexError
 from trivet.index import exists
-from trivet.reports import IndexInfo
+from trivet.reports import IndexInfo, RecallReport
 from trivet.thinking import Replay, Thinking, ThoughtReport
 
 # Replayed thoughts are there at once; the model, loaded for the first search, is not.
@@ -61,13 +61,17 @@ def search_index(
         render.print_hits(hits)
 
 
-def show_index(location: Path, *, tenant: str | None = None, as_json: bool) -> None:
+def show_index(
+    location: Path, *, tenant: str | None = None, recall: bool = False, as_json: bool
+) -> None:
     """Print what an index holds; loads no model.
 
     Args:
         location: folder of the index.
         tenant: whose documents are counted; None = everybody's.
-        as_json: print one object with the fields of `IndexInfo`.
+        recall: also measure how much of an exact search the dense search finds.
+        as_json: print one object with the fields of `IndexInfo`, and with `recall` those of
+            `RecallReport` under "recall".
 
     Raises:
         NotAnIndexError: there is no index.
@@ -75,10 +79,12 @@ def show_index(location: Path, *, tenant: str | None = None, as_json: bool) -> N
     require_index(location)
     with trivet.open(location) as index:
         described = of_tenant(index, tenant).describe()
+        measured = index.measure_recall() if recall else None
     if as_json:
         spaces = [space.to_json() for space in described.spaces]
         fields = {name: getattr(described, name) for name in described.__dataclass_fields__}
-        _print_json({**fields, "spaces": spaces})
+        more = {} if measured is None else {"recall": asdict(measured)}
+        _print_json({**fields, "spaces": spaces, **more})
         return
     rows = [
         *([("tenant", described.tenant or "all")] if described.tenants else []),
@@ -93,6 +99,7 @@ def show_index(location: Path, *, tenant: str | None = None, as_json: bool) -> N
         ("on disk", render.size(described.size_bytes)),
         ("created", described.created),
         ("optimized", _optimized(described)),
+        *([] if measured is None else [("recall", _recall(measured))]),
     ]
     console = render.output()
     console.print(render.one_line(described.location), style="bold", soft_wrap=True)
@@ -115,6 +122,15 @@ def _optimized(described: IndexInfo) -> str:
     if described.optimize_pays:
         return f"{described.optimized:,} chunks; run `trivet optimize` for faster searches"
     return f"{described.optimized:,} chunks" if described.optimized else "not needed"
+
+
+def _recall(measured: RecallReport) -> str:
+    return (
+        f"{measured.recall:.3f} of the {measured.k} nearest (of {measured.sampled:,} stored "
+        f"vectors), storage {measured.storage}: {measured.vector_bytes:,} of "
+        f"{measured.full_bytes:,} bytes a dense vector, {measured.small_chunks:,} of "
+        f"{render.plural(measured.chunks, 'chunk')} small"
+    )
 
 
 def _space_line(space: trivet.Space) -> str:

@@ -11,11 +11,12 @@ from trivet.errors import (
     ServerRefusedError,
     ServerUnavailableError,
     SpaceMismatchError,
+    TrivetError,
 )
 from trivet.index import lexicon
 from trivet.index.planning import Planner
 from trivet.index.tally import Tally
-from trivet.index.vectors import CutDocument, EmbeddedDocument
+from trivet.index.vectors import CutDocument, EmbeddedDocument, VectorSource
 from trivet.index.writes import document_write
 from trivet.store.journal import JournalEntry
 from trivet.store.store import Store
@@ -49,9 +50,11 @@ class Committer:
         store: where the documents go.
         planner: says again which of them have to be written.
         tally: told what became of each.
+        source: embeds documents again whose vectors an upgrade has made those of the wrong model.
     """
 
-    def __init__(self, store: Store, planner: Planner, tally: Tally) -> None:
+    def __init__(self, store: Store, planner: Planner, tally: Tally, source: VectorSource) -> None:
+        self._source = source
         self._store = store
         self._planner = planner
         self._tally = tally
@@ -67,11 +70,33 @@ class Committer:
         waiting = batch
         while waiting:
             chunks = self._tally.chunks
+            waiting = self._embedded_anew(waiting)
             with self._store.writing:
-                held = [ready.embedded for ready in self._write_free(self._planned(waiting))]
+                fitting = [one for one in waiting if self._fits(one)]
+                stale = [one for one in waiting if not self._fits(one)]
+                held = [ready.embedded for ready in self._write_free(self._planned(fitting))]
                 if self._tally.chunks > chunks and lexicon.has_lexical_leg(self._store.manifest):
                     lexicon.keep_up(self._store, at_end=False)
-            waiting = self._released(held)
+            waiting = [*self._released(held), *stale]
+
+    def _fits(self, one: Embedded) -> bool:
+        """Whether its vectors are those that points have now; the caller's own are not judged."""
+        if self._source.are_given:
+            return True
+        spaces = self._store.manifest.vector_spaces
+        wanted = {name for name, space in spaces.items() if not space.is_lexical}
+        return one.vectors.model_names == wanted
+
+    def _embedded_anew(self, batch: Sequence[Embedded]) -> list[Embedded]:
+        """The batch; what was embedded before a step of an upgrade is embedded again."""
+        renewed = []
+        for one in batch:
+            vectors = one.vectors if self._fits(one) else self._source.embed([one.cut])[0]
+            if isinstance(vectors, TrivetError):
+                self._fail(one, vectors)
+            else:
+                renewed.append(Embedded(one.cut, vectors))
+        return renewed
 
     def _planned(self, batch: Sequence[Embedded]) -> list[_Ready]:
         """Another thread or machine may have stored one of them since it was planned."""

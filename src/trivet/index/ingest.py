@@ -99,7 +99,7 @@ class Ingest:
 
     def _take_in(self, documents: Iterable[CutDocument]) -> None:
         """Embed batch after batch, each while the one before it is written."""
-        committer = Committer(self._store, self._planner, self._tally)
+        committer = Committer(self._store, self._planner, self._tally, self._source)
         with WriteBehind(committer.commit) as behind:
             for batch in self._batches(documents):
                 if batch[0].document.position > self._tally.end:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Sequence
 
@@ -10,7 +11,7 @@ from trivet.drift.files import unpack
 from trivet.drift.map import DriftMap
 from trivet.embedding import Embedder
 from trivet.embedding.reloading import reload
-from trivet.errors import IndexDamagedError
+from trivet.errors import IndexDamagedError, ModelNotFoundError
 from trivet.index.canary import make_canaries, require_same_canaries
 from trivet.index.guard import ThoughtGuard
 from trivet.index.titles import embed_titled
@@ -21,6 +22,9 @@ from trivet.store.manifest import Manifest
 from trivet.store.store import Store
 from trivet.types import Mode, Representations, require_same_space
 
+logger = logging.getLogger(__name__)
+
+# The map from the newer model's space into the older one's.
 QUERY_MAP = "query"
 
 
@@ -121,12 +125,26 @@ class IndexModel:
         is_mapped = record is not None and record.is_bridged
         return self.proved_of(manifest.generation if is_mapped else chosen)
 
-    def beside(self, titled: Sequence[tuple[str, str]]) -> Representations | None:
-        """What the other model of an upgrade makes of titled texts; None if that is not stored."""
+    def beside(
+        self, titled: Sequence[tuple[str, str]], own: Representations
+    ) -> Representations | None:
+        """What the other model of an upgrade makes of titled texts; None if that is not stored.
+
+        Args:
+            titled: n texts.
+            own: what the index's model makes of them: where the other one cannot be found any
+                more, this is mapped into its space.
+        """
         record = self._store.manifest.upgrade
         if record is None or not record.beside:
             return None
-        return embed_titled(self.proved_of(record.other), titled, truncate=True)
+        try:
+            other = self.proved_of(record.other)
+        except ModelNotFoundError as error:
+            logger.warning("vectors of the other model are mapped, not made: %s", error)
+            assert own.dense is not None  # no other leg is ever stored beside
+            return Representations(dense=self.map_of(record, QUERY_MAP).apply(own.dense))
+        return embed_titled(other, titled, truncate=True)
 
     def map_of(self, record: UpgradeRecord, which: str) -> DriftMap:
         """A map that an upgrade has fitted.

@@ -47,6 +47,12 @@ class EmbeddedDocument:
     terms: int
     beside: Representations | None = None
 
+    @property
+    def model_names(self) -> set[str]:
+        """The vector names of the legs that models made."""
+        legs = [*self.vectors.legs.values(), *(self.beside.legs.values() if self.beside else ())]
+        return {leg.space.vector_name for leg in legs if not leg.space.is_lexical}
+
 
 def with_bm25(
     state: LexicalState | None,
@@ -132,7 +138,7 @@ class ModelVectors:
         titled = [text for cut in documents for text in cut.titled_texts]
         every = self._model.tokens.small(embed_titled(self._model.proved(), titled))
         embedded = with_bm25(lexical, documents, [every[some] for some in _slices(documents)])
-        beside = self._model.beside(titled)
+        beside = self._model.beside(titled, every)
         if beside is None:
             return embedded
         return [

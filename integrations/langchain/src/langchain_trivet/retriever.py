@@ -15,7 +15,7 @@ from langchain_core.retrievers import LangSmithRetrieverParams
 from pydantic import ConfigDict, Field
 
 import trivet
-from langchain_trivet.batching import BatchingRetriever
+from langchain_trivet.batching import BatchingRetriever, model_name, search_params
 from langchain_trivet.documents import passage
 from langchain_trivet.filters import to_filter
 from langchain_trivet.keywords import refuse
@@ -106,13 +106,7 @@ class TrivetRetriever(BatchingRetriever):
 
     @cached_property
     def _model_name(self) -> str:
-        spaces = self.index.describe().spaces
-        return next((space.model for space in spaces if not space.is_lexical), "bm25")
+        return model_name(self.index)
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
-        return LangSmithRetrieverParams(
-            ls_retriever_name="trivet",
-            ls_vector_store_provider="trivet",
-            ls_embedding_provider="trivet",
-            ls_embedding_model=self._model_name,
-        )
+        return search_params(self._model_name)

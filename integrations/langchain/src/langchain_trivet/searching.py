@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from langchain_core.documents import Document
@@ -10,6 +11,7 @@ from langchain_core.runnables.config import run_in_executor
 from langchain_core.vectorstores import VectorStore
 
 import trivet
+from langchain_trivet.batching import model_name
 from langchain_trivet.documents import from_trivet
 from langchain_trivet.filters import AnyFilter, to_filter
 from langchain_trivet.keywords import refuse
@@ -29,6 +31,11 @@ class SearchableStore(VectorStore):
 
     def __init__(self, index: trivet.Index) -> None:
         self._index = index
+
+    @cached_property
+    def model_name(self) -> str:
+        """The model that makes the vectors, or "bm25" where there is none."""
+        return model_name(self._index)
 
     def search_many(
         self, queries: Sequence[str], k: int = 4, **kwargs: Any
