@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from trivet.store.points import PAYLOAD_METADATA
 from trivet.store.store import Store
@@ -46,6 +46,6 @@ def _paths(filter: models.Filter) -> Iterator[str]:
     for clause in clauses:
         for condition in clause if isinstance(clause, list) else [clause]:
             if hasattr(condition, "must_not"):
-                yield from _paths(condition)
+                yield from _paths(cast("models.Filter", condition))
             elif isinstance(key := getattr(condition, "key", None), str):
                 yield key

@@ -1,4 +1,4 @@
-"""Requests about points that are known: among them alone, their vectors, and what is near to one."""
+"""Requests about known points: among them alone, their vectors, what is near to one."""
 
 from __future__ import annotations
 
