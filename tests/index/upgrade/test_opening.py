@@ -203,3 +203,22 @@ def test_an_index_without_dense_vectors_has_nothing_to_upgrade(
 ) -> None:
     with trivet.open(location, modes=["sparse"]) as index, pytest.raises(errors.UpgradeError):
         index.upgrade(drifted_model)
+
+
+def test_an_index_that_is_being_translated_is_whole(
+    index: trivet.Index, drifted_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every point has the newer vector yet, and none is broken for that."""
+    upgrade = verified(index, drifted_model)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(index._shared.store.engine), "set_vectors", stop)
+        with pytest.raises(KeyboardInterrupt):
+            upgrade.cutover("translate")
+    assert upgrade.status().state == "translating"
+    assert index.verify().is_clean
+    upgrade.cutover("translate")
+    assert upgrade.status().state == "translated"
