@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -61,7 +62,7 @@ class Remembering(trivet.Embedder):
 
     @property
     def _path(self) -> Path:
-        spaces = _key(*(self.spaces[mode].fingerprint for mode in LEGS))
+        spaces = _key(*(self._model.spaces[mode].fingerprint for mode in LEGS))
         return CACHE / f"{self._collection}-{spaces[:8]}.npz"
 
     @property
@@ -95,9 +96,9 @@ class Remembering(trivet.Embedder):
         return self._model.count_tokens(texts, titles=titles)
 
     def _with_spaces(self, spaces: Mapping[Mode, Space]) -> trivet.Embedder:
-        if set(spaces) == set(LEGS):
-            return self
-        return self._model.only(list(spaces))
+        narrow = copy.copy(self)
+        narrow.spaces = spaces
+        return narrow
 
     def _embed_documents(
         self, texts: Sequence[str], titles: Sequence[str], truncate: bool
@@ -126,11 +127,11 @@ class Remembering(trivet.Embedder):
             for i, dense, tokens in zip(missing, made.dense.values, made.multi.values, strict=True):
                 self._rows[keys[i]] = (dense, tokens.astype(np.float16))
         rows = [self._rows[key] for key in keys]
+        multi = self.spaces.get("multi")
+        tokens = tuple(tokens.astype(np.float32) for _, tokens in rows) if multi else ()
         return Representations(
             dense=DenseVectors(self.spaces["dense"], np.stack([dense for dense, _ in rows])),
-            multi=MultiVectors(
-                self.spaces["multi"], tuple(tokens.astype(np.float32) for _, tokens in rows)
-            ),
+            multi=None if multi is None else MultiVectors(multi, tokens),
         )
 
 

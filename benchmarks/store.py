@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import trivet
 from benchmarks import results, store_filters, store_ingest, store_stalls
@@ -22,20 +23,15 @@ METHOD = (
 )
 
 
-def filters() -> list[Figure]:
-    embedder = trivet.Embedder.load(DEFAULT_MODEL, modes=["dense"])
-    return [
-        figure
-        for name in store_filters.COLLECTIONS
-        for figure in store_filters.measure(name, embedder)
-    ]
+def filters(name: str) -> list[Figure]:
+    return store_filters.measure(name, trivet.Embedder.load(DEFAULT_MODEL, modes=["dense"]))
 
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
     "ingest": store_ingest.in_fresh_processes,
     "again": store_ingest.measure_again,
     "large": store_stalls.measure,
-    "filters": filters,
+    **{name: partial(filters, name) for name in store_filters.COLLECTIONS},
 }
 
 

@@ -76,5 +76,8 @@ def test_a_query_without_a_legs_vector_keeps_the_rest_of_the_plan() -> None:
     assert rest is not None
     assert rest.legs == ("dense", "multi")
     assert rest.weights["multi"] == plan.weights["multi"]
-    assert plan.without(["dense", "sparse"]) is None
+    tokens = plan.without(["dense", "sparse"])
+    assert tokens is not None
+    assert (tokens.depths, tokens.weights) == ({"multi": 30}, {"multi": 0.5})
+    assert plan.without(["dense", "sparse", "multi"]) is None
     assert Plan({"sparse": 10}).without(["sparse"]) is None

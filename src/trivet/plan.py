@@ -37,7 +37,10 @@ class Plan:
       ranks from 1, after Cormack, Clarke and Büttcher (2009); a weight divides the ranks of its
       leg, as Qdrant has it.
 
-    A plan of one leg ranks by that leg's own score.
+    A plan of one leg ranks by that leg's own score; with weights and "scores", by its part of the
+    sum. A query that has no vector of a leg, such as one of stop words alone, gets nothing of it:
+    what the others add keeps its scale. If no leg that brings candidates is left, a leg that only
+    scored brings them.
 
     Attributes:
         depths: candidates that each leg brings.
@@ -128,6 +131,11 @@ class Plan:
         return tuple(mode for mode in MODES if mode in self.fused or mode in beside)
 
     @property
+    def is_single(self) -> bool:
+        """Whether it ranks by one leg's own score."""
+        return len(self.fused) == 1 and (self.fuse != "scores" or not self.weights)
+
+    @property
     def is_calibrated(self) -> bool:
         """Whether a score says the same of a hit whatever else was found."""
         if self.relevance is not None:
@@ -142,6 +150,9 @@ class Plan:
         """The same plan for a query that has no vector of some legs; None if nothing is left."""
         depths = {mode: n for mode, n in self.depths.items() if mode not in missing}
         weights = {mode: w for mode, w in self.weights.items() if mode not in missing}
+        if not depths:
+            depth = max(self.depths.values())
+            depths = {mode: depth for mode, weight in weights.items() if weight}
         if not depths or (self.weights and not any(weights.values())):
             return None
         return replace(

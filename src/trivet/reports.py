@@ -164,6 +164,32 @@ class RepairReport:
 
 
 @dataclass(frozen=True)
+class RecallReport:
+    """How much of an exact search an index's own dense search finds.
+
+    Attributes:
+        storage: how dense vectors are kept.
+        recall: the mean share of a stored vector's k nearest others that the search finds.
+        k: neighbours looked for.
+        sampled: stored vectors that were searched for.
+        vector_bytes: of one dense vector that a search reads before it rescores.
+        full_bytes: of one as it is.
+        small_chunks: chunks whose small vectors are made; those of the others are compared as they
+            are. A server is taken to have made all of them.
+        chunks: chunks stored.
+    """
+
+    storage: str
+    recall: float
+    k: int
+    sampled: int
+    vector_bytes: int
+    full_bytes: int
+    small_chunks: int
+    chunks: int
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """An index on a server as it was at one moment, kept by the server.
 

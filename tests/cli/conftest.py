@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from trivet.cli import app
+from trivet.cli import running
 from trivet.cli.indexing import index_paths
 
 
@@ -24,11 +24,11 @@ def trivet_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:
     """`trivet_run("search", "kedge", "--index", folder)` as if typed in a shell."""
-    for name, setting in app.QUIET.items():
+    for name, setting in running.QUIET.items():
         monkeypatch.setenv(name, setting)
 
     def run(*arguments: object) -> Result:
-        code = app.run([str(argument) for argument in arguments])
+        code = running.run([str(argument) for argument in arguments])
         return Result(code, *capsys.readouterr())
 
     return run

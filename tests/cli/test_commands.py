@@ -6,16 +6,20 @@ import gzip
 import json
 import shutil
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from itertools import islice
 
 import pytest
 
 import trivet
+from trivet.cli import indexing
 from trivet.cli.demo import QUESTIONS, run_demo
 from trivet.cli.stdlib_docs import c_documents
+from trivet.errors import NotAnIndexError
 
 
-def test_index_says_what_it_did(trivet_run, library, tiny_model, tmp_path):
+def test_index_says_what_it_did(trivet_run, library, tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("trivet.cli.progress.LINE_EVERY_S", 600.0)  # however slow the machine is
     (library / "empty.py").write_text("")
     (library / "picture.png").write_bytes(b"\x89PNG")
     (library / "out.txt").symlink_to("/etc/hostname")
@@ -61,6 +65,48 @@ def test_index_names_every_failed_document_and_stores_the_rest(
     summary = trivet_run("index", library, "--index", folder, "--json")
     assert summary.code == 3
     assert len(json.loads(summary.out)["failed"]) == 4
+
+
+def test_prune_deletes_what_the_paths_hold_no_longer(trivet_run, library, indexed):
+    (library / "kedge.md").unlink()
+    (library / "rows.jsonl").write_text('{"text": "A buoy.", "id": "buoy"}\n')
+    kept = trivet_run("index", library, "--index", indexed)
+    assert "pruned" not in kept.out
+    result = trivet_run("index", library, "--index", indexed, "--prune")
+    assert "pruned: 2 documents" in result.out
+    with trivet.open(indexed) as index:
+        assert {document.id for document in index.documents()} == {"leeway.txt", "buoy"}
+    again = trivet_run("index", library, "--index", indexed, "--prune", "--json")
+    assert json.loads(again.out)["removed"] == 0
+
+
+def test_nothing_is_pruned_while_a_document_fails(trivet_run, library, indexed):
+    (library / "kedge.md").unlink()
+    (library / "rows.jsonl").write_text("no JSON\n")
+    result = trivet_run("index", library, "--index", indexed, "--prune")
+    assert result.code == 3
+    assert "nothing was pruned, since documents failed" in result.out
+    with trivet.open(indexed) as index:
+        assert index.count() == 3
+
+
+def test_the_language_of_a_new_index_is_named(trivet_run, library, tiny_model, tmp_path):
+    options = ["index", library, "--index", tmp_path / "i", "--model", tiny_model, "--language"]
+    assert trivet_run(*options, "de").code == 0
+    assert ", de" in trivet_run("info", "--index", tmp_path / "i").out
+    assert trivet_run(*options, "fr").code == 1
+    assert "expected a language out of" in trivet_run(*options, "xx").err
+
+
+def test_the_version_is_told(trivet_run):
+    assert trivet_run("--version").out == f"trivet {version('trivet')}\n"
+
+
+def test_debug_may_stand_behind_the_command(trivet_run, tmp_path):
+    with pytest.raises(NotAnIndexError):
+        trivet_run("info", "--index", tmp_path, "--debug")
+    # Behind "--" it is a text.
+    assert "expected an index" in trivet_run("search", "--index", tmp_path, "--", "--debug").err
 
 
 def test_index_refuses_two_files_with_one_id_before_anything_is_written(
@@ -119,6 +165,7 @@ def test_search_prints_json_and_nothing_else(trivet_run, indexed):
             "metadata": hit.metadata,
             "span": list(hit.span),
             "tenant": None,
+            "document": hit.document,
         }
 
 
@@ -236,3 +283,23 @@ def test_the_demo_asks_and_resumes(tiny_model, tmp_path, capsys):
     assert f"info --index '{folder}'" in first
     assert run_demo(folder, corpus=lambda: corpus) == 0
     assert "150 documents: 150 unchanged" in capsys.readouterr().out
+
+
+def test_whoever_stops_an_ingest_is_told_what_is_stored(trivet_run, indexed, tmp_path, monkeypatch):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"text": f"anchor {n}"}) + "\n" for n in range(600)))
+    read = indexing.read_files
+
+    def stopped(files):
+        yield from islice(read(files), 599)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(indexing, "read_files", stopped)
+    result = trivet_run("index", rows, "--index", indexed)
+    assert result.code == 130
+    told, last = result.err.splitlines()[-2:]
+    assert last == "stopped; run again to resume"
+    with trivet.open(indexed) as index:
+        stored = index.count() - 3
+    assert stored >= 256
+    assert told.startswith(f"{stored} documents: {stored} added in ")

@@ -32,7 +32,7 @@ def test_without_the_extra_one_line_says_what_to_install(package):
 @pytest.mark.parametrize("arguments", [["--help"], ["info", "--index", "{indexed}"]])
 def test_help_and_info_load_no_model(indexed, arguments):
     script = (
-        "import sys; from trivet.cli.app import run\n"
+        "import sys; from trivet.cli.running import run\n"
         f"code = run({[part.format(indexed=indexed) for part in arguments]!r})\n"
         "assert not {'torch', 'transformers'} & set(sys.modules)\nsys.exit(code)"
     )

@@ -260,3 +260,41 @@ def test_a_leg_of_a_tiny_weight_has_its_own_score_all_the_same(open_index, tiny_
     hits = index.search("light anchor", k=10, plan=plan)
     maxsim = dict(zip(IDS, three_legs(tiny_embedder, "light anchor"), strict=True))
     assert {hit.id: hit.scores["multi"] for hit in hits} == pytest.approx(maxsim, abs=1e-4)
+
+
+def test_a_query_of_stop_words_keeps_the_scale_of_the_sum(filled, tiny_embedder) -> None:
+    """So that a threshold means the same for every query."""
+    cosines = (
+        tiny_embedder.embed_documents(TEXTS).dense.values
+        @ (tiny_embedder.embed_queries(["the of"]).dense.values[0])
+    )
+    expected = 0.59 * np.maximum(cosines, 0.35) + 0.01 * cosines
+    hits = filled.search("the of", k=len(TEXTS))
+    assert got(hits) == pytest.approx(ranked(expected), abs=1e-5)
+    for hit in hits:
+        assert hit.scores == {"dense": pytest.approx(cosines[IDS.index(hit.id)], abs=1e-5)}
+    bound = float(np.sort(expected)[-3]) - 1e-4
+    plan = Plan(weights={"dense": 0.6, "sparse": 0.4}, threshold=bound)
+    assert len(filled.search("the of", k=10, plan=plan)) == 3
+
+
+def test_a_query_of_stop_words_is_found_by_its_tokens(open_index, tiny_embedder) -> None:
+    index = open_index(modes=["sparse", "multi"], settings=trivet.Settings(tokens="full"))
+    index.add(TEXTS, ids=IDS)
+    hits = index.search("the of", k=4)
+    maxsim = three_legs(tiny_embedder, "the of")
+    assert got(hits) == pytest.approx(ranked(0.7 * maxsim, 4), abs=1e-4)
+    assert hits[0].scores == {"multi": pytest.approx(maxsim.max(), abs=1e-4)}
+
+
+def test_a_plan_with_token_vectors_goes_as_deep_as_was_measured(open_index) -> None:
+    index = open_index(modes=["dense", "sparse", "multi"])
+    index.add(TEXTS, ids=IDS)
+    assert set(index.planned().depths.values()) == {30}
+    assert len(index.search("light anchor", k=10)) == 10
+
+
+def test_a_query_longer_than_the_model_is_refused_with_the_way_out(filled) -> None:
+    with pytest.raises(trivet.errors.TextTooLongError, match="shorten the query, or search with"):
+        filled.search("anchor " * 400, plan="hybrid2")
+    assert filled.search("anchor " * 400, k=1, modes=["sparse"])

@@ -227,7 +227,8 @@ def test_grpc_is_spoken_where_it_is_asked_for() -> None:
     from qdrant_client.conversions.conversion import RestToGrpc
 
     from trivet.store.client_models import point_struct, vector_name_config
-    from trivet.store.request import LegQuery, PlannedQuery
+    from trivet.store.leg_query import LegQuery
+    from trivet.store.request import PlannedQuery
 
     store_manifest = manifest()
     dense, sparse = store_manifest.spaces["dense"], store_manifest.spaces["sparse"]

@@ -46,6 +46,8 @@ def metadata(rng):
     kept |= {key: None for key in full if rng.random() < 0.05}
     if rng.random() < 0.1:
         kept["author"] = [full["author"]]  # a list of objects: not addressed by dotted names
+    kept["file.name"] = full["lang"]  # and another of the same path, nested
+    kept["file"] = {"name": "nested", "e.mail": full["lang"]}
     return kept
 
 
@@ -222,6 +224,15 @@ def test_filters_of_other_types_find_the_same_too(documents, engines, asked):
         assert found(payload_filter(asked)) == expected
 
 
+def test_a_name_that_holds_dots_is_asked_for_in_quotes(engines, documents):
+    german = {i for i, fields in documents.items() if fields["file.name"] == "de"}
+    for find in engines:
+        assert find(payload_filter({'"file.name"': "de"})) == german
+        assert find(payload_filter({'file."e.mail"': ["de"]})) == german
+        assert find(payload_filter({"file.name": "nested"})) == set(documents)
+        assert find(payload_filter({"file.name": "de"})) == set()
+
+
 def test_a_filter_of_qdrants_is_taken_as_it_is():
     condition = models.FieldCondition(key="metadata.year", match=models.MatchValue(value=1990))
     for given in (models.Filter(must=[condition]), models.Filter(), None):
@@ -243,6 +254,8 @@ def test_the_callers_filter_stays_as_it_was():
         ("größe_1-x", "metadata.größe_1-x"),
         ("tags[]", 'metadata."tags[]"'),
         ("$score", 'metadata."$score"'),
+        ('"file.name"', 'metadata."file.name"'),
+        ('file."e.mail".x y', 'metadata.file."e.mail"."x y"'),
     ],
 )
 def test_names_become_payload_paths(name, path):
@@ -260,6 +273,9 @@ def test_names_become_payload_paths(name, path):
         ({"": 1}, "name"),
         ({"author..name": 1}, "name"),
         ({'a"b': 1}, "quotes"),
+        ({'"a': 1}, "quotes"),
+        ({'a.""': 1}, "quotes"),
+        ({'"a"b': 1}, "quotes"),
         ({"year": {}}, "eq, ne, in, nin, gt, gte, lt, lte, exists"),
         ({"year": {"$gte": 1990}}, "gte.*got '\\$gte'"),
         ({"author": {"name": "Ann"}}, "author.name"),

@@ -31,6 +31,7 @@ from langchain_trivet import (
     TrivetReranker,
     TrivetRetriever,
     TrivetSparseEmbeddings,
+    TrivetVectorStore,
     create_search_tool,
 )
 from langchain_trivet.filters import QdrantVisitor
@@ -153,13 +154,20 @@ def test_a_query_of_a_batch_that_fails_costs_the_others_nothing(filled: trivet.I
     assert isinstance(error, InvalidQueryError)
 
 
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 def test_runs_name_the_model(filled: trivet.Index, tiny_model: Path) -> None:
-    runs = Runs()
-    TrivetRetriever(index=filled).invoke("anchor", config={"callbacks": [runs]})
-    ((_, metadata),) = runs.begun.values()
-    assert metadata["ls_retriever_name"] == "trivet"
-    assert metadata["ls_embedding_model"] == str(tiny_model)
-    assert metadata["ls_vector_store_provider"] == "trivet"
+    retrievers = [
+        TrivetRetriever(index=filled),
+        TrivetDocumentIndex(index=filled),
+        TrivetVectorStore(index=filled).as_retriever(),
+    ]
+    for retriever in retrievers:
+        runs = Runs()
+        retriever.invoke("anchor", config={"callbacks": [runs]})
+        ((_, metadata),) = runs.begun.values()
+        assert metadata["ls_retriever_name"] == "trivet"
+        assert metadata["ls_embedding_model"] == str(tiny_model)
+        assert metadata["ls_vector_store_provider"] == "trivet"
 
 
 def test_repr_shows_no_index(filled: trivet.Index) -> None:
@@ -371,8 +379,6 @@ def test_search_results_are_blocks_that_providers_cite(filled: trivet.Index) -> 
 
 
 def test_any_retriever_makes_a_tool(filled: trivet.Index) -> None:
-    from langchain_trivet import TrivetVectorStore
-
     plain = TrivetVectorStore(index=filled).as_retriever(search_kwargs={"k": 2})
     tool = create_search_tool(plain, encoding=utf8, name="library")
     message = call(tool, "anchor")

@@ -161,6 +161,23 @@ def test_mmr_is_the_right_way_round(plane: TrivetVectorStore) -> None:
     assert chosen(0.1) == ["10", "60"]  # the most different
 
 
+def test_a_vector_finds_what_its_text_finds(plane: TrivetVectorStore) -> None:
+    # As long as it likes: only its direction counts.
+    vector = [3.0, 0.0]
+    assert plane.similarity_search_by_vector(vector, k=2) == plane.similarity_search("0", k=2)
+    found = plane.similarity_search_with_score_by_vector(vector, k=3)
+    cosines = [np.cos(np.deg2rad(angle)) for angle in (10, 12, 60)]
+    assert [score for _, score in found] == pytest.approx(cosines, abs=1e-5)
+    diverse = plane.max_marginal_relevance_search_by_vector(vector, k=2, lambda_mult=0.1)
+    assert [document.id for document in diverse] == ["10", "60"]
+    assert plane.similarity_search_by_vector(vector, filter={"no such": 1}) == []
+    for wrong in ([1.0], [1.0, 2.0, 3.0], [0.0, 0.0], [float("nan"), 1.0], [[1.0, 0.0]]):
+        with pytest.raises(InvalidInputError):
+            plane.similarity_search_by_vector(wrong)
+    with pytest.raises(UnknownKeywordError):
+        plane.similarity_search_by_vector(vector, modes=["dense"])
+
+
 def test_a_threshold_is_the_cosines(plane: TrivetVectorStore) -> None:
     found = plane.similarity_search_with_relevance_scores("0", k=3, score_threshold=0.9)
     assert [document.id for document, _ in found] == ["10", "12"]
@@ -358,6 +375,21 @@ def test_embeddings_that_cannot_be_called_are_named(location: str) -> None:
 
     with pytest.raises(EmbeddingError, match=r"Broken.*no key"):
         TrivetVectorStore(location=location, embedding=Broken())
+
+
+def test_a_cache_that_takes_queries_for_documents_is_refused() -> None:
+    class Cached(Directions):
+        """As LangChain's CacheBackedEmbeddings keeps its stores."""
+
+        def __init__(self, documents: object, queries: object) -> None:
+            self.document_embedding_store = documents
+            self.query_embedding_store = queries
+
+    one = object()
+    with pytest.raises(InvalidInputError, match="one cache for both"):
+        TrivetVectorStore(location=":memory:", embedding=Cached(one, one))
+    for queries in (None, object()):
+        TrivetVectorStore(location=":memory:", embedding=Cached(one, queries)).close()
 
 
 def test_repr_is_short(store: TrivetVectorStore) -> None:

@@ -14,7 +14,7 @@ def main() -> int:
         The exit code; `trivet --help` lists them.
     """
     try:
-        from trivet.cli.app import run
+        from trivet.cli.running import run
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in PACKAGES:

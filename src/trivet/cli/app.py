@@ -10,18 +10,14 @@ Exit codes:
 
 from __future__ import annotations
 
-import io
-import os
 import sys
-from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trivet.cli.render import complain
 from trivet.cli.upgrade_commands import upgrade_app
-from trivet.errors import TrivetError
 
 EXIT_CODES = """\
 Exit codes:
@@ -32,13 +28,6 @@ Exit codes:
 - 3: done, but for some documents, which are named on stderr
 - 130: stopped with Ctrl-C
 """
-
-# Other people's progress bars and chatter would run through ours. Set for this process only, and
-# only where the user has not chosen otherwise.
-QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
-
-# Typer names no class for every error of usage; it is the base of the one that it does name.
-USAGE_ERROR = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     help="Search texts by meaning and by word, in a real Qdrant engine in a folder.",
@@ -54,11 +43,24 @@ Tenant = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
+def show_version(asked: bool) -> None:
+    """Print the version and stop, if it was asked for."""
+    if asked:
+        sys.stdout.write(f"trivet {version('trivet')}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, before or after.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True),
+    ] = False,
 ) -> None:
-    """Take the options that stand before the command (`run` reads them)."""
+    """Take the options that are no command's own (`run` reads them)."""
 
 
 @app.command("index")
@@ -71,6 +73,13 @@ def index_command(
         str | None,
         typer.Option(metavar="NAME", help="Model of a new index: a name or a folder."),
     ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help='BM25\'s, of a new index: "de", "none". [by the texts]'),
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete every document that PATH does not hold.")
+    ] = False,
     tenant: Tenant = None,
     as_json: AsJson = False,
 ) -> None:
@@ -83,7 +92,16 @@ def index_command(
     """
     from trivet.cli.indexing import index_paths
 
-    raise typer.Exit(index_paths(paths, index, model=model, tenant=tenant, as_json=as_json))
+    code = index_paths(
+        paths,
+        index,
+        model=model,
+        tenant=tenant,
+        as_json=as_json,
+        language=language,
+        prune=prune,
+    )
+    raise typer.Exit(code)
 
 
 @app.command("search")
@@ -96,20 +114,33 @@ def search_command(
         typer.Option(metavar="MODE", help="Search with these legs only: dense, sparse."),
     ] = None,
     tenant: Tenant = None,
+    think_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Thoughts about queries (JSONL), to search with."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Search an index, and say which legs found each document."""
     from trivet.cli.searching import search_index
 
-    search_index(query, index, k=k, modes=mode, tenant=tenant, as_json=as_json)
+    search_index(
+        query, index, k=k, modes=mode, tenant=tenant, think_file=think_file, as_json=as_json
+    )
 
 
 @app.command("info")
-def info_command(index: IndexFolder, tenant: Tenant = None, as_json: AsJson = False) -> None:
+def info_command(
+    index: IndexFolder,
+    tenant: Tenant = None,
+    recall: Annotated[
+        bool, typer.Option("--recall", help="Measure the dense search against an exact one.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show what an index holds; no model is loaded."""
     from trivet.cli.searching import show_index
 
-    show_index(index, tenant=tenant, as_json=as_json)
+    show_index(index, tenant=tenant, recall=recall, as_json=as_json)
 
 
 @app.command("eval")
@@ -244,61 +275,3 @@ def demo_command(index: IndexFolder = Path("trivet-demo")) -> None:
     from trivet.cli.demo import run_demo
 
     raise typer.Exit(run_demo(index))
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line.
-
-    Args:
-        arguments: what follows the program's name; none = `--help`.
-
-    Returns:
-        The exit code.
-    """
-    for name, setting in QUIET.items():
-        os.environ.setdefault(name, setting)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a text that the terminal's encoding lacks
-    try:
-        code = _invoke(list(arguments) or ["--help"])
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads us (`| head`) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code
-
-
-def _invoke(arguments: list[str]) -> int:
-    """Run one command line; every error but a broken pipe becomes a line and an exit code."""
-    debug = False
-    group = typer.main.get_command(app)
-    try:
-        with group.make_context("trivet", arguments) as context:
-            debug = context.params["debug"]
-            group.invoke(context)
-    except typer.Exit as stop:
-        return stop.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        complain("stopped; run again to resume")
-        return 130
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        if debug:
-            raise
-        complain(f"error: {_explained(error)}")
-        return 2 if isinstance(error, USAGE_ERROR) else 1
-    return 0
-
-
-def _explained(error: Exception) -> str:
-    """What an error says to someone who sees no traceback."""
-    if isinstance(error, USAGE_ERROR):
-        message = getattr(error, "format_message", error.__str__)().rstrip(".")
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "trivet"
-        return f"{message} (see {command} --help)"
-    if isinstance(error, TrivetError | OSError):
-        return str(error)
-    return f"unexpected {type(error).__name__}: {error} (trivet --debug … shows where)"

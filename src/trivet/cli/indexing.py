@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 import trivet
@@ -28,11 +28,13 @@ class Intake:
     Attributes:
         failed: what could not be read, so far.
         empty_files: files without any text, so far.
+        ids: of the documents, so far.
     """
 
     def __init__(self, found: Found) -> None:
         self.failed = list(found.failed)
         self.empty_files = 0
+        self.ids: set[str] = set()
         self._files = found.files
         self._read_bytes = [0]  # after so many documents
 
@@ -43,6 +45,7 @@ class Intake:
             read_bytes += reading.size_bytes
             if isinstance(reading.outcome, Document):
                 self._read_bytes.append(read_bytes)
+                self.ids.add(reading.outcome.id or "")
                 yield reading.outcome
             elif reading.outcome is None:
                 self.empty_files += 1
@@ -61,6 +64,8 @@ def index_paths(
     model: str | None,
     tenant: str | None = None,
     as_json: bool,
+    language: str | None = None,
+    prune: bool = False,
 ) -> int:
     """Index files and folders; what an index holds already is not embedded again.
 
@@ -70,6 +75,8 @@ def index_paths(
         model: model of a new index; None = as stored, or the default.
         tenant: whose documents they are; a new index then has tenants.
         as_json: print the summary as JSON.
+        language: of BM25 in a new index; None = as stored, or by its documents.
+        prune: delete all documents that the paths do not hold, unless one of theirs failed.
 
     Returns:
         The exit code: 3 if a document failed, else 0.
@@ -89,16 +96,44 @@ def index_paths(
     intake = Intake(found)
     work = sum(file.size_bytes for file in found.files)
     with render.waiting("Opening the index"):
-        index = trivet.open(location, model=model, tenants=tenant is not None or None)
-    with index, watched(work, intake.read_bytes) as watch:
-        report = of_tenant(index, tenant).upsert(intake.documents(), progress=watch)
-    failures = [*intake.failed, *map(as_failure, report.failed)]
+        lexical = None if language is None else trivet.Lexical(language)
+        has_tenants = tenant is not None or None
+        index = trivet.open(location, model=model, lexical=lexical, tenants=has_tenants)
+    with index:
+        documents = of_tenant(index, tenant)
+        report = _stored(documents, intake, work)
+        failures = [*intake.failed, *map(as_failure, report.failed)]
+        # What failed may be there from before, under an id that could not be read.
+        removed = _prune(documents, intake.ids) if prune and not failures else 0
     if as_json:
-        _print_json(report, failures, intake, found)
+        _print_json(report, failures, intake, found, removed)
     else:
         _print_summary(report, len(failures), intake, found)
+        _print_pruned(removed, skipped=prune and bool(failures))
     render.print_failures(failures)
     return 3 if failures else 0
+
+
+def _stored(index: trivet.Index, intake: Intake, work: int) -> IngestReport:
+    """Store the documents; whoever stops it is told what is stored by then."""
+    last = IngestReport()
+
+    def follow(report: IngestReport) -> None:
+        nonlocal last
+        last = report
+        watch(report)
+
+    try:
+        with watched(work, intake.read_bytes) as watch:
+            return index.upsert(intake.documents(), progress=follow)
+    except KeyboardInterrupt:
+        render.complain(render.ingested(last, len(last.failed) + len(intake.failed)))
+        raise
+
+
+def _prune(index: trivet.Index, ids: Set[str]) -> int:
+    """Delete the documents that have none of these ids."""
+    return index.delete([d.id for d in index.documents() if d.id and d.id not in ids])
 
 
 def as_failure(failed: FailedDocument) -> Failure:
@@ -108,12 +143,17 @@ def as_failure(failed: FailedDocument) -> Failure:
 
 
 def _print_json(
-    report: IngestReport, failures: Sequence[Failure], intake: Intake, found: Found
+    report: IngestReport,
+    failures: Sequence[Failure],
+    intake: Intake,
+    found: Found,
+    removed: int,
 ) -> None:
     summary = {
         "added": report.added,
         "replaced": report.replaced,
         "skipped": report.skipped,
+        "removed": removed,
         "failed": [{"id": failure.id, "error": failure.reason} for failure in failures],
         "chunks": report.chunks,
         "elapsed_s": round(report.elapsed_s, 3),
@@ -139,3 +179,11 @@ def _print_summary(report: IngestReport, failed: int, intake: Intake, found: Fou
     ]
     if passed_over:
         console.print(f"passed over: {', '.join(passed_over)}", soft_wrap=True)
+
+
+def _print_pruned(removed: int, *, skipped: bool) -> None:
+    console = render.output()
+    if skipped:
+        console.print("nothing was pruned, since documents failed", soft_wrap=True)
+    elif removed:
+        console.print(f"pruned: {render.plural(removed, 'document')}", soft_wrap=True)

@@ -12,7 +12,11 @@ import trivet
 from trivet.cli import render
 from trivet.errors import NotAnIndexError
 from trivet.index import exists
-from trivet.reports import IndexInfo
+from trivet.reports import IndexInfo, RecallReport
+from trivet.thinking import Replay, Thinking, ThoughtReport
+
+# Replayed thoughts are there at once; the model, loaded for the first search, is not.
+PATIENT_S = 600.0
 
 
 def search_index(
@@ -22,6 +26,7 @@ def search_index(
     k: int,
     modes: Sequence[str] | None,
     tenant: str | None = None,
+    think_file: Path | None = None,
     as_json: bool,
 ) -> None:
     """Search an index and print the hits.
@@ -32,28 +37,41 @@ def search_index(
         k: how many documents.
         modes: the legs to search with; None or empty = all.
         tenant: whose documents; None in an index without tenants.
+        think_file: thoughts to replay, as `trivet.thinking.Replay` reads them.
         as_json: print a list of objects with the fields of `Hit`.
 
     Raises:
         NotAnIndexError: there is no index.
         TenantError: it has tenants and none is named, or the other way round.
+        InvalidInputError: a file of thoughts that cannot be read.
     """
     require_index(location)
+    told: list[ThoughtReport] = []
+    thinking = None
+    if think_file is not None:
+        thinking = Thinking(Replay(think_file), deadline_s=PATIENT_S, tell=told.append)
     with trivet.open(location) as index, render.waiting("Loading the model"):
-        hits = of_tenant(index, tenant).search(query, k=k, modes=modes or None)
+        chosen = of_tenant(index, tenant)
+        hits = chosen.search(query, k=k, modes=modes or None, think=thinking)
+    for report in told:
+        render.complain(_thought_line(report))
     if as_json:
         _print_json([asdict(hit) for hit in hits])
     else:
         render.print_hits(hits)
 
 
-def show_index(location: Path, *, tenant: str | None = None, as_json: bool) -> None:
+def show_index(
+    location: Path, *, tenant: str | None = None, recall: bool = False, as_json: bool
+) -> None:
     """Print what an index holds; loads no model.
 
     Args:
         location: folder of the index.
         tenant: whose documents are counted; None = everybody's.
-        as_json: print one object with the fields of `IndexInfo`.
+        recall: also measure how much of an exact search the dense search finds.
+        as_json: print one object with the fields of `IndexInfo`, and with `recall` those of
+            `RecallReport` under "recall".
 
     Raises:
         NotAnIndexError: there is no index.
@@ -61,10 +79,12 @@ def show_index(location: Path, *, tenant: str | None = None, as_json: bool) -> N
     require_index(location)
     with trivet.open(location) as index:
         described = of_tenant(index, tenant).describe()
+        measured = index.measure_recall() if recall else None
     if as_json:
         spaces = [space.to_json() for space in described.spaces]
         fields = {name: getattr(described, name) for name in described.__dataclass_fields__}
-        _print_json({**fields, "spaces": spaces})
+        more = {} if measured is None else {"recall": asdict(measured)}
+        _print_json({**fields, "spaces": spaces, **more})
         return
     rows = [
         *([("tenant", described.tenant or "all")] if described.tenants else []),
@@ -79,6 +99,7 @@ def show_index(location: Path, *, tenant: str | None = None, as_json: bool) -> N
         ("on disk", render.size(described.size_bytes)),
         ("created", described.created),
         ("optimized", _optimized(described)),
+        *([] if measured is None else [("recall", _recall(measured))]),
     ]
     console = render.output()
     console.print(render.one_line(described.location), style="bold", soft_wrap=True)
@@ -86,10 +107,30 @@ def show_index(location: Path, *, tenant: str | None = None, as_json: bool) -> N
         console.print(f"  {name:<9}  {render.one_line(fact)}", soft_wrap=True)
 
 
+def _thought_line(report: ThoughtReport) -> str:
+    """What a search made of the thoughts about its query."""
+    if not report.thoughts:
+        return f"thoughts: none ({report.reason})"
+    judged = ", ".join(
+        f"{each.thought.kind} {each.likeness:.2f} {'kept' if each.kept else 'dropped'}"
+        for each in report.thoughts
+    )
+    return f"thoughts: {judged} (the guard is {report.guard:.2f})"
+
+
 def _optimized(described: IndexInfo) -> str:
     if described.optimize_pays:
         return f"{described.optimized:,} chunks; run `trivet optimize` for faster searches"
     return f"{described.optimized:,} chunks" if described.optimized else "not needed"
+
+
+def _recall(measured: RecallReport) -> str:
+    return (
+        f"{measured.recall:.3f} of the {measured.k} nearest (of {measured.sampled:,} stored "
+        f"vectors), storage {measured.storage}: {measured.vector_bytes:,} of "
+        f"{measured.full_bytes:,} bytes a dense vector, {measured.small_chunks:,} of "
+        f"{render.plural(measured.chunks, 'chunk')} small"
+    )
 
 
 def _space_line(space: trivet.Space) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import trivet
+from trivet.cli import render
 from trivet.cli.searching import of_tenant, require_index
 from trivet.errors import MissingExtraError
 from trivet.mcp.limits import Limits
@@ -56,4 +57,7 @@ def serve_index(
         if http is None:
             serve_stdio(server)
         else:
+            host, port = parsed_address(http)
+            shown = f"[{host}]" if ":" in host else host
+            render.complain(f"serving at http://{shown}:{port}/mcp; Ctrl-C stops")
             serve_http(server, http, allowed or ())

@@ -61,7 +61,7 @@ def explain(
     planned = planned_query(legs, asked.options, is_near=store.engine.is_near)
     if planned is None:
         shares: dict[str, list[LegShare]] = {}
-    elif plan.fuse == "scores" or len(planned.plan.fused) == 1 or planned.plan.rescore is not None:
+    elif plan.fuse == "scores" or planned.plan.is_single or planned.plan.rescore is not None:
         shares = _summed(store, planned, ids)
     else:
         shares = _fused(store, planned, ids)
@@ -87,7 +87,7 @@ def described(plan: Plan) -> str:
         return "cosine, in an order that repeats itself less"
     if plan.rescore is not None:
         return f"mean MaxSim of the {plan.rescore} best"
-    if len(plan.fused) == 1:
+    if plan.is_single:
         return {"dense": "cosine", "sparse": "sparse score", "multi": "mean MaxSim"}[plan.fused[0]]
     names = ", ".join(plan.fused)
     if plan.fuse == "rrf":
@@ -116,7 +116,7 @@ def _summed(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, li
     elif plan.rescore is not None:
         single = "multi"
     else:
-        single = plan.fused[0] if len(plan.fused) == 1 else ""
+        single = plan.fused[0] if plan.is_single else ""
     narrow = replace(narrow, plan=plan, legs={mode: planned.legs[mode] for mode in plan.legs})
     ranked = narrow.read(store.query(narrow.requests()))
     shares: dict[str, list[LegShare]] = {}

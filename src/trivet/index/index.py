@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from trivet.embedding import Embedder
-from trivet.index.arguments import checked_folder
+from trivet.index.arguments import checked_folder, checked_k
 from trivet.index.description import describe
 from trivet.index.keywords import checked_keywords
 from trivet.index.searched import SearchedDocuments
-from trivet.reports import IndexInfo, OptimizeReport, VerifyReport
+from trivet.reports import IndexInfo, OptimizeReport, RecallReport, VerifyReport
 from trivet.store.scope import Everything
 
 if TYPE_CHECKING:
@@ -44,6 +44,26 @@ class Index(SearchedDocuments):
     def describe(self) -> IndexInfo:
         """What the index is: engine, sizes, spaces, model."""
         return describe(self._shared.location, self._store, self._scope)
+
+    @checked_keywords
+    def measure_recall(self, *, k: int = 10, sample: int = 200) -> RecallReport:
+        """How much of an exact search the index's own dense search finds.
+
+        Stored vectors, drawn by chance but always alike, are searched for as the index does and
+        by comparing every vector as it is. No model is loaded.
+
+        Args:
+            k: neighbours to look for.
+            sample: stored vectors to search for.
+
+        Raises:
+            InvalidInputError: no dense leg, fewer than two chunks, or a number below 1.
+            StoreError: the engine or the journal cannot be read.
+        """
+        # The door to qdrant_client.
+        from trivet.index.recall import measure_recall
+
+        return measure_recall(self._store, k=checked_k(k), sample=checked_k(sample))
 
     @checked_keywords
     def optimize(

@@ -18,6 +18,7 @@ from trivet.store.generations import Generation
 from trivet.store.indexing import index_fields
 from trivet.store.manifest import holds_index
 from trivet.store.payload_indexes import checked_indexes
+from trivet.store.storage import checked_storage
 from trivet.store.store import Store
 from trivet.types import checked_modes
 
@@ -36,6 +37,7 @@ def open(
     indexes: Mapping[str, str] | None = None,
     lexical: Lexical | None = None,
     tenants: bool | None = None,
+    storage: str | None = None,
 ) -> Index:
     """Open an index; one that is not there is made.
 
@@ -59,6 +61,12 @@ def open(
         tenants: whether every document of a new index belongs to a tenant (`Index.tenant`). None =
             as stored; for a new index, False.
 
+        storage: how a new index keeps dense vectors. "full" = as they are; "int8" takes a quarter
+            of the memory, "pq" a sixteenth, "binary" a thirty-second, and the originals choose
+            among more candidates; "tiered" is "int8" with the originals left on the disk. In a
+            folder all but "binary" begin with `optimize`, beyond 10 MB of vectors. None = as
+            stored; for a new index, "full".
+
     Raises:
         NotAnIndexError: a file, or a folder or collection that holds other things.
         IndexLockedError: another process or `Index` holds the folder.
@@ -67,7 +75,8 @@ def open(
         ServerTooOldError: a Qdrant server before version 1.17.
         InsecureConnectionError: an API key would travel in the clear.
         SpaceMismatchError: the model's vectors, or the modes, are not those that are stored.
-        SettingsMismatchError: settings, `lexical` or `tenants` other than the index was made with.
+        SettingsMismatchError: settings, `lexical`, `tenants` or `storage` other than the index was
+            made with.
         ModelNotFoundError, CheckpointError: the model cannot be found or read.
         InvalidInputError: an argument that cannot mean anything.
     """
@@ -81,7 +90,8 @@ def open(
         raise InvalidInputError(f"expected tenants to be True, False or None, got {tenants!r}")
     asked_modes = None if modes is None else checked_modes(modes)
     declared = checked_indexes({} if indexes is None else indexes)
-    wanted = Wanted(model, asked_modes, chosen, declared, lexical, tenants)
+    small = checked_storage(storage)
+    wanted = Wanted(model, asked_modes, chosen, declared, lexical, tenants, small)
     if place == MEMORY:
         return _in_memory(wanted)
     if is_url(place):

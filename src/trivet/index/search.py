@@ -14,9 +14,10 @@ from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
 from trivet.store.generations import Generation
+from trivet.store.leg_query import LegQuery
 from trivet.store.manifest import Manifest
 from trivet.store.points import Chunk
-from trivet.store.request import LegQuery, PlannedQuery, RankedChunk
+from trivet.store.request import PlannedQuery, RankedChunk
 from trivet.store.store import Store
 from trivet.types import Hit, Mode, Representations
 
@@ -78,7 +79,7 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
         legs = query_legs(manifest, asked, embedded, model.tokens)
         legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
         try:
-            hits = _answer(store, legs, [each.options for each in asked])
+            hits = answer_legs(store, legs, [each.options for each in asked])
             return [
                 each.thoughts.plain if each.thoughts and i not in kept else found
                 for i, (each, found) in enumerate(zip(asked, hits, strict=True))
@@ -130,7 +131,8 @@ def query_legs(
     names = {mode: space.vector_name for mode, space in manifest.spaces.items()}
     if embedded is not None and embedded.dense is not None:
         for row, vector in zip(every, embedded.dense.values, strict=True):
-            row["dense"] = LegQuery("dense", embedded.dense.space.vector_name, vector)
+            name = embedded.dense.space.vector_name
+            row["dense"] = LegQuery("dense", name, vector, storage=manifest.storage)
     sparse = None if embedded is None else embedded.sparse
     if manifest.lexical is not None:
         sparse = bm25_for(manifest.lexical).embed_queries([a.query.text for a in asked])
@@ -149,9 +151,10 @@ def query_legs(
     ]
 
 
-def _answer(
+def answer_legs(
     store: Store, legs: Sequence[Mapping[Mode, LegQuery]], options: Sequence[SearchOptions]
 ) -> list[list[Hit]]:
+    """The hits of each query, whose vectors are there."""
     hits: list[list[Hit]] = [[] for _ in legs]
     asking = {
         i: planned

@@ -21,13 +21,13 @@ from trivet.query import Query
 from trivet.store.filters import payload_filter
 from trivet.thinking.interface import Thinker
 from trivet.thinking.report import Thinking
-from trivet.types import Hit
+from trivet.types import DenseVectors, Hit
 
 if TYPE_CHECKING:
     from qdrant_client import models
 
     from trivet.index.explanation import Explanation
-    from trivet.index.search import Asked
+    from trivet.index.search import Asked, SearchOptions
 
 
 class SearchedDocuments(StoredDocuments):
@@ -143,6 +143,37 @@ class SearchedDocuments(StoredDocuments):
             return record([hits])[0]
 
     @checked_keywords
+    def search_vectors(
+        self,
+        queries: DenseVectors,
+        *,
+        k: int = 10,
+        plan: Plan | None = None,
+        filter: models.Filter | Mapping[str, Any] | None = None,
+        chunks: bool = False,
+    ) -> list[list[Hit]]:
+        """As `search_many` by the dense leg alone, of queries whose vectors the caller brings.
+
+        Args:
+            queries: their vectors, in the space of the index's dense leg.
+            k: documents wanted of each.
+            plan: of the dense leg alone; None = the nearest.
+            filter: as in `search`.
+            chunks: as in `search`.
+
+        Raises:
+            SpaceMismatchError: vectors of another space.
+            UnknownModeError: an index without a dense leg.
+            InvalidPlanError: a plan of another leg.
+            InvalidInputError: vectors of another size, or as `search`.
+        """
+        # The door to qdrant_client, as below.
+        from trivet.index.by_vector import answer_vectors
+
+        options = self._options(k, plan, filter, None if plan else ["dense"], chunks)
+        return answer_vectors(self._store, queries, options)
+
+    @checked_keywords
     def planned(
         self,
         *,
@@ -203,15 +234,28 @@ class SearchedDocuments(StoredDocuments):
         chunks: bool,
     ) -> list[Asked]:
         # The door to qdrant_client: half a second that count, get and add do without.
-        from trivet.index.search import Asked, SearchOptions
+        from trivet.index.search import Asked
+
+        asked = checked_queries(queries)
+        options = self._options(k, plan, filter, modes, chunks)
+        return [Asked(query, options) for query in asked]
+
+    def _options(
+        self,
+        k: int,
+        plan: Plan | str | None,
+        filter: models.Filter | Mapping[str, Any] | None,
+        modes: Sequence[str] | None,
+        chunks: bool,
+    ) -> SearchOptions:
+        # The door to qdrant_client, as above.
+        from trivet.index.search import SearchOptions
 
         self._scope.require_documents()
-        asked = checked_queries(queries)
         hits = checked_k(k)
-        options = SearchOptions(
+        return SearchOptions(
             k=hits,
             plan=chosen_plan(plan, modes, self._store.manifest, hits, self._shared.settings.depth),
             filter=self._scope.narrowed(payload_filter(filter)),
             chunks=chunks,
         )
-        return [Asked(query, options) for query in asked]

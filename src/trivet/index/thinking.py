@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from trivet.errors import InvalidInputError, TrivetError
-from trivet.index.thoughts import AskedThoughts
 from trivet.thinking.interface import STATUSES, Thinker, ThinkRequest, ThinkResult, nothing
 from trivet.thinking.report import JudgedThought, Thinking, ThoughtReport
 from trivet.thinking.threads import DaemonThreads
@@ -61,6 +60,9 @@ class _Noted:
 
     def asked(self, asked: Asked, thinking: Thinking, plain: list[Hit]) -> Asked:
         """The query with its thoughts."""
+        # The door to qdrant_client, as for every search.
+        from trivet.index.thoughts import AskedThoughts
+
         thoughts = AskedThoughts(
             self.result.thoughts, thinking.weights, thinking.guard, plain, self.judge
         )

@@ -21,6 +21,7 @@ from trivet.store.folder import new_manifest
 from trivet.store.generations import Generation
 from trivet.store.manifest import Manifest
 from trivet.store.payload_indexes import IndexKind
+from trivet.store.storage import Storage
 from trivet.types import Mode, Space
 
 DEFAULT_MODES: tuple[Mode, ...] = ("dense", "sparse")
@@ -37,6 +38,7 @@ class Wanted:
         indexes: kinds of payload indexes by metadata field.
         lexical: of the BM25 leg.
         tenants: whether every document belongs to a tenant.
+        storage: how dense vectors are kept.
     """
 
     model: str | os.PathLike[str] | Embedder | None
@@ -45,6 +47,7 @@ class Wanted:
     indexes: Mapping[str, IndexKind]
     lexical: Lexical | None
     tenants: bool | None
+    storage: Storage | None
 
     def embedder(self) -> Embedder:
         """The model of a new index."""
@@ -81,10 +84,15 @@ class Wanted:
                 spaces["multi"] = compact_space(spaces["multi"])
         if "dense" in chosen:
             embedder.only(["dense"])
+        elif self.storage not in (None, "full"):
+            raise InvalidInputError(
+                f"expected no storage for an index with modes {', '.join(chosen)}, got "
+                f"{self.storage!r}: it is for dense vectors"
+            )
         spaces = {mode: spaces[mode] for mode in chosen}
         return new_manifest(
             embedder.source, embedder.recipe, spaces, chunk_tokens, state,
-            tenants=bool(self.tenants),
+            tenants=bool(self.tenants), storage=self.storage or "full",
         )  # fmt: skip
 
     def require_like(self, stored: Manifest, embedder: Embedder | None) -> None:
@@ -112,6 +120,11 @@ class Wanted:
             raise SettingsMismatchError(
                 f"the index was made {made} tenants, got tenants={self.tenants}: leave it out, or "
                 "index the documents anew elsewhere"
+            )
+        if self.storage not in (None, stored.storage):
+            raise SettingsMismatchError(
+                f"the index was made with storage={stored.storage!r}, got {self.storage!r}: leave "
+                "it out, or index the documents anew elsewhere"
             )
         _require_settings(stored, self.settings)
         if self.lexical is not None:

@@ -17,6 +17,7 @@ NOTHING = "No passage was found: ask in other words."
 METADATA_SHARE = 0.25
 # A passage that would be cut to less is left out.
 LEAST_CHARACTERS = 80
+MOST_TITLE_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class FetchAnswer:
     Attributes:
         warning: that texts are data.
         id: of the document.
-        title: of the document; "" for none.
+        title: of the document, its head if it is long; "" for none.
         text: exactly the document's text from `start` to `end`.
         start: character offset in the document.
         end: character offset behind it.
@@ -117,7 +118,7 @@ def fetch_answer(document: Document, start: int, max_bytes: int) -> FetchAnswer:
         return FetchAnswer(
             warning=WARNING,
             id=document.id or "",
-            title=document.title,
+            title=document.title[:MOST_TITLE_CHARACTERS],
             text=document.text[start:end],
             start=start,
             end=end,

@@ -49,6 +49,7 @@ class AdoptedEngine:
         names: our vector names → the collection's; "" is the unnamed vector.
     """
 
+    is_near = False
     adds_spaces = False
 
     def __init__(

@@ -10,7 +10,8 @@ from qdrant_client import models
 
 from trivet.errors import StoreError
 from trivet.store.payload_indexes import IndexKind
-from trivet.store.points import Point, PointVector
+from trivet.store.points import FoundPoint, Point, PointVector
+from trivet.store.storage import Storage, client_quantization, originals_on_disk
 from trivet.types import Space, SparseVector, Vectors
 
 MAX_SIM = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
@@ -28,9 +29,11 @@ _FIELD_SCHEMAS: Mapping[IndexKind, models.PayloadFieldSchema] = {
 }
 
 
-def vectors_config(spaces: Iterable[Space]) -> dict[str, models.VectorParams]:
+def vectors_config(
+    spaces: Iterable[Space], storage: Storage = "full"
+) -> dict[str, models.VectorParams]:
     """The dense and the token vectors of a collection."""
-    return {s.vector_name: _vector_params(s) for s in spaces if s.mode != "sparse"}
+    return {s.vector_name: _vector_params(s, storage) for s in spaces if s.mode != "sparse"}
 
 
 def sparse_vectors_config(spaces: Iterable[Space]) -> dict[str, models.SparseVectorParams]:
@@ -83,7 +86,13 @@ def named_vectors(vectors: Mapping[str, PointVector]) -> dict[str, Any]:
     }
 
 
-def _vector_params(space: Space) -> models.VectorParams:
+def found_point(point: models.ScoredPoint) -> FoundPoint:
+    """A point that a search found."""
+    vectors = point.vector if isinstance(point.vector, dict) else {}
+    return FoundPoint(str(point.id), point.score, point.payload or {}, vectors)
+
+
+def _vector_params(space: Space, storage: Storage = "full") -> models.VectorParams:
     if space.mode == "multi":
         return models.VectorParams(
             size=_dims(space),
@@ -93,7 +102,12 @@ def _vector_params(space: Space) -> models.VectorParams:
             hnsw_config=NO_GRAPH,
             datatype=models.Datatype.UINT8 if space.facts.get("datatype") == "uint8" else None,
         )
-    return models.VectorParams(size=_dims(space), distance=models.Distance.COSINE)
+    return models.VectorParams(
+        size=_dims(space),
+        distance=models.Distance.COSINE,
+        on_disk=originals_on_disk(storage),
+        quantization_config=client_quantization(storage),
+    )
 
 
 def _modifier(space: Space) -> models.Modifier | None:

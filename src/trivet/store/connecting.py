@@ -99,6 +99,7 @@ class ServerIndex:
             list(manifest.spaces.values()),
             shards=self._connection.settings.shards,
             manifest=manifest.to_json(),
+            storage=manifest.storage,
         )
         return self._read_manifest().namespace == manifest.namespace
 

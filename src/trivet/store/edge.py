@@ -17,6 +17,7 @@ import qdrant_edge as edge
 from trivet.errors import IndexClosedError, IndexDamagedError
 from trivet.store.bridge import query_request
 from trivet.store.bridge_filters import edge_filter
+from trivet.store.edge_points import edge_vectors, found_point, named_vectors
 from trivet.store.edge_shard import (
     create_shard,
     field_schema,
@@ -30,7 +31,8 @@ from trivet.store.engine import WRITE_BATCH
 from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import FoundPoint, Point, PointVector
 from trivet.store.room import LAST_BYTES, require_room
-from trivet.types import Space, SparseVector, Vectors
+from trivet.store.storage import Storage
+from trivet.types import Space, Vectors
 
 if TYPE_CHECKING:
     from qdrant_client import models
@@ -67,9 +69,9 @@ class EdgeEngine:
         self._changes: Changes | None = None
 
     @classmethod
-    def create(cls, folder: Path, spaces: Sequence[Space]) -> EdgeEngine:
+    def create(cls, folder: Path, spaces: Sequence[Space], storage: Storage = "full") -> EdgeEngine:
         """Make an empty shard with a named vector for each space."""
-        return cls(create_shard(folder, spaces), folder)
+        return cls(create_shard(folder, spaces, storage), folder)
 
     @classmethod
     def load(
@@ -78,9 +80,10 @@ class EdgeEngine:
         spaces: Sequence[Space],
         scratch: str | None,
         passing: Sequence[Space] = (),
+        storage: Storage = "full",
     ) -> EdgeEngine:
         """Open an existing shard; arguments and errors as in `load_shard`."""
-        return cls(load_shard(folder, spaces, scratch, passing), folder)
+        return cls(load_shard(folder, spaces, scratch, passing, storage), folder)
 
     @property
     def name(self) -> str:
@@ -100,7 +103,7 @@ class EdgeEngine:
     def upsert(self, points: Sequence[Point]) -> None:
         """Write whole points, at most `WRITE_BATCH` in one operation."""
         for batch in _batches(points):
-            made = [edge.Point(p.id, _vectors(p.vectors), dict(p.payload)) for p in batch]
+            made = [edge.Point(p.id, edge_vectors(p.vectors), dict(p.payload)) for p in batch]
             self._update(edge.UpdateOperation.upsert_points(made), [p.id for p in batch])
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -122,7 +125,7 @@ class EdgeEngine:
         """Answer all queries in one planned batch."""
         batch = edge.QueryBatchRequest([query_request(request) for request in requests])
         answers = self._read(lambda shard: shard.query_batch(batch))
-        return [[_found(point) for point in answer] for answer in answers]
+        return [[found_point(point) for point in answer] for answer in answers]
 
     def count(self) -> int:
         """Points stored."""
@@ -161,7 +164,7 @@ class EdgeEngine:
     def set_vectors(self, vectors: Mapping[str, Mapping[str, PointVector]]) -> None:
         """Set named vectors of stored points."""
         for batch in _batches(list(vectors)):
-            made = [edge.PointVectors(id, _vectors(vectors[id])) for id in batch]
+            made = [edge.PointVectors(id, edge_vectors(vectors[id])) for id in batch]
             self._update(edge.UpdateOperation.update_vectors(made), batch)
 
     def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
@@ -170,7 +173,7 @@ class EdgeEngine:
         return {
             str(record.id): np.array(named[name], dtype=np.float32)
             for record in records
-            if name in (named := _named(record.vector, [name]))
+            if name in (named := named_vectors(record.vector, [name]))
         }
 
     def drop_vectors(self, name: str) -> None:
@@ -222,7 +225,7 @@ class EdgeEngine:
             read = partial(edge.EdgeShard.retrieve, point_ids=list(batch), with_payload=True)
             records = self._read(partial(read, with_vector=True))
             made = [
-                edge.Point(record.id, _named(record.vector, names), record.payload)
+                edge.Point(record.id, named_vectors(record.vector, names), record.payload)
                 for record in records
             ]
             found = {str(record.id) for record in records}
@@ -281,24 +284,3 @@ class EdgeEngine:
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[i : i + WRITE_BATCH] for i in range(0, len(items), WRITE_BATCH))
-
-
-def _found(point: edge.ScoredPoint) -> FoundPoint:
-    vectors = point.vector if isinstance(point.vector, dict) else {}
-    return FoundPoint(str(point.id), point.score, point.payload or {}, vectors)
-
-
-def _named(vectors: object, names: Collection[str]) -> dict[str, Any]:
-    """Those vectors of a point that bear one of the names."""
-    every = vectors if isinstance(vectors, dict) else {}
-    return {name: vector for name, vector in every.items() if name in names}
-
-
-def _vectors(vectors: Mapping[str, PointVector]) -> dict[str, Any]:
-    """As Edge takes them; it reads a list twice as fast as an array."""
-    return {
-        name: edge.SparseVector(v.indices.tolist(), v.values.tolist())
-        if isinstance(v, SparseVector)
-        else v.tolist()
-        for name, v in vectors.items()
-    }

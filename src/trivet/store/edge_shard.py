@@ -12,6 +12,7 @@ import qdrant_edge as edge
 
 from trivet.errors import IndexDamagedError, IndexLockedError, StoreError
 from trivet.store.payload_indexes import IndexKind
+from trivet.store.storage import Storage, edge_quantization, originals_on_disk
 from trivet.types import Space
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,9 @@ LOG_FOLDER = "wal"
 BROKEN_LOG = f"{LOG_FOLDER}.broken"
 
 
-def create_shard(folder: Path, spaces: Sequence[Space]) -> edge.EdgeShard:
+def create_shard(
+    folder: Path, spaces: Sequence[Space], storage: Storage = "full"
+) -> edge.EdgeShard:
     """Make an empty shard with a named vector for each space.
 
     Raises:
@@ -31,7 +34,7 @@ def create_shard(folder: Path, spaces: Sequence[Space]) -> edge.EdgeShard:
     except OSError as error:
         raise StoreError(f"cannot make the folder {folder}: {error}") from error
     with translated(f"make a shard in {folder}"):
-        return edge.EdgeShard.create(str(folder), _config(spaces, []))
+        return edge.EdgeShard.create(str(folder), _config(spaces, [], storage))
 
 
 def load_shard(
@@ -39,6 +42,7 @@ def load_shard(
     spaces: Sequence[Space],
     scratch: str | None,
     passing: Sequence[Space] = (),
+    storage: Storage = "full",
 ) -> edge.EdgeShard:
     """Open an existing shard.
 
@@ -50,6 +54,7 @@ def load_shard(
         spaces: what it holds.
         scratch: the sparse vector name that was being made or dropped, if one was.
         passing: spaces of another model that are being made, are there, or are being dropped.
+        storage: how its dense vectors are kept.
 
     Raises:
         IndexDamagedError: the engine cannot read it.
@@ -63,9 +68,9 @@ def load_shard(
     candidates: list[edge.EdgeConfig | None] = [None]
     held = [spaces, [*spaces, *passing]] if passing else [spaces]
     if scratch is not None:
-        candidates += [_config(some, [scratch]) for some in held]
+        candidates += [_config(some, [scratch], storage) for some in held]
     if scratch is not None or passing:
-        candidates += [_config(some, []) for some in held]
+        candidates += [_config(some, [], storage) for some in held]
     failures: list[BaseException] = []
     for config in candidates:
         try:
@@ -84,7 +89,7 @@ def load_shard(
         # calls committed was flushed before; what was not is in the journal as pending.
         (folder / LOG_FOLDER).rename(folder / f"{BROKEN_LOG}-{time.time_ns()}")
         logger.warning("the engine's log in %s was set aside: it panics on it", folder)
-        return load_shard(folder, spaces, scratch, passing)
+        return load_shard(folder, spaces, scratch, passing, storage)
     raise IndexDamagedError(
         f"the engine cannot open its files in {folder} ({first_line(failures[0])}): restore "
         "the folder from a backup, or delete it and index the documents anew"
@@ -131,12 +136,14 @@ def dims(space: Space) -> int:
     return space.dims
 
 
-def _config(spaces: Sequence[Space], sparse_names: Sequence[str]) -> edge.EdgeConfig:
+def _config(
+    spaces: Sequence[Space], sparse_names: Sequence[str], storage: Storage
+) -> edge.EdgeConfig:
     """The names of the spaces, and of sparse vectors beside them."""
     modifiers: dict[str, edge.Modifier | None] = dict.fromkeys(sparse_names, edge.Modifier.Idf)
     modifiers |= {s.vector_name: modifier(s) for s in spaces if s.mode == "sparse"}
     return edge.EdgeConfig(
-        vectors={s.vector_name: vector_params(s) for s in spaces if s.mode != "sparse"},
+        vectors={s.vector_name: vector_params(s, storage) for s in spaces if s.mode != "sparse"},
         sparse_vectors={
             name: edge.EdgeSparseVectorParams(modifier=found) for name, found in modifiers.items()
         },
@@ -144,10 +151,15 @@ def _config(spaces: Sequence[Space], sparse_names: Sequence[str]) -> edge.EdgeCo
     )
 
 
-def vector_params(space: Space) -> edge.EdgeVectorParams:
+def vector_params(space: Space, storage: Storage = "full") -> edge.EdgeVectorParams:
     """How dense and token vectors are kept."""
     if space.mode == "dense":
-        return edge.EdgeVectorParams(size=dims(space), distance=edge.Distance.Cosine)
+        return edge.EdgeVectorParams(
+            size=dims(space),
+            distance=edge.Distance.Cosine,
+            on_disk=originals_on_disk(storage),
+            quantization_config=edge_quantization(storage),
+        )
     # Token vectors are compared with the candidates of other legs only: a graph would never be
     # walked. Their products are what they were made for: Cosine would scale bytes anew.
     is_bytes = space.facts.get("datatype") == "uint8"

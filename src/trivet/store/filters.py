@@ -11,7 +11,8 @@ for which every line holds:
 | `{"gt": ...}`, `gte`, `lt`, `lte` | a number or point in time within all of the bounds |
 | `{"exists": True}`, `False` | the field is there; null and `[]` count as not there |
 
-A dotted name (`"author.name"`) addresses nested metadata. A whole number equals whole numbers
+A dotted name (`"author.name"`) addresses nested metadata; a name that holds a dot itself is put in
+double quotes (`'"file.name"'`, `'author."e.mail"'`). A whole number equals whole numbers
 alone; a float equals any number of its value. A point in time is a datetime, a date or ISO 8601
 text, for fields that hold ISO 8601 text: a date is its midnight, and no time zone means UTC.
 """
@@ -38,6 +39,10 @@ OPERATORS = ("eq", "ne", "in", "nin", *BOUNDS, "exists")
 
 # Without it pydantic would read "1990" as seconds since 1970.
 ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
+
+# One step of a field's name, and all of them.
+PART = re.compile(r'"[^"]+"|[^."]+')
+PATH = re.compile(rf"(?:{PART.pattern})(?:\.(?:{PART.pattern}))*")
 
 
 def payload_filter(filter: models.Filter | Mapping[str, object] | None) -> models.Filter | None:
@@ -184,18 +189,20 @@ def payload_path(name: object) -> str:
     """Where a metadata field is in a stored payload; names with other characters are quoted.
 
     Raises:
-        InvalidFilterError: no text, or one with quotes or empty parts.
+        InvalidFilterError: no text, or one with quotes within a part, or with empty parts.
     """
-    parts = name.split(".") if isinstance(name, str) else [""]
-    if "" in parts or any('"' in part for part in parts):
+    if not isinstance(name, str) or not PATH.fullmatch(name):
         raise InvalidFilterError(
-            f"expected a metadata field's name, dotted if nested, got {name!r}: names that hold "
-            "quotes or empty parts are out of reach for a filter"
+            f"expected a metadata field's name, dotted if nested, got {name!r}: a name that holds "
+            "dots is written in double quotes ('\"file.name\"'); one that holds quotes, or "
+            "nothing, is out of reach for a filter"
         )
-    return ".".join((PAYLOAD_METADATA, *(_quoted(part) for part in parts)))
+    return ".".join((PAYLOAD_METADATA, *(_quoted(part) for part in PART.findall(name))))
 
 
 def _quoted(part: str) -> str:
     """One step of a payload path; plain are letters, digits, "_" and "-" (qdrant's JsonPath)."""
-    is_plain = all(character.isalnum() or character in "_-" for character in part)
+    is_plain = part.startswith('"') or all(
+        character.isalnum() or character in "_-" for character in part
+    )
     return part if is_plain else f'"{part}"'

@@ -15,7 +15,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from trivet.errors import IndexDamagedError, IndexLockedError, NotAnIndexError, StoreError
+from trivet.errors import (
+    IndexDamagedError,
+    IndexLockedError,
+    InvalidInputError,
+    NotAnIndexError,
+    StoreError,
+)
 from trivet.store.engine import Engine
 from trivet.store.journal import Journal
 from trivet.store.manifest import (
@@ -27,6 +33,7 @@ from trivet.store.manifest import (
     write_manifest,
 )
 from trivet.store.sqlite_journal import SqliteJournal
+from trivet.store.storage import Storage
 from trivet.store.store import Store
 from trivet.store.upgrading import settle
 from trivet.types import Mode, Space
@@ -46,6 +53,7 @@ def new_manifest(
     lexical: LexicalState | None,
     *,
     tenants: bool = False,
+    storage: Storage = "full",
 ) -> Manifest:
     """The manifest of an index that is about to be made."""
     return Manifest(
@@ -58,13 +66,23 @@ def new_manifest(
         shard="shards/0",
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         tenants=tenants,
+        storage=storage,
     )
 
 
 def create_in_memory(manifest: Manifest) -> Store:
-    """A store that is gone when the process ends."""
+    """A store that is gone when the process ends.
+
+    Raises:
+        InvalidInputError: a storage that makes vectors small: this engine compares originals only.
+    """
     from trivet.store.memory import MemoryEngine
 
+    if manifest.storage != "full":
+        raise InvalidInputError(
+            f"expected storage='full' in memory, where every vector is compared as it is, got "
+            f"{manifest.storage!r}: leave storage out, or open a folder or a server"
+        )
     engine = MemoryEngine(list(manifest.spaces.values()))
     return Store(
         engine,
@@ -131,7 +149,8 @@ def create_in_folder(folder: Path, manifest: Manifest) -> Store:
             )
         # A shard that a crash left half made is passed over, not repaired.
         manifest = replace(manifest, shard=new_shard())
-        engine = EdgeEngine.create(folder / manifest.shard, list(manifest.spaces.values()))
+        spaces = list(manifest.spaces.values())
+        engine = EdgeEngine.create(folder / manifest.shard, spaces, manifest.storage)
         stack.callback(engine.close)
         for path, kind in manifest.payload_indexes.items():
             engine.create_index(path, kind)

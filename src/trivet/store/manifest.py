@@ -18,6 +18,7 @@ from trivet.store.filters import payload_path
 from trivet.store.generations import FIRST_CANARIES, Generation, UpgradeRecord
 from trivet.store.payload_indexes import IndexKind, checked_indexes
 from trivet.store.points import TENANT_PATH
+from trivet.store.storage import Storage, checked_storage
 from trivet.types import Mode, Space
 
 MANIFEST_FILE = "store.json"
@@ -63,6 +64,7 @@ class Manifest:
         indexes: the payload indexes that were declared, by metadata field.
         optimized: chunks that were there when the shard was last optimized; 0 = it never was.
         tenants: whether every document belongs to a tenant.
+        storage: how dense vectors are kept.
         canaries: the name under which the journal keeps the canaries of its model.
         upgrade: to another model, if one is under way.
     """
@@ -79,6 +81,7 @@ class Manifest:
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
     optimized: int = 0
     tenants: bool = False
+    storage: Storage = "full"
     canaries: str = FIRST_CANARIES
     upgrade: UpgradeRecord | None = None
 
@@ -139,6 +142,7 @@ class Manifest:
             "indexes": dict(self.indexes),
             "optimized": self.optimized,
             "tenants": self.tenants,
+            "storage": self.storage,
             "canaries": self.canaries,
             "upgrade": None if self.upgrade is None else self.upgrade.to_json(),
         }
@@ -166,6 +170,7 @@ class Manifest:
             indexes=checked_indexes(stored.get("indexes", {})),
             optimized=stored["optimized"],
             tenants=stored.get("tenants", False),
+            storage=checked_storage(stored.get("storage")) or "full",
             canaries=stored.get("canaries", FIRST_CANARIES),
             upgrade=None if upgrade is None else UpgradeRecord.from_json(upgrade),
         )

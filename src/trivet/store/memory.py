@@ -15,6 +15,7 @@ from trivet.store.bridge import query_request
 from trivet.store.bridge_filters import edge_filter
 from trivet.store.client_models import (
     dense_vectors,
+    found_point,
     named_vectors,
     point_struct,
     sparse_vectors_config,
@@ -85,10 +86,7 @@ class MemoryEngine:
             query_request(request)
         with self._using() as client:
             answers = client.query_batch_points(COLLECTION, requests)
-        return [
-            [FoundPoint(str(p.id), p.score, p.payload or {}, _vectors(p)) for p in answer.points]
-            for answer in answers
-        ]
+        return [[found_point(point) for point in answer.points] for answer in answers]
 
     def count(self) -> int:
         """Points stored."""
@@ -162,7 +160,3 @@ class MemoryEngine:
                 yield self._client
             except Exception as error:
                 raise StoreError(f"the engine failed: {error}") from error
-
-
-def _vectors(point: models.ScoredPoint) -> Mapping[str, Any]:
-    return point.vector if isinstance(point.vector, dict) else {}

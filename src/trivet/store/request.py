@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from qdrant_client import models
 
 from trivet.plan import Plan
-from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT, FoundPoint, PointVector
+from trivet.store.leg_query import LegQuery, engine_query
+from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT, FoundPoint
+from trivet.store.storage import exact_params, search_params
 from trivet.types import Mode, SparseVector
 
 # A hundredth of the cosine counts below the floor too, so that texts that no leg likes are still
@@ -27,29 +30,6 @@ LEAST_DEDUCED = 0.02
 MAX_RECOMPUTED = 300
 
 PAYLOAD_FIELDS = [PAYLOAD_TEXT, PAYLOAD_METADATA, PAYLOAD_OWN]
-
-
-@dataclass(frozen=True)
-class LegQuery:
-    """One leg's part of a query.
-
-    Attributes:
-        mode: of the leg.
-        vector_name: that it searches.
-        vector: of the query; of multi-vectors divided by their number, so that scores are means.
-        scale: what a score of the engine is multiplied with to be the leg's.
-        shift: what is added then.
-    """
-
-    mode: Mode
-    vector_name: str
-    vector: PointVector
-    scale: float = 1.0
-    shift: float = 0.0
-
-    def score(self, engine_score: float) -> float:
-        """The leg's score."""
-        return engine_score * self.scale + self.shift
 
 
 @dataclass(frozen=True)
@@ -81,12 +61,9 @@ class PlannedQuery:
     def requests(self) -> list[models.QueryRequest]:
         """The requests of this query, to be sent together: the plan first, then single legs."""
         wanted = _Wanted(self.limit, with_payload=True)
-        if len(self.plan.fused) == 1:
+        if self.plan.is_single:
             leg = self.legs[self.plan.fused[0]]
-            ranked = models.Prefetch.model_construct(
-                query=engine_query(leg), using=leg.vector_name, filter=self.filter,
-                limit=self._pool(leg.mode),
-            )  # fmt: skip
+            ranked = self._best(leg)
         else:
             ranked = self._fused()
         if self.plan.rescore is not None:
@@ -114,9 +91,15 @@ class PlannedQuery:
         return [self._ranked(point, found) for point in answers[0]]
 
     @property
+    def _is_one_score(self) -> bool:
+        """Whether the plan's score is a leg's own, and no other leg is asked."""
+        plain = self.plan.is_single or self.plan.rescore is not None
+        return len(self.legs) == 1 and plain and self.plan.relevance is None
+
+    @property
     def _told_apart(self) -> tuple[Mode, ...]:
         """The legs whose scores another request tells."""
-        if len(self.legs) == 1 and self.plan.relevance is None:
+        if self._is_one_score:
             return ()  # the plan's own score
         known = {self._deduced, *self._recomputed}
         return tuple(mode for mode in self.legs if mode not in known)
@@ -131,14 +114,14 @@ class PlannedQuery:
     def _deduced(self) -> Mode | None:
         """The leg whose score follows from the plan's and the others', and is dear to compute."""
         summed = self.plan.fuse == "scores" and self.plan.rescore is None
-        plain = summed and self.plan.relevance is None and len(self.plan.fused) > 1
+        plain = summed and self.plan.relevance is None and not self.plan.is_single
         share = self.plan.weights.get("multi", 0.0)
         # A small part of a float32 sum has too few digits.
         is_large = share > 0 and share >= LEAST_DEDUCED * sum(self.plan.weights.values())
         return "multi" if plain and is_large else None
 
     def _ranked(self, point: FoundPoint, found: Mapping[Mode, Mapping[str, float]]) -> RankedChunk:
-        if len(self.legs) == 1 and self.plan.relevance is None:
+        if self._is_one_score:
             [leg] = self.legs.values()
             score = leg.score(point.score)
             return RankedChunk(FoundPoint(point.id, score, point.payload), {leg.mode: score})
@@ -173,19 +156,21 @@ class PlannedQuery:
         return max(self.plan.depths[mode], self.limit)
 
     def _candidates(self) -> list[models.Prefetch]:
-        return [
-            models.Prefetch.model_construct(
-                query=engine_query(self.legs[mode]), using=self.legs[mode].vector_name,
-                filter=self.filter, limit=self._pool(mode),
-            )
-            for mode in self.plan.depths
-        ]  # fmt: skip
+        return [self._best(self.legs[mode]) for mode in self.plan.depths]
+
+    def _best(self, leg: LegQuery) -> models.Prefetch:
+        """The candidates that a leg brings."""
+        return models.Prefetch.model_construct(
+            query=engine_query(leg), using=leg.vector_name, filter=self.filter,
+            limit=self._pool(leg.mode), **_stated("params", search_params(leg.storage)),
+        )  # fmt: skip
 
     def _over(self, prefetches: list[models.Prefetch], leg: LegQuery) -> models.Prefetch:
         """All that was prefetched, in the order of one leg."""
         return models.Prefetch.model_construct(
             prefetch=prefetches, query=engine_query(leg), using=leg.vector_name,
             limit=sum(prefetch.limit or 0 for prefetch in prefetches),
+            **_stated("params", exact_params(leg.storage)),
         )  # fmt: skip
 
     def _fused(self) -> models.Prefetch:
@@ -250,8 +235,9 @@ class PlannedQuery:
         mmr = models.Mmr(diversity=1.0 - relevance, candidates_limit=ranked.limit)
         query = models.NearestQuery.model_construct(nearest=engine_query(leg).nearest, mmr=mmr)
         return models.Prefetch.model_construct(
-            prefetch=[ranked], query=query, using=leg.vector_name, limit=self.limit
-        )
+            prefetch=[ranked], query=query, using=leg.vector_name, limit=self.limit,
+            **_stated("params", exact_params(leg.storage)),
+        )  # fmt: skip
 
     def _alone_request(self, mode: Mode) -> models.QueryRequest:
         """One leg's scores of all candidates."""
@@ -278,18 +264,10 @@ class _Wanted:
         )
 
 
+def _stated(name: str, value: object) -> dict[str, Any]:
+    """A field of a request, where there is something to say."""
+    return {} if value is None else {name: value}
+
+
 def _limited(stage: models.Prefetch, limit: int) -> models.Prefetch:
     return stage.model_copy(update={"limit": limit})
-
-
-def engine_query(leg: LegQuery) -> models.NearestQuery:
-    """A leg's vector as an engine is asked for what is near to it."""
-    vector = leg.vector
-    nearest: object
-    if isinstance(vector, SparseVector):
-        nearest = models.SparseVector.model_construct(
-            indices=vector.indices.tolist(), values=vector.values.tolist()
-        )
-    else:
-        nearest = vector.tolist()
-    return models.NearestQuery.model_construct(nearest=nearest)

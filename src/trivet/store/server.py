@@ -7,7 +7,7 @@ from typing import Any
 
 from qdrant_client import QdrantClient, models
 
-from trivet.store.client_models import field_schema, named_vectors, point_struct
+from trivet.store.client_models import field_schema, found_point, named_vectors, point_struct
 from trivet.store.engine import WRITE_BATCH
 from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import PAYLOAD_OWN, FoundPoint, Point, PointVector
@@ -80,10 +80,7 @@ class ServerEngine:
         for start in range(0, len(requests), WRITE_BATCH):
             batch = requests[start : start + WRITE_BATCH]
             for answers in self._connection.in_parts("search", batch, ask):
-                found += [
-                    [FoundPoint(str(p.id), p.score, p.payload or {}) for p in answer.points]
-                    for answer in answers
-                ]
+                found += [[found_point(point) for point in answer.points] for answer in answers]
         return found
 
     def count(self) -> int:

@@ -16,6 +16,7 @@ from trivet.store.client_models import (
     vectors_config,
 )
 from trivet.store.connection import ADDS_VECTORS, Connection
+from trivet.store.storage import Storage
 from trivet.types import Space
 
 # Where our manifest is in a collection's metadata. An update merges the first level of keys, so
@@ -48,6 +49,7 @@ class ServerCollection:
         *,
         shards: int | None,
         manifest: Mapping[str, Any] | None = None,
+        storage: Storage = "full",
     ) -> None:
         """Make it with a named vector for each space; nothing if it is there.
 
@@ -61,7 +63,7 @@ class ServerCollection:
                 f"make the collection {self.name!r}",
                 lambda client: client.create_collection(
                     self.name,
-                    vectors_config=vectors_config(spaces),
+                    vectors_config=vectors_config(spaces, storage),
                     sparse_vectors_config=sparse_vectors_config(spaces) or None,
                     shard_number=shards,
                     replication_factor=settings.replication,

@@ -41,7 +41,9 @@ def load_engine(folder: Path, manifest: Manifest) -> tuple[EdgeEngine, Manifest]
     """
     spaces = list(manifest.spaces.values())
     passing = () if manifest.upgrade is None else tuple(manifest.upgrade.passing)
-    engine = EdgeEngine.load(folder / manifest.shard, spaces, manifest.scratch, passing)
+    engine = EdgeEngine.load(
+        folder / manifest.shard, spaces, manifest.scratch, passing, manifest.storage
+    )
     if not lost_its_log(folder / manifest.shard):
         return engine, manifest
     try:
@@ -64,7 +66,7 @@ def _written_anew(
     require_room(folder, 2 * engine.size_bytes())
     anew = replace(manifest, shard=new_shard(), scratch=None, optimized=0)
     names = manifest.vector_spaces
-    made = EdgeEngine.create(folder / anew.shard, list(names.values()))
+    made = EdgeEngine.create(folder / anew.shard, list(names.values()), manifest.storage)
     try:
         for path, kind in manifest.payload_indexes.items():
             made.create_index(path, kind)

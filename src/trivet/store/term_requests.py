@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from qdrant_client import models
 
-from trivet.store.request import LegQuery, engine_query
+from trivet.store.leg_query import LegQuery, engine_query
 from trivet.types import SparseVector
 
 

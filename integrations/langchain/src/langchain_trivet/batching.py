@@ -8,11 +8,32 @@ from typing import Any
 
 from langchain_core.callbacks import CallbackManager, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
-from langchain_core.retrievers import BaseRetriever
+from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import get_config_list, run_in_executor
 
+import trivet
 from trivet.errors import TrivetError
+
+
+def search_params(model: str) -> LangSmithRetrieverParams:
+    """What a run tells of where it searches.
+
+    Args:
+        model: that makes the vectors.
+    """
+    return LangSmithRetrieverParams(
+        ls_retriever_name="trivet",
+        ls_vector_store_provider="trivet",
+        ls_embedding_provider="trivet",
+        ls_embedding_model=model,
+    )
+
+
+def model_name(index: trivet.Index) -> str:
+    """The model of an index, or "bm25" where there is none."""
+    spaces = index.describe().spaces
+    return next((space.model for space in spaces if not space.is_lexical), "bm25")
 
 
 class BatchingRetriever(BaseRetriever):

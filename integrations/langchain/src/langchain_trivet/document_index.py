@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from langchain_core.callbacks import (
@@ -12,10 +13,11 @@ from langchain_core.callbacks import (
 from langchain_core.documents import Document
 from langchain_core.indexing import DeleteResponse, UpsertResponse
 from langchain_core.indexing.base import DocumentIndex
+from langchain_core.retrievers import LangSmithRetrieverParams
 from pydantic import ConfigDict, Field
 
 import trivet
-from langchain_trivet.batching import BatchingRetriever
+from langchain_trivet.batching import BatchingRetriever, search_params
 from langchain_trivet.documents import to_trivet, with_ids
 from langchain_trivet.keywords import refuse
 from langchain_trivet.vectorstore import TrivetVectorStore
@@ -75,7 +77,7 @@ class TrivetDocumentIndex(BatchingRetriever, DocumentIndex):
         refuse("get", kwargs, "ids")
         return self._store.get_by_ids(ids)
 
-    @property
+    @cached_property
     def _store(self) -> TrivetVectorStore:
         return TrivetVectorStore(index=self.index)
 
@@ -94,3 +96,6 @@ class TrivetDocumentIndex(BatchingRetriever, DocumentIndex):
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:
         return await self._store.asimilarity_search(query, **self._keywords(kwargs))
+
+    def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
+        return search_params(self._store.model_name)

@@ -58,9 +58,17 @@ def as_embedder(embedding: Embeddings) -> trivet.Embedder:
 
     Raises:
         EmbeddingError: that text cannot be embedded.
+        InvalidInputError: a cache that takes queries for documents.
     """
     if isinstance(embedding, TrivetEmbeddings):
         return embedding.embedder
+    queries = getattr(embedding, "query_embedding_store", None)
+    if queries is not None and queries is getattr(embedding, "document_embedding_store", None):
+        raise InvalidInputError(
+            f"expected embeddings whose cache tells queries from documents, got one cache for both "
+            f"in {type(embedding).__name__}: a query would get the vector of a document of the "
+            "same text; give it a query_embedding_cache of its own, or none"
+        )
     try:
         dims = len(embedding.embed_query("length"))
     except Exception as error:  # whatever a foreign client raises

@@ -15,7 +15,7 @@ from langchain_core.retrievers import LangSmithRetrieverParams
 from pydantic import ConfigDict, Field
 
 import trivet
-from langchain_trivet.batching import BatchingRetriever
+from langchain_trivet.batching import BatchingRetriever, model_name, search_params
 from langchain_trivet.documents import passage
 from langchain_trivet.filters import to_filter
 from langchain_trivet.keywords import refuse
@@ -36,6 +36,8 @@ class TrivetRetriever(BatchingRetriever):
         task: what queries are for: chooses the model's wording.
         instruction: what to look for, where the model has a place for it.
         plan: how to rank; None = the plan that measured best.
+        thinker: thinks about queries beside the search (`trivet.thinking`), or a
+            `trivet.thinking.Thinking` that says more; None = nothing is thought.
         details: whether metadata tell, under "_trivet", document, tenant, span, score and scores
             of each passage. Otherwise they are the document's own and nothing else.
     """
@@ -49,6 +51,7 @@ class TrivetRetriever(BatchingRetriever):
     task: str | None = None
     instruction: str | None = None
     plan: trivet.Plan | str | None = None
+    thinker: Any = Field(default=None, repr=False)
     details: bool = False
 
     def _get_relevant_documents(
@@ -71,7 +74,7 @@ class TrivetRetriever(BatchingRetriever):
 
     def _with(self, kwargs: dict[str, Any]) -> TrivetRetriever:
         """The retriever with what one call asks for."""
-        taken = ("k", "modes", "filter", "task", "instruction", "plan", "details")
+        taken = ("k", "modes", "filter", "task", "instruction", "plan", "thinker", "details")
         unknown = {name: value for name, value in kwargs.items() if name not in taken}
         refuse("the retriever", unknown, ", ".join(taken))
         return self.model_copy(update=kwargs) if kwargs else self
@@ -85,6 +88,7 @@ class TrivetRetriever(BatchingRetriever):
             "plan": self.plan,
             "modes": self.modes,
             "filter": to_filter(self.filter),
+            "think": self.thinker,
         }
 
     def _passages(self, hits: Sequence[trivet.Hit]) -> list[Document]:
@@ -102,13 +106,7 @@ class TrivetRetriever(BatchingRetriever):
 
     @cached_property
     def _model_name(self) -> str:
-        spaces = self.index.describe().spaces
-        return next((space.model for space in spaces if not space.is_lexical), "bm25")
+        return model_name(self.index)
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
-        return LangSmithRetrieverParams(
-            ls_retriever_name="trivet",
-            ls_vector_store_provider="trivet",
-            ls_embedding_provider="trivet",
-            ls_embedding_model=self._model_name,
-        )
+        return search_params(self._model_name)

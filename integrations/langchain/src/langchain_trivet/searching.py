@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from langchain_core.documents import Document
@@ -10,10 +11,12 @@ from langchain_core.runnables.config import run_in_executor
 from langchain_core.vectorstores import VectorStore
 
 import trivet
+from langchain_trivet.batching import model_name
 from langchain_trivet.documents import from_trivet
 from langchain_trivet.filters import AnyFilter, to_filter
 from langchain_trivet.keywords import refuse
 from langchain_trivet.plans import calibrated, spread
+from langchain_trivet.vectors import dense_query
 from trivet.errors import InvalidInputError
 
 _TAKEN = "k, filter, modes, plan"
@@ -28,6 +31,11 @@ class SearchableStore(VectorStore):
 
     def __init__(self, index: trivet.Index) -> None:
         self._index = index
+
+    @cached_property
+    def model_name(self) -> str:
+        """The model that makes the vectors, or "bm25" where there is none."""
+        return model_name(self._index)
 
     def search_many(
         self, queries: Sequence[str], k: int = 4, **kwargs: Any
@@ -144,6 +152,56 @@ class SearchableStore(VectorStore):
         """As `max_marginal_relevance_search`."""
         keywords = spread(self._index, k, fetch_k, lambda_mult, kwargs)
         return [found for found, _ in await self._ascored(query, k, **keywords)]
+
+    def similarity_search_by_vector(
+        self, embedding: list[float], k: int = 4, **kwargs: Any
+    ) -> list[Document]:
+        """The k documents next to a dense vector of the store's own embeddings.
+
+        Args:
+            embedding: of a query; nothing tells vectors of another model of the same length.
+            k: documents wanted.
+            kwargs: `filter`, as in `similarity_search`.
+
+        Raises:
+            InvalidInputError: a vector of another length, of zeros, or not finite.
+            UnknownModeError: an index without dense vectors.
+        """
+        return [found for found, _ in self._beside(embedding, k, None, **kwargs)]
+
+    def similarity_search_with_score_by_vector(
+        self, embedding: list[float], k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """As `similarity_search_by_vector`, each document with its cosine."""
+        return self._beside(embedding, k, None, **kwargs)
+
+    def max_marginal_relevance_search_by_vector(
+        self,
+        embedding: list[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        **kwargs: Any,
+    ) -> list[Document]:
+        """As `max_marginal_relevance_search`, of a vector as in `similarity_search_by_vector`."""
+        asked = spread(self._index, k, fetch_k, lambda_mult, {"modes": ["dense"]})
+        return [found for found, _ in self._beside(embedding, k, asked["plan"], **kwargs)]
+
+    def _beside(
+        self,
+        embedding: list[float],
+        k: int,
+        plan: trivet.Plan | None,
+        *,
+        filter: AnyFilter | None = None,
+        **kwargs: Any,
+    ) -> list[tuple[Document, float]]:
+        refuse("the search by a vector", kwargs, "k, filter")
+        queries = dense_query(self._index, embedding)
+        [found] = self._whole(
+            self._index.search_vectors(queries, k=k, plan=plan, filter=to_filter(filter))
+        )
+        return found
 
     def _scored(
         self,

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.documents import Document
+from langchain_core.retrievers import LangSmithRetrieverParams
 from langchain_core.vectorstores import VectorStoreRetriever
 
-from langchain_trivet.batching import BatchingRetriever
+from langchain_trivet.batching import BatchingRetriever, search_params
 
 if TYPE_CHECKING:
     from langchain_trivet.vectorstore import TrivetVectorStore
@@ -22,3 +23,6 @@ class TrivetStoreRetriever(VectorStoreRetriever, BatchingRetriever):
         return store.search_many_by_type(
             self.search_type, queries, **{**self.search_kwargs, **kwargs}
         )
+
+    def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
+        return search_params(cast("TrivetVectorStore", self.vectorstore).model_name)
