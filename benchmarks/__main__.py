@@ -14,8 +14,11 @@ from benchmarks import (
     limit,
     modes,
     mteb_limit,
+    plan_speed,
+    plans,
     precision,
     quality,
+    storage,
     store,
     thoughts,
     token_pooling,
@@ -36,6 +39,9 @@ ALL = {
     "quality": quality,
     "drift": drift,
     "drift_gate": drift_gate,
+    "plans": plans,
+    "plan_speed": plan_speed,
+    "storage": storage,
 }
 
 

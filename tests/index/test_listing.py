@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import trivet
-from trivet.errors import InvalidFilterError
+from trivet.errors import InvalidFilterError, InvalidInputError
 
 TEXTS = [f"Note {i} about boats and anchors. " * (12 if i % 7 == 0 else 1) for i in range(300)]
 
@@ -25,3 +26,19 @@ def test_documents_lists_what_a_filter_selects_each_once_and_whole(index: trivet
 def test_documents_refuses_a_filter_at_once(index: trivet.Index) -> None:
     with pytest.raises(InvalidFilterError):
         index.documents(filter={"n": {"over": 3}})
+
+
+def test_vectors_are_those_that_are_stored(
+    index: trivet.Index, tiny_embedder: trivet.Embedder
+) -> None:
+    texts = ["A kedge is a light anchor.", "Leeway is sideways drift."]
+    index.add([*texts, TEXTS[0]], ids=["a", "b", "long"])
+    expected = tiny_embedder.embed_documents(texts[::-1]).dense
+    found = index.vectors(["b", "a"]).dense
+    assert expected is not None
+    assert found is not None
+    assert found.space == expected.space
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-5)
+    for ids in (["a", "gone"], ["long"]):
+        with pytest.raises(InvalidInputError, match="one chunk"):
+            index.vectors(ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from stub_server import StubServer
 
 import trivet
+from trivet.cli.searching import show_index
 from trivet.errors import InvalidInputError, SettingsMismatchError
 from trivet.plan import Plan
 from trivet.store.client_models import vectors_config
@@ -149,3 +151,14 @@ def test_candidates_of_other_legs_are_scored_by_the_originals() -> None:
     assert own.params.quantization.rescore
     assert own.params.quantization.oversampling > 1
     assert "params" not in request.prefetch[1].model_fields_set
+
+
+def test_info_tells_the_recall(tiny_embedder, tmp_path, capsys) -> None:
+    with trivet.open(tmp_path / "index", model=tiny_embedder, storage="binary") as index:
+        index.add(TEXTS[:20], ids=IDS[:20])
+    show_index(tmp_path / "index", recall=True, as_json=False)
+    shown = capsys.readouterr().out
+    assert "of the 10 nearest (of 20 stored vectors), storage binary: 4 of 128 bytes" in shown
+    assert "20 of 20 chunks small" in shown
+    show_index(tmp_path / "index", recall=True, as_json=True)
+    assert json.loads(capsys.readouterr().out)["recall"]["sampled"] == 20

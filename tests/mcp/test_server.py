@@ -40,9 +40,10 @@ def index() -> Iterator[trivet.Index]:
                 ),
                 trivet.Document(LONG, "long"),
                 trivet.Document(
-                    "A fathom is six feet.", "fathom", "Feet " * 900, {"notes": "x" * 30_000}
+                    "A fathom is six feet.", "fathom", "Feet " * 90, {"notes": "x" * 30_000}
                 ),
-            ]
+            ],
+            on_error="raise",
         )
         yield index
 
@@ -126,6 +127,8 @@ async def test_fetch_gives_a_document_and_says_how_to_go_on(index):
         short, _ = await called(client, "fetch", id="kedge")
         assert (short["title"], short["metadata"]) == ("Gear", {"part": 3})
         assert short["next_start"] is None
+        bounded, _ = await called(client, "fetch", id="fathom")
+        assert (bounded["title"], bounded["metadata"]) == (("Feet " * 90)[:300], {})
 
 
 @pytest.mark.parametrize("max_bytes", [2_000, 2_200, 2_600])

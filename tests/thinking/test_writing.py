@@ -84,3 +84,19 @@ async def test_a_slow_function_does_not_block_the_loop() -> None:
         await asyncio.sleep(0.001)
     go_on.set()  # which a blocked loop could never do
     assert (await thinking).status == "ok"
+
+
+async def test_a_model_with_two_calls_is_asked_by_the_fitting_one() -> None:
+    asked: list[str] = []
+
+    def write(prompt: str) -> str:
+        asked.append("sync")
+        return ANSWER
+
+    async def awrite(prompt: str) -> str:
+        asked.append("async")
+        return ANSWER
+
+    thinker = WritingThinker(write, name="m", awrite=awrite)
+    assert thinker.think(REQUEST).thoughts == (await thinker.athink(REQUEST)).thoughts
+    assert asked == ["sync", "async"]

@@ -190,7 +190,6 @@ def test_a_query_that_means_nothing_is_refused(filled: TrivetVectorStore) -> Non
     for query in (
         " ",
         QueryBundle("x", image_path="a.png"),
-        QueryBundle("x", custom_embedding_strs=["y", "z"]),
     ):
         with pytest.raises(InvalidQueryError):
             retriever.retrieve(query)

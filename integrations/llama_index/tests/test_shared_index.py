@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import trivet
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, VectorStoreQuery
 from llama_index.vector_stores.trivet import TrivetVectorStore
+
+import trivet
 
 langchain_trivet = pytest.importorskip("langchain_trivet")
 lc_documents = pytest.importorskip("langchain_core.documents")

@@ -40,7 +40,7 @@ class Sampling:
         fine = self.max_new_tokens >= 1 and self.temperature >= 0 and 0 < self.top_p <= 1
         if not fine:
             raise InvalidInputError(
-                f"expected max_new_tokens from 1, a temperature from 0 and top_p up to 1, got {self}"
+                f"expected max_new_tokens from 1, temperature from 0 and top_p up to 1, got {self}"
             )
 
     @property
@@ -57,7 +57,7 @@ class Sampling:
 
 
 class TextGenerator:
-    """A language model as a function of a prompt; one prompt at a time, so that none changes another.
+    """A language model as a function of a prompt; one at a time, so that none changes another.
 
     Made a thinker by `WritingThinker(generator, name=generator.name)`.
 
@@ -111,7 +111,8 @@ def load_causal(folder: Path, device: str) -> tuple[Any, Any]:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder).to(device).eval()
+        model: Any = AutoModelForCausalLM.from_pretrained(folder)
+        model = model.to(device).eval()
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"expected a causal language model in {folder}, got: {str(error)[:300]}"

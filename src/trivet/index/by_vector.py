@@ -6,7 +6,7 @@ import numpy as np
 
 from trivet.errors import InvalidInputError, InvalidPlanError, UnknownModeError
 from trivet.index.search import SearchOptions, answer_legs
-from trivet.store.request import LegQuery
+from trivet.store.leg_query import LegQuery
 from trivet.store.store import Store
 from trivet.types import DenseVectors, Hit, require_same_space
 
@@ -34,5 +34,6 @@ def answer_vectors(store: Store, queries: DenseVectors, options: SearchOptions) 
         raise InvalidInputError(
             f"expected finite vectors of {space.dims} dims, got an array of shape {values.shape}"
         )
-    legs = [{space.mode: LegQuery("dense", space.vector_name, vector)} for vector in values]
+    name, storage = space.vector_name, store.manifest.storage
+    legs = [{space.mode: LegQuery("dense", name, row, storage=storage)} for row in values]
     return answer_legs(store, legs, [options] * len(legs)) if legs else []

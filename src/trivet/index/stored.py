@@ -23,6 +23,7 @@ from trivet.store.deleting import checked_where, delete_where
 from trivet.store.filters import payload_filter
 from trivet.store.matching import matching_keys
 from trivet.store.scope import Everything, Scope
+from trivet.store.stored_vectors import dense_vectors_of
 from trivet.types import Document, Representations
 
 if TYPE_CHECKING:
@@ -167,6 +168,22 @@ class StoredDocuments:
         keys = [self._scope.key(id) for id in checked_ids(ids)]
         chunks = self._store.chunks(list(dict.fromkeys(keys)))
         return [put_together(chunks[key]) for key in keys if key in chunks]
+
+    @checked_keywords
+    def vectors(self, ids: Sequence[str]) -> Representations:
+        """The stored dense vectors of documents, as `upsert(representations=…)` takes them.
+
+        Args:
+            ids: of documents that are one chunk each.
+
+        Raises:
+            InvalidInputError: an index without a dense leg, or a document that is not there or
+                has several chunks.
+            TenantError: the index has tenants, and not exactly one is chosen.
+        """
+        self._scope.require_one()
+        keys = [self._scope.key(id) for id in checked_ids(ids)]
+        return Representations(dense=dense_vectors_of(self._store, keys))
 
     @checked_keywords
     def documents(

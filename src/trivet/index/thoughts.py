@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trivet.index.lexicon import bm25_for
+from trivet.store.leg_query import LegQuery
 from trivet.store.manifest import Manifest
-from trivet.store.request import LegQuery
 from trivet.thinking.combine import (
     TermFrequencies,
     Weights,
@@ -90,7 +90,7 @@ class KeptThoughts:
         if leg.mode == "dense":
             assert self.vectors.dense is not None
             mean = mean_vector(vector, self.vectors.dense.values, shares, chosen.dense)
-            return LegQuery(leg.mode, leg.vector_name, mean)
+            return replace(leg, vector=mean)
         assert self.vectors.multi is not None
         rows = [row for row in self.vectors.multi.values if len(row)]
         shares = [s for s, row in zip(shares, self.vectors.multi.values, strict=True) if len(row)]

@@ -97,6 +97,13 @@ class Manifest:
         return own if self.upgrade is None else {**own, **self.upgrade.beside_spaces}
 
     @property
+    def complete_names(self) -> list[str]:
+        """The vector names that no point may lack: not those that are still being filled."""
+        is_filling = self.upgrade is not None and self.upgrade.state == "translating"
+        spaces = self.spaces.values() if is_filling else self.vector_spaces.values()
+        return [space.vector_name for space in spaces]
+
+    @property
     def generation(self) -> Generation:
         """The model that the index is of."""
         spaces = {mode: self.spaces[mode] for mode in self.model_modes}

@@ -28,11 +28,12 @@ def checked_storage(storage: object) -> Storage | None:
     Raises:
         InvalidInputError: another.
     """
-    if storage is not None and storage not in STORAGES:
-        raise InvalidInputError(
-            f"expected storage to be one of {', '.join(STORAGES)}, got {storage!r}"
-        )
-    return storage  # type: ignore[return-value]
+    if storage is None:
+        return None
+    for known in STORAGES:
+        if storage == known:
+            return known
+    raise InvalidInputError(f"expected storage to be one of {', '.join(STORAGES)}, got {storage!r}")
 
 
 def memory_bytes(storage: Storage, dims: int) -> int:

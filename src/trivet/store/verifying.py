@@ -115,7 +115,7 @@ class _Check:
                 limit=MOST_BARE,
                 with_payload=[PAYLOAD_OWN],
             )
-            for name in self._store.manifest.vector_spaces
+            for name in self._store.manifest.complete_names
         ]
         for answer in self._store.query(requests):
             found = {point.id: point.payload.get(PAYLOAD_OWN, {}) for point in answer}

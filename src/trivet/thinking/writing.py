@@ -29,6 +29,7 @@ class WritingThinker:
     Args:
         write: prompt → text, or a `Completion` that tells its tokens; may be async. It is called
             by several threads at once.
+        awrite: the same without blocking an event loop; None = `write` serves both.
         name: of the model with its revision and sampling: whatever changes its thoughts.
         templates: task → template; None = the packaged ones.
     """
@@ -38,9 +39,11 @@ class WritingThinker:
         write: Writer,
         *,
         name: str,
+        awrite: Callable[[str], Awaitable[Answer]] | None = None,
         templates: Callable[[str], Template] | None = None,
     ) -> None:
         self._write = write
+        self._awrite = awrite
         self._templates = templates or template_for
         self._is_async = inspect.iscoroutinefunction(write) or inspect.iscoroutinefunction(
             getattr(write, "__call__", None)  # noqa: B004  (an object with an async call)
@@ -62,7 +65,10 @@ class WritingThinker:
 
     async def athink(self, request: ThinkRequest) -> ThinkResult:
         """Think, without blocking the event loop."""
-        if not self._is_async:
+        awrite = self._awrite
+        if awrite is None and self._is_async:
+            awrite = cast("Callable[[str], Awaitable[Answer]]", self._write)
+        if awrite is None:
             future = self._threads.start(lambda: self.think(request))
             if future is None:
                 return nothing("skipped", "too many thoughts are under way", self.fingerprint)
@@ -70,7 +76,7 @@ class WritingThinker:
         start = time.monotonic()
         try:
             prompt = self._templates(request.task).render(request)
-            answer = await cast("Awaitable[Answer]", self._write(prompt))
+            answer = await awrite(prompt)
         except Exception as error:  # noqa: BLE001  (as above)
             return self._failed(error, start)
         return self._read(prompt, answer, request, start)

@@ -36,6 +36,8 @@ class TrivetRetriever(BatchingRetriever):
         task: what queries are for: chooses the model's wording.
         instruction: what to look for, where the model has a place for it.
         plan: how to rank; None = the plan that measured best.
+        thinker: thinks about queries beside the search (`trivet.thinking`), or a
+            `trivet.thinking.Thinking` that says more; None = nothing is thought.
         details: whether metadata tell, under "_trivet", document, tenant, span, score and scores
             of each passage. Otherwise they are the document's own and nothing else.
     """
@@ -49,6 +51,7 @@ class TrivetRetriever(BatchingRetriever):
     task: str | None = None
     instruction: str | None = None
     plan: trivet.Plan | str | None = None
+    thinker: Any = Field(default=None, repr=False)
     details: bool = False
 
     def _get_relevant_documents(
@@ -71,7 +74,7 @@ class TrivetRetriever(BatchingRetriever):
 
     def _with(self, kwargs: dict[str, Any]) -> TrivetRetriever:
         """The retriever with what one call asks for."""
-        taken = ("k", "modes", "filter", "task", "instruction", "plan", "details")
+        taken = ("k", "modes", "filter", "task", "instruction", "plan", "thinker", "details")
         unknown = {name: value for name, value in kwargs.items() if name not in taken}
         refuse("the retriever", unknown, ", ".join(taken))
         return self.model_copy(update=kwargs) if kwargs else self
@@ -85,6 +88,7 @@ class TrivetRetriever(BatchingRetriever):
             "plan": self.plan,
             "modes": self.modes,
             "filter": to_filter(self.filter),
+            "think": self.thinker,
         }
 
     def _passages(self, hits: Sequence[trivet.Hit]) -> list[Document]:

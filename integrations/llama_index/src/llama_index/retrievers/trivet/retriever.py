@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
@@ -14,8 +15,9 @@ from llama_index.vector_stores.trivet import TrivetVectorStore
 from llama_index.vector_stores.trivet.selecting import selection
 from qdrant_client import models
 
-from trivet import Plan, Query
+from trivet import Hit, Plan, Query
 from trivet.errors import InvalidInputError, InvalidQueryError
+from trivet.thinking import Given, Thinker, Thinking
 
 
 class TrivetRetriever(BaseRetriever):
@@ -32,6 +34,9 @@ class TrivetRetriever(BaseRetriever):
         filters: by metadata.
         task: what queries are for; None = as the model was loaded.
         instruction: what to look for, in words of one's own.
+        thinker: thinks about queries beside the search (`trivet.thinking`), or a
+            `trivet.thinking.Thinking` that says more; None = nothing is thought. The
+            `custom_embedding_strs` of a `QueryBundle` are thoughts, and taken in its place.
         callback_manager: of LlamaIndex.
         objects: what the store's `IndexNode`s stand for.
         verbose: whether LlamaIndex prints where it goes on.
@@ -50,6 +55,7 @@ class TrivetRetriever(BaseRetriever):
         filters: MetadataFilters | None = None,
         task: str | None = None,
         instruction: str | None = None,
+        thinker: Thinker | Thinking | None = None,
         callback_manager: CallbackManager | None = None,
         objects: list[IndexNode] | None = None,
         verbose: bool = False,
@@ -68,6 +74,7 @@ class TrivetRetriever(BaseRetriever):
         self.filters = filters
         self.task = task
         self.instruction = instruction
+        self.thinker = thinker
         super().__init__(callback_manager=callback_manager, objects=objects, verbose=verbose)
 
     def batch(self, queries: Sequence[str | QueryBundle]) -> list[list[NodeWithScore]]:
@@ -75,11 +82,16 @@ class TrivetRetriever(BaseRetriever):
 
         Objects that nodes stand for are not followed.
         """
-        asked = [self._query(each) for each in queries]
-        answers = self.store.client.search_many(
-            asked, k=self.similarity_top_k, plan=self.plan, filter=self._where(), modes=self._legs
-        )
-        return [self.store.nodes_of(hits) for hits in answers]
+        asked, where = [self._query(each) for each in queries], self._where()
+        given = {i: think for i, each in enumerate(queries) if (think := self._given(each))}
+        together = [query for i, query in enumerate(asked) if i not in given]
+        answers = iter(self._search(together, where, self.thinker))
+        return [
+            self.store.nodes_of(
+                self._search([query], where, given[i])[0] if i in given else next(answers)
+            )
+            for i, query in enumerate(asked)
+        ]
 
     async def abatch(self, queries: Sequence[str | QueryBundle]) -> list[list[NodeWithScore]]:
         """As `batch`, beside the event loop."""
@@ -96,8 +108,35 @@ class TrivetRetriever(BaseRetriever):
             plan=self.plan,
             filter=where,
             modes=self._legs,
+            think=self._given(query_bundle) or self.thinker,
         )
         return await asyncio.to_thread(self.store.nodes_of, hits)
+
+    def _search(
+        self,
+        queries: Sequence[Query],
+        where: models.Filter | None,
+        think: Thinker | Thinking | None,
+    ) -> list[list[Hit]]:
+        return self.store.client.search_many(
+            queries,
+            k=self.similarity_top_k,
+            plan=self.plan,
+            filter=where,
+            modes=self._legs,
+            think=think,
+        )
+
+    def _given(self, asked: str | QueryBundle) -> Thinker | Thinking | None:
+        """The thoughts that a query brings along; None if it brings none."""
+        texts = [] if isinstance(asked, str) else asked.custom_embedding_strs or []
+        own = "" if isinstance(asked, str) else asked.query_str
+        thoughts = [text for text in texts if text.strip() and text != own]
+        if not thoughts:
+            return None
+        if isinstance(self.thinker, Thinking):
+            return replace(self.thinker, thinker=Given(thoughts))
+        return Given(thoughts)
 
     @property
     def _legs(self) -> Sequence[str] | None:
@@ -112,11 +151,5 @@ class TrivetRetriever(BaseRetriever):
             raise InvalidQueryError(
                 f"expected a query in words, got the image {bundle.image_path!r}: models of text "
                 "read no images"
-            )
-        if bundle.custom_embedding_strs not in (None, [], [bundle.query_str]):
-            raise InvalidQueryError(
-                "expected a query whose own words are searched, got custom_embedding_strs: the "
-                "mean of several vectors has no sparse or token vectors beside it; ask for each "
-                "with batch()"
             )
         return Query(bundle.query_str, task=self.task, instruction=self.instruction)

@@ -27,7 +27,8 @@ from llama_index.vector_stores.trivet.nodes import (
     to_document,
 )
 from llama_index.vector_stores.trivet.opening import opened
-from llama_index.vector_stores.trivet.selecting import from_sources, selection
+from llama_index.vector_stores.trivet.replacing import Replacing
+from llama_index.vector_stores.trivet.selecting import selection
 from llama_index.vector_stores.trivet.stand_in import StoreEmbedding
 
 from trivet import ALL, Embedder, Hit, Index
@@ -67,6 +68,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
     modes: tuple[str, ...] | None = Field(default=None, description="Legs to search.")
     _index: Index = PrivateAttr()
     _owns_index: bool = PrivateAttr()
+    _replacing: Replacing = PrivateAttr()
 
     def __init__(
         self,
@@ -85,6 +87,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
         }
         super().__init__(stores_text=True, **fields)
         self._index, self._owns_index = own, index is None
+        self._replacing = Replacing(own)
 
     @classmethod
     def class_name(cls) -> str:
@@ -107,6 +110,8 @@ class TrivetVectorStore(BasePydanticVectorStore):
     def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Store nodes; those that are there with other content are replaced.
 
+        If it fails, nodes that `delete` took of the same source documents before are put back.
+
         Args:
             nodes: none of them is changed. A vector that a node brings is not used.
             **kwargs: none are known.
@@ -126,7 +131,8 @@ class TrivetVectorStore(BasePydanticVectorStore):
         spaces = {space.mode: space for space in self._index.describe().spaces}
         refuse_foreign_vectors(nodes, spaces["dense"].dims if "dense" in spaces else None)
         try:
-            self._index.upsert([to_document(node) for node in nodes], on_error="raise")
+            with self._replacing.storing(nodes):
+                self._index.upsert([to_document(node) for node in nodes], on_error="raise")
         except TextTooLongError as error:
             raise TextTooLongError(
                 f"{error}; the title of a node is the metadata that it wants embedded: name fields "
@@ -145,7 +151,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
             UnknownKeywordError: a keyword argument.
         """
         require_no_more("delete", delete_kwargs)
-        self._index.delete(filter=from_sources([ref_doc_id]))
+        self._replacing.delete(ref_doc_id)
 
     async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """As `delete`, beside the event loop."""

@@ -1,0 +1,42 @@
+"""Reads the dense vectors of stored documents, so that they can be stored again without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trivet.errors import InvalidInputError
+from trivet.store.points import point_ids
+from trivet.store.store import Store
+from trivet.types import DenseVectors
+
+
+def dense_vectors_of(store: Store, keys: Sequence[str]) -> DenseVectors:
+    """The dense vector of each document, in their order.
+
+    Args:
+        store: of the index.
+        keys: of documents that are one chunk each.
+
+    Raises:
+        InvalidInputError: an index without a dense leg, or a document that is not there or has
+            several chunks.
+    """
+    if "dense" not in store.manifest.spaces:
+        raise InvalidInputError("expected an index with a dense leg, got one without")
+    space = store.manifest.spaces["dense"]
+    entries = store.journal.entries(keys)
+    for key in keys:
+        if key not in entries or entries[key].chunks != 1:
+            raise InvalidInputError(
+                "expected documents that are there and have one chunk, got one that has "
+                f"{entries[key].chunks if key in entries else 'none'}: {key!r}"
+            )
+    ids = [point_ids(store.manifest.namespace, key, [0])[0] for key in keys]
+    found = store.engine.vectors(ids, space.vector_name)
+    missing = [key for key, id in zip(keys, ids, strict=True) if id not in found]
+    if missing:
+        raise InvalidInputError(f"expected a stored vector of {missing[0]!r}, found none")
+    rows = np.array([found[id] for id in ids], dtype=np.float32)
+    return DenseVectors(space, rows.reshape(len(ids), space.dims or 0))

@@ -1,0 +1,65 @@
+"""The report of an upgrade as a page, and the commands of the shell."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+from trivet.drift.gates import Judgement
+from trivet.drift.intervals import Estimate
+from trivet.index.upgrade.values import Change, Numbers, UpgradeReport
+
+EVIL = '<script>alert("x")</script> & "quotes"'
+
+
+class Page(HTMLParser):
+    """What a browser would see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def _page() -> Page:
+    number = Estimate(0.512, 0.401, 0.623, 80)
+    numbers = Numbers(None, number, number, number)
+    report = UpgradeReport(
+        aim="gain",
+        known_item=numbers,
+        judged=numbers,
+        overlap={"query": number, "translate": number},
+        retention={},
+        verdicts={"query": Judgement("REVIEW", (EVIL,)), "translate": Judgement("PASS", ("good",))},
+        models=(EVIL, "new"),
+        changes=(Change(EVIL, EVIL, EVIL),),
+    )
+    page = Page()
+    page.feed(report.to_html())
+    return page
+
+
+def test_texts_of_documents_are_text_and_nothing_else() -> None:
+    page = _page()
+    assert "script" not in page.tags
+    assert page.text.count(EVIL) == 6
+
+
+def test_the_page_needs_nothing_from_elsewhere() -> None:
+    page = _page()
+    assert page.links == []
+    assert not {"link", "img", "iframe", "script"} & set(page.tags)
+
+
+def test_numbers_are_drawn_with_their_intervals() -> None:
+    page = _page()
+    assert page.text.count("0.512 [0.401, 0.623]") == 8
+    assert page.tags.count("svg") == 3
+    assert page.tags.count("rect") == 8  # none of the old model, which was not at hand
