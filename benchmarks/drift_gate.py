@@ -23,8 +23,8 @@ from trivet.drift.pairs import Pairs
 
 TITLE = "The gate of upgrades: verdicts for the aim `keep`, against the truth"
 METHOD = (
-    "Maps fitted to 50, 200 and 1,000 documents, of models that drifted (fine-tuned) "
-    "and of others (fewer dims or layers, static, random), to shuffled pairs and to another collection. Each is "
+    "Maps fitted to 50, 200 and 1,000 documents, of models that drifted (fine-tuned) and of others "
+    "(fewer dims or layers, static, random), to shuffled pairs and to another collection. Each is "
     "judged on spans of documents that it was not fitted to; the truth is nDCG@10 of the judged "
     "queries, compensated over old."
 )

@@ -10,6 +10,7 @@ import pytest
 
 import trivet
 from trivet import errors
+from trivet.index.vectors import CutDocument, ModelVectors
 
 from .stages import bridged, found, translated, verified
 
@@ -222,3 +223,25 @@ def test_an_index_that_is_being_translated_is_whole(
     assert index.verify().is_clean
     upgrade.cutover("translate")
     assert upgrade.status().state == "translated"
+
+
+def test_a_document_that_was_embedded_before_the_cutover_is_embedded_again(
+    index: trivet.Index, drifted_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = verified(index, drifted_model)
+    embed, calls = ModelVectors.embed, []
+
+    def overtaken(source: ModelVectors, documents: list[CutDocument]) -> object:
+        made = embed(source, documents)
+        calls.append(len(documents))
+        if len(calls) == 1:
+            upgrade.cutover("translate")
+        return made
+
+    monkeypatch.setattr(ModelVectors, "embed", overtaken)
+    report = index.add(["kedge anchor rope"], ids=["added"])
+    assert (report.added, report.failed) == (1, ())
+    assert calls == [1, 1]
+    assert index.verify().is_clean
+    assert upgrade.status().native == 1
+    assert found(index, "kedge anchor rope", k=1) == ["added"]
