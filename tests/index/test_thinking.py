@@ -357,3 +357,17 @@ async def test_what_is_no_thinker_is_refused(filled, wrong) -> None:
 def test_a_way_to_think_that_means_nothing_is_refused(wrong) -> None:
     with pytest.raises(InvalidInputError):
         Thinking(Given([THOUGHT]), **wrong)
+
+
+def test_thoughts_may_be_cached_in_the_folder_of_the_index(tiny_embedder, tmp_path) -> None:
+    place, thinker = tmp_path / "index", Counting(THOUGHT)
+    for _ in range(2):  # the second opening finds a file that is not the index's own
+        with trivet.open(place, model=tiny_embedder) as index:
+            index.add(list(TEXTS.values()), ids=list(TEXTS))
+            chosen, told = thinking(Cached(thinker, place), guard=-1.0, deadline_s=60.0)
+            index.search(QUERY, think=chosen)
+            assert told[0].used
+            assert index.verify().is_clean
+    assert (place / "thoughts.sqlite").is_file()
+    assert told[0].status == "cached"
+    assert len(thinker.asked) == 1
