@@ -82,7 +82,7 @@ class Upgrade:
         """Fit the maps to documents of the index; the older model is not needed.
 
         Args:
-            aim: "keep" to answer as before, "gain" to answer better; None = as the plan says.
+            aim: "keep" to answer as before, "gain" to answer better; None = as planned.
             queries: your users' own, as more pairs, where the older model is at hand.
             seed: of the draws.
 
@@ -193,7 +193,7 @@ class Upgrade:
             progress: called with the number of chunks that were done.
 
         Returns:
-            Chunks that were embedded by this call.
+            Chunks that were embedded.
 
         Raises:
             UpgradeStateError: nothing serves yet.
@@ -240,11 +240,7 @@ class Upgrade:
         end(self._store, grace)
 
     def rollback(self) -> None:
-        """Go back to the older model, whose vectors were never touched.
-
-        Raises:
-            UpgradeStateError: no upgrade is under way.
-        """
+        """Go back to the older model, whose vectors were never touched; errors as in `status`."""
         take_back(self._store)
 
     def status(self) -> UpgradeStatus:
