@@ -7,10 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from benchmarks import beir
 from benchmarks.figures import Bar, Figure
 from trivet.config import Lexical
 from trivet.embedding.locate import DEFAULT_MODEL
+from trivet.index import vectors
 from trivet.index.lexicon import bm25_for, initial_state
 from trivet.index.shared import Shared
 from trivet.reports import IngestReport
@@ -143,40 +144,45 @@ def in_fresh_processes() -> list[Figure]:
 
 
 def measure_again() -> list[Figure]:
-    """The same documents a second time, by a model whose calls are counted."""
+    """The same documents a second time, by a model whose texts are counted."""
     embedder = trivet.Embedder.load(DEFAULT_MODEL)
     incoming = documents(UNCHANGED)
     with (
         tempfile.TemporaryDirectory() as folder,
         trivet.open(f"{folder}/index", model=embedder) as index,
+        _counted() as embedded,
     ):
         first = time.process_time()
         assert index.add(incoming, on_error="raise").added == UNCHANGED
         first = time.process_time() - first
-        embedded = _counted(index)
+        once = embedded[0]
+        assert once >= UNCHANGED, once
         again = time.process_time()
         assert index.add(incoming, on_error="raise").skipped == UNCHANGED
         again = time.process_time() - again
-    ratio = Figure(f"{UNCHANGED:,} unchanged documents again, times faster", first / again, AGAIN)
+    what = f"{UNCHANGED:,} unchanged documents again"
     return [
-        ratio,
-        Figure(f"{UNCHANGED:,} unchanged documents again: embedded", embedded[0], NONE, digits=0),
+        Figure(f"{what}: times faster", first / again, AGAIN, digits=0),
+        Figure(f"{what}: texts embedded", embedded[0] - once, NONE, digits=0),
+        Figure(f"{what}: documents a CPU second", UNCHANGED / again, digits=0),
         Figure(f"{UNCHANGED:,} documents embedded: documents a CPU second", UNCHANGED / first),
-        Figure(f"{UNCHANGED:,} unchanged: documents a CPU second", UNCHANGED / again, digits=0),
     ]
 
 
-def _counted(index: trivet.Index) -> list[int]:
-    """How many texts the index embeds from now on."""
-    embedder = index._model.proved()
-    embed, count = embedder.embed_documents, [0]
+@contextmanager
+def _counted() -> Iterator[list[int]]:
+    """How many texts are embedded for storing while the body runs."""
+    embed, count = vectors.embed_titled, [0]
 
-    def counting(texts: Sequence[Any], *arguments: Any, **options: Any) -> Representations:
-        count[0] += len(texts)
-        return embed(texts, *arguments, **options)
+    def counting(embedder: trivet.Embedder, titled: Sequence[tuple[str, str]]) -> Representations:
+        count[0] += len(titled)
+        return embed(embedder, titled)
 
-    embedder.embed_documents = counting
-    return count
+    vectors.embed_titled = counting
+    try:
+        yield count
+    finally:
+        vectors.embed_titled = embed
 
 
 if __name__ == "__main__":

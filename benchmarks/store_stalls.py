@@ -17,7 +17,8 @@ from benchmarks.figures import Bar, Figure
 from benchmarks.intervals import bootstrap, median
 from trivet.index.lexicon import bm25_for
 from trivet.plan import best_plan
-from trivet.store.request import LegQuery, PlannedQuery
+from trivet.store.leg_query import LegQuery
+from trivet.store.request import PlannedQuery
 from trivet.store.store import Store
 
 POINTS = 50_000
@@ -79,7 +80,7 @@ def _requests(store: Store, vectors: np.ndarray) -> list[Requests]:
             "dense": LegQuery("dense", names["dense"], unit),
             "sparse": LegQuery("sparse", names["sparse"], terms),
         }
-        asked.append(PlannedQuery(plan, legs, LIMIT, None).requests())
+        asked.append(PlannedQuery(plan, legs, LIMIT, None, store.engine.is_near).requests())
     return asked
 
 

@@ -7,6 +7,7 @@ import enum
 import itertools
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ from stub_server import StubServer
 
 import trivet
 from trivet.errors import (
+    DocumentBusyError,
     DocumentExistsError,
     IndexClosedError,
     InvalidInputError,
     SettingsMismatchError,
     TenantError,
 )
+from trivet.store.journal import JournalEntry, PendingEntry
 
 # As like each other as names can be: case, composition, and the start of another one's.
 TENANTS = ["acme", "Acme", "acm\u00e9", "acme\u0301", "acme/1", "acme 1", "ac"]
@@ -152,6 +155,24 @@ def test_tenants_on_a_server_are_apart(tiny_embedder: trivet.Embedder) -> None:
             run(server.url, tiny_embedder, todo)
 
         apart()
+
+
+@pytest.mark.loopback
+def test_a_document_that_a_machine_holds_is_held_of_its_tenant_alone(
+    tiny_embedder: trivet.Embedder,
+) -> None:
+    with ExitStack() as stack:
+        url = stack.enter_context(StubServer()).url
+        place = {"model": tiny_embedder, "modes": ["dense"], "tenants": True}
+        one, two = (stack.enter_context(trivet.open(url, **place)) for _ in range(2))
+        writing = [PendingEntry(JournalEntry("acme\x1f1", "digest", 1, 1, 1), "insert", 0, None)]
+        one._store.journal.begin(writing)
+        assert two.tenant("bolt").add(["an anchor"], ids=["1"]).added == 1
+        with pytest.raises(DocumentBusyError):
+            two._store.journal.begin(writing)
+        one._store.journal.abandon(writing)
+        assert two.tenant("acme").add(["a sail"], ids=["1"]).added == 1
+        assert [hit.text for hit in two.tenant("bolt").search("sail")] == ["an anchor"]
 
 
 @pytest.fixture

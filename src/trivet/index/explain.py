@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from qdrant_client import models
 
 from trivet.embedding.token_spans import (
     TokenSpan,
@@ -21,6 +20,7 @@ from trivet.index.model import IndexModel
 from trivet.index.search import Asked, embedded_queries, planned_query, query_legs
 from trivet.index.titles import embed_titled
 from trivet.plan import Plan
+from trivet.store.neighbours import only_points
 from trivet.store.points import Chunk, FoundPoint, point_id
 from trivet.store.request import PlannedQuery
 from trivet.store.store import Store
@@ -108,8 +108,7 @@ def _total(shares: Sequence[LegShare]) -> float:
 
 def _summed(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, list[LegShare]]:
     """Each chunk's parts of a score that does not depend on what else was found."""
-    only: list[models.Condition] = [models.HasIdCondition(has_id=list(ids))]
-    narrow = replace(planned, filter=models.Filter(must=only), limit=len(ids))
+    narrow = replace(planned, filter=only_points(ids), limit=len(ids))
     plan = planned.plan
     if plan.relevance is not None:  # which chooses among the hits, and scores them by cosines
         plan, single = Plan({"dense": len(ids)}), "dense"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from qdrant_client import models
 
 from trivet.errors import InvalidInputError
 from trivet.reports import RecallReport
+from trivet.store.neighbours import near_requests, vectors_request
 from trivet.store.points import point_id
-from trivet.store.storage import FLOAT_BYTES, made_at_once, memory_bytes, search_params
+from trivet.store.storage import FLOAT_BYTES, made_at_once, memory_bytes
 from trivet.store.store import Store
 
 BATCH = 64
@@ -69,28 +69,13 @@ def _drawn(store: Store, sample: int) -> list[str]:
 
 def _shares(store: Store, name: str, ids: list[str], k: int) -> list[float]:
     """The share of each point's k nearest others that the index's search finds."""
-    only = models.Filter(must=[models.HasIdCondition(has_id=list(ids))])
-    size = next(s.dims for s in store.manifest.spaces.values() if s.vector_name == name) or 0
-    anything = [1.0] + [0.0] * (size - 1)
-    [points] = store.query(
-        [
-            models.QueryRequest(
-                query=models.NearestQuery(nearest=anything), using=name, filter=only,
-                limit=len(ids), with_vector=[name], with_payload=False,
-            )
-        ]
-    )  # fmt: skip
-    exactly = models.SearchParams(
-        exact=True, quantization=models.QuantizationSearchParams(ignore=True)
-    )
+    spaces, storage = store.manifest.vector_spaces, store.manifest.storage
+    [points] = store.query([vectors_request(name, spaces[name].dims or 0, ids)])
     requests = [
-        models.QueryRequest(
-            query=models.NearestQuery(nearest=list(point.vectors[name])), using=name, limit=k + 1,
-            params=params, with_payload=False, with_vector=False,
-        )
+        request
         for point in points
-        for params in (search_params(store.manifest.storage) or models.SearchParams(), exactly)
-    ]  # fmt: skip
+        for request in near_requests(name, point.vectors[name], k + 1, storage)
+    ]
     answers = iter([[found.id for found in answer] for answer in store.query(requests)])
     shares = []
     for point in points:

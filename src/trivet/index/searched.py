@@ -16,6 +16,7 @@ from trivet.index.arguments import (
 from trivet.index.keywords import checked_keywords
 from trivet.index.stored import StoredDocuments
 from trivet.index.thinking import asearch_thinking, checked_thinking, search_thinking
+from trivet.index.undeclared import warn_of_undeclared
 from trivet.plan import Plan
 from trivet.query import Query
 from trivet.store.filters import payload_filter
@@ -253,9 +254,11 @@ class SearchedDocuments(StoredDocuments):
 
         self._scope.require_documents()
         hits = checked_k(k)
+        asked = payload_filter(filter)
+        warn_of_undeclared(self._store, asked, self._shared.warned)
         return SearchOptions(
             k=hits,
             plan=chosen_plan(plan, modes, self._store.manifest, hits, self._shared.settings.depth),
-            filter=self._scope.narrowed(payload_filter(filter)),
+            filter=self._scope.narrowed(asked),
             chunks=chunks,
         )

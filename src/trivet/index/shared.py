@@ -30,6 +30,7 @@ class Shared:
         settings: of this opening.
         worker: answers the searches of event loops.
         found: how often each document was found, by its key, while an upgrade is under way.
+        warned: payload paths of filters without an index that were warned of.
         thinking: the threads that thinkers run in.
 
     Args:
@@ -53,6 +54,7 @@ class Shared:
         self.model = IndexModel(store, load_embedder, pinned)
         self.settings = settings
         self.found: Counter[str] = Counter()
+        self.warned: set[str] = set()
         self.worker = SearchWorker(self.answer)
         self.thinking = DaemonThreads()
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 from qdrant_client import models
 
 from trivet.store.leg_query import LegQuery, engine_query
+from trivet.store.neighbours import only_points
 from trivet.types import SparseVector
 
 
 def term_requests(leg: LegQuery, point: str) -> list[models.QueryRequest]:
     """One request for each term of a sparse leg; its answer holds the point, or nothing."""
     assert isinstance(leg.vector, SparseVector)
-    only = models.Filter(must=[models.HasIdCondition(has_id=[point])])
+    only = only_points([point])
     alone = [
         SparseVector(leg.vector.indices[at : at + 1], leg.vector.values[at : at + 1])
         for at in range(len(leg.vector.indices))
