@@ -44,8 +44,10 @@ class Killer:
 
     def close(self) -> None:
         assert self._program.stdin is not None
+        assert self._program.stdout is not None
         self._program.stdin.close()
         self._program.wait()
+        self._program.stdout.close()
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,16 @@ from trivet.drift.map import DriftMap
 from trivet.drift.measures import Texts
 from trivet.drift.pairs import Pairs
 from trivet.embedding import Embedder
-from trivet.index.upgrade.sampling import SAMPLE, cut_spans, draw_sample, embed_chunks, embed_spans
+from trivet.errors import IndexDamagedError
+from trivet.index.upgrade.sampling import (
+    SAMPLE,
+    StoredSample,
+    cut_spans,
+    draw_sample,
+    embed_chunks,
+    embed_spans,
+    with_vectors,
+)
 from trivet.store.journal import Journal
 from trivet.store.points import Chunk
 from trivet.store.store import Store
@@ -97,6 +106,23 @@ def keep_sample(journal: Journal, fitted: FittedMaps) -> str:
     name = f"drift-sample-{hashlib.sha256(content).hexdigest()[:16]}"
     journal.keep(name, content)
     return name
+
+
+def kept_sample(
+    store: Store, name: str, judged: Sequence[str]
+) -> tuple[StoredSample, frozenset[str]]:
+    """What `keep_sample` kept, with the documents that are judged; and those held out.
+
+    Raises:
+        IndexDamagedError: it is not there.
+    """
+    kept = store.journal.kept(name)
+    if kept is None:
+        raise IndexDamagedError("expected the sample of the fit, got none: fit again")
+    stored = json.loads(kept)
+    chunks = store.chunks(list(dict.fromkeys([*stored["sampled"], *judged])))
+    every = [chunk for some in chunks.values() for chunk in some]
+    return with_vectors(store, every), frozenset(stored["held"])
 
 
 def corpus_fingerprint(store: Store, keys: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -11,20 +10,18 @@ from typing import TYPE_CHECKING, cast
 from trivet.drift.choosing import Aim, Choice, require_aim
 from trivet.embedding import Embedder
 from trivet.errors import (
-    IndexDamagedError,
     InvalidInputError,
     ModelError,
     UpgradeInProgressError,
-    UpgradeRefusedError,
     UpgradeStateError,
 )
 from trivet.index.model import QUERY_MAP
-from trivet.index.upgrade.fitting import fit_maps, keep_map, keep_sample
+from trivet.index.upgrade.checks import require_migration, require_verdict
+from trivet.index.upgrade.fitting import fit_maps, keep_map, keep_sample, kept_sample
 from trivet.index.upgrade.judging import checked_judgements
 from trivet.index.upgrade.lease import Lease
 from trivet.index.upgrade.migrating import Migration, count_native
 from trivet.index.upgrade.planning import plan_upgrade
-from trivet.index.upgrade.sampling import StoredSample, with_vectors
 from trivet.index.upgrade.translating import translate_index
 from trivet.index.upgrade.values import (
     MODES,
@@ -55,16 +52,19 @@ class Upgrade:
     plan → fit → verify → cutover("query" | "translate") → migrate → finish, and at any time
     before the end of `finish`, rollback.
 
+    Attributes:
+        generation: the newer model.
+
     Args:
         shared: what the index works with.
-        other: the newer model.
+        other: as above.
     """
 
     def __init__(self, shared: Shared, other: Generation) -> None:
         self._shared = shared
         self._store = shared.store
         self._model = shared.model
-        self._other = other
+        self.generation = other
 
     def plan(self, *, seed: int = 0) -> UpgradePlan:
         """Probe the newer model on a few documents: cost, and what aim and mode suit it.
@@ -74,15 +74,15 @@ class Upgrade:
             UpgradeStateError: the upgrade serves already.
             ModelError: the model failed.
         """
-        plan = plan_upgrade(self._store, self._model.proved_of(self._other), seed=seed)
-        begin(self._store, UpgradeRecord("planned", self._other, facts={"plan": asdict(plan)}))
+        plan = plan_upgrade(self._store, self._model.proved_of(self.generation), seed=seed)
+        begin(self._store, UpgradeRecord("planned", self.generation, facts={"plan": asdict(plan)}))
         return plan
 
     def fit(self, aim: str | None = None, *, queries: Sequence[str] = (), seed: int = 0) -> Choice:
         """Fit the maps to documents of the index; the older model is not needed.
 
         Args:
-            aim: "keep" to answer as before, "gain" to answer better; None = as the plan says.
+            aim: "keep" to answer as before, "gain" to answer better; None = as planned.
             queries: your users' own, as more pairs, where the older model is at hand.
             seed: of the draws.
 
@@ -100,7 +100,7 @@ class Upgrade:
         wrong = [query for query in queries if text_problem(query)]
         if wrong or isinstance(queries, str):
             raise InvalidInputError(f"expected a list of query texts, got {wrong[:1] or queries!r}")
-        new = self._model.proved_of(self._other)
+        new = self._model.proved_of(self.generation)
         old = self._old() if queries else None
         fitted = fit_maps(self._store, new, cast(Aim, chosen), old=old, queries=queries, seed=seed)
         journal = self._store.journal
@@ -126,20 +126,21 @@ class Upgrade:
         """
         record = self._at("verify", *_MEASURED)
         checked = checked_judgements(judged)
-        sample, held = self._sample(record, [key for each in checked.values() for key in each])
+        judged_keys = [key for each in checked.values() for key in each]
+        sample, held = kept_sample(self._store, record.maps[_SAMPLE], judged_keys)
         trial = Trial(
             sample=sample,
             held=held,
-            new=self._model.proved_of(self._other),
+            new=self._model.proved_of(self.generation),
             old=self._old(),
             query_map=self._model.map_of(record, QUERY_MAP),
             translation=self._model.map_of(record, TRANSLATION),
             judged=checked,
         )
         report = run_trial(trial, cast(Aim, record.aim))
-        verdicts = {mode: report.verdicts[mode].verdict for mode in MODES}
-        reasons = {mode: list(report.verdicts[mode].reasons) for mode in MODES}
-        refused = all(verdict == "REFUSE" for verdict in verdicts.values())
+        verdicts = {mode: each.verdict for mode, each in report.verdicts.items()}
+        reasons = {mode: list(each.reasons) for mode, each in report.verdicts.items()}
+        refused = set(verdicts.values()) == {"REFUSE"}
         became = record.at("refused" if refused else "verified", verdicts=verdicts, reasons=reasons)
         advance(self._store, became, "verify", *_MEASURED)
         return report
@@ -164,7 +165,7 @@ class Upgrade:
             raise InvalidInputError(f"expected a mode out of {', '.join(MODES)}, got {mode!r}")
         before = ("verified", "refused", "bridged", "translating")
         record = self._at("cutover", *(before if mode == "translate" else before[:2]))
-        _require_verdict(record, mode, accept_review=accept_review, force=force)
+        require_verdict(record, mode, accept_review=accept_review, force=force)
         if mode == "query":
             became = record.at("bridged", bridged=True)
             advance(self._store, became, "cutover", "verified", "refused")
@@ -192,14 +193,14 @@ class Upgrade:
             progress: called with the number of chunks that were done.
 
         Returns:
-            Chunks that were embedded by this call.
+            Chunks that were embedded.
 
         Raises:
             UpgradeStateError: nothing serves yet.
             UpgradeInProgressError: another is migrating this index.
             InvalidInputError: another order, or numbers that are not above 0.
         """
-        _require_migration(order, rate, budget)
+        require_migration(order, rate, budget)
         record = self._at("migrate", "bridged", "translating", "translated", "migrating")
         with Lease(self._store) as lease:
             if record.state in ("bridged", "translating"):
@@ -239,11 +240,7 @@ class Upgrade:
         end(self._store, grace)
 
     def rollback(self) -> None:
-        """Go back to the older model, whose vectors were never touched.
-
-        Raises:
-            UpgradeStateError: no upgrade is under way.
-        """
+        """Go back to the older model, whose vectors were never touched; errors as in `status`."""
         take_back(self._store)
 
     def status(self) -> UpgradeStatus:
@@ -255,30 +252,24 @@ class Upgrade:
         record = require_state(self._store.manifest.upgrade, "status", *STATES)
         return UpgradeStatus(
             state=record.state,
-            model=self._other.model,
+            model=self.generation.model,
             aim=record.aim,
             verdicts=dict(record.facts.get("verdicts", {})),
             documents=self._store.journal.count(),
             native=self._native(record),
         )
 
-    @property
-    def generation(self) -> Generation:
-        """The newer model."""
-        return self._other
-
     def __repr__(self) -> str:
-        record = self._store.manifest.upgrade
-        return f"Upgrade({self._other.model!r}, {'over' if record is None else record.state})"
+        return f"Upgrade({self.generation.model!r})"
 
     def _at(self, step: str, *states: UpgradeState) -> UpgradeRecord:
         """The upgrade under way, at one of these states, and this one."""
         self._store.refresh()
         record = require_state(self._store.manifest.upgrade, step, *states)
         newer = self._store.manifest.generation if record.state in NATIVE_STATES else record.other
-        if newer.spaces != self._other.spaces:
+        if newer.spaces != self.generation.spaces:
             raise UpgradeInProgressError(
-                f"expected the upgrade to {self._other.model!r} under way, got one to "
+                f"expected the upgrade to {self.generation.model!r} under way, got one to "
                 f"{newer.model!r}: use index.current_upgrade"
             )
         return record
@@ -293,18 +284,6 @@ class Upgrade:
             )
             return None
 
-    def _sample(
-        self, record: UpgradeRecord, judged: Sequence[str]
-    ) -> tuple[StoredSample, frozenset[str]]:
-        """The documents that were sampled, with those that are judged, and those held out."""
-        kept = self._store.journal.kept(record.maps[_SAMPLE])
-        if kept is None:
-            raise IndexDamagedError("expected the sample of the fit, got none: fit again")
-        stored = json.loads(kept)
-        chunks = self._store.chunks(list(dict.fromkeys([*stored["sampled"], *judged])))
-        every = [chunk for some in chunks.values() for chunk in some]
-        return with_vectors(self._store, every), frozenset(stored["held"])
-
     def _translate(self, record: UpgradeRecord) -> None:
         spaces = self._store.manifest.generation.spaces
         if set(spaces) != {"dense"}:
@@ -318,25 +297,3 @@ class Upgrade:
         if record.state not in NATIVE_STATES:
             return 0
         return count_native(self._store, self._model.map_of(record, TRANSLATION))
-
-
-def _require_verdict(
-    record: UpgradeRecord, mode: UpgradeMode, *, accept_review: bool, force: bool
-) -> None:
-    verdict = record.facts.get("verdicts", {}).get(mode)
-    if force or verdict == "PASS" or (verdict == "REVIEW" and accept_review):
-        return
-    reasons = "; ".join(record.facts.get("reasons", {}).get(mode, []))
-    way_out = "accept_review=True" if verdict == "REVIEW" else "force=True"
-    raise UpgradeRefusedError(
-        f"expected the verdict PASS for cutover({mode!r}), got {verdict} ({reasons}): use another "
-        f"mode or aim, verify with judged queries, or cutover({mode!r}, {way_out})"
-    )
-
-
-def _require_migration(order: str, rate: float | None, budget: float | None) -> None:
-    if order not in ("hot", "id"):
-        raise InvalidInputError(f"expected order 'hot' or 'id', got {order!r}")
-    for name, value in (("rate", rate), ("budget", budget)):
-        if value is not None and not value > 0:
-            raise InvalidInputError(f"expected a {name} above 0, got {value!r}: leave it out")
