@@ -113,6 +113,32 @@ def test_an_embedder_that_fails_loses_nothing(store, monkeypatch, strategy) -> N
     assert texts_of(store, "b") == B
 
 
+def test_an_embedder_that_fails_loses_no_node_of_several_chunks(store, monkeypatch) -> None:
+    pipeline = IngestionPipeline(
+        transformations=[store.embed_model],
+        vector_store=store,
+        docstore=SimpleDocumentStore(),
+        docstore_strategy=DocstoreStrategy.UPSERTS,
+    )
+    long = " ".join(f"{A} {B} {i}." for i in range(40))
+    pipeline.run(documents=[Document(text=long, id_="a")])
+    chunks = store.client.describe().chunks
+    assert chunks > 1
+    held = store.get_nodes()
+    found = [(hit.span, hit.text) for hit in store.client.search("kedges", modes=["dense"])]
+    failing = Failing(monkeypatch, "")  # whatever it is given
+    with pytest.raises(EmbeddingError):
+        pipeline.run(documents=[Document(text="New.", id_="a")])
+    assert store.get_nodes() == held
+    assert store.client.describe().chunks == chunks
+    again = [(hit.span, hit.text) for hit in store.client.search("kedges", modes=["dense"])]
+    assert again == found
+    assert store.client.verify().is_clean
+    failing.word = None
+    pipeline.run(documents=[Document(text="New.", id_="a")])
+    assert [node.text for node in store.get_nodes()] == ["New."]
+
+
 def test_what_was_deleted_on_purpose_stays_deleted(store, monkeypatch) -> None:
     pipeline = pipeline_for(store, "upserts")
     pipeline.run(documents=[Document(text=A, id_="a"), Document(text=B, id_="b")])

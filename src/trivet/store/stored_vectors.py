@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -40,3 +40,26 @@ def dense_vectors_of(store: Store, keys: Sequence[str]) -> DenseVectors:
         raise InvalidInputError(f"expected a stored vector of {missing[0]!r}, found none")
     rows = np.array([found[id] for id in ids], dtype=np.float32)
     return DenseVectors(space, rows.reshape(len(ids), space.dims or 0))
+
+
+def chunk_vectors_of(store: Store, chunks: Mapping[str, int]) -> dict[str, DenseVectors]:
+    """The dense vectors of each document's chunks; a document that lacks one is left out.
+
+    Args:
+        store: of the index.
+        chunks: how many each document has, by its key.
+
+    Raises:
+        StoreError: the engine fails.
+    """
+    space = store.manifest.spaces.get("dense")
+    if space is None:
+        return {}
+    namespace = store.manifest.namespace
+    ids = {key: point_ids(namespace, key, range(count)) for key, count in chunks.items()}
+    found = store.engine.vectors([id for some in ids.values() for id in some], space.vector_name)
+    return {
+        key: DenseVectors(space, np.array([found[id] for id in some], dtype=np.float32))
+        for key, some in ids.items()
+        if all(id in found for id in some)
+    }

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from llama_index.core.schema import BaseNode
 from llama_index.vector_stores.trivet.filters import SOURCE_PATH, among
@@ -19,8 +19,9 @@ from llama_index.vector_stores.trivet.nodes import OWN
 from llama_index.vector_stores.trivet.selecting import from_sources
 from qdrant_client import models
 
-from trivet import Document, Index, Representations
-from trivet.errors import InvalidInputError, TrivetError
+from trivet import Document, Index
+from trivet.errors import TrivetError
+from trivet.index.keeping import Kept, keep, put_back
 from trivet.store.filters import payload_path
 
 logger = logging.getLogger(__name__)
@@ -29,14 +30,6 @@ MARK = "put_back"
 _MARK_PATH = payload_path(f"{OWN}.{MARK}")
 # Nodes that are kept at most; older ones are forgotten.
 MOST_KEPT = 20_000
-
-
-@dataclass(frozen=True)
-class _Deleted:
-    """The nodes of one document, and their vectors; None where they cannot be read."""
-
-    documents: tuple[Document, ...]
-    vectors: Representations | None
 
 
 class Replacing:
@@ -48,20 +41,20 @@ class Replacing:
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        self._deleted: dict[str, _Deleted] = {}
+        self._deleted: dict[str, list[Kept]] = {}
         self._changing = threading.Lock()
 
     def delete(self, source: str) -> None:
         """Delete the nodes of a document, and keep them for a while."""
         where = from_sources([source])
-        documents = tuple(self._index.documents(filter=where))
-        if not documents:
+        ids = [document.id or "" for document in self._index.documents(filter=where)]
+        if not ids:
             return
-        deleted = _Deleted(documents, self._vectors(documents))
+        deleted = keep(self._index, ids)
         self._index.delete(filter=where)
         with self._changing:
             self._deleted[source] = deleted
-            while sum(len(each.documents) for each in self._deleted.values()) > MOST_KEPT:
+            while sum(len(each) for each in self._deleted.values()) > MOST_KEPT:
                 del self._deleted[next(iter(self._deleted))]
 
     @contextmanager
@@ -77,17 +70,17 @@ class Replacing:
         self._taken(sources)
         self._drop_replaced(sources)
 
-    def _taken(self, sources: Sequence[str]) -> dict[str, _Deleted]:
+    def _taken(self, sources: Sequence[str]) -> dict[str, list[Kept]]:
         """What was deleted of these documents; all that is kept is forgotten."""
         with self._changing:
             kept, self._deleted = self._deleted, {}
         return {source: kept[source] for source in sources if source in kept}
 
-    def _put_back(self, source: str, deleted: _Deleted) -> None:
-        marked = [_marked(document, source) for document in deleted.documents]
+    def _put_back(self, source: str, deleted: Sequence[Kept]) -> None:
+        marked = [replace(one, document=_marked(one.document, source)) for one in deleted]
         try:
             self._index.delete(filter=from_sources([source]))  # what was stored of its successor
-            self._index.upsert(marked, on_error="raise", representations=deleted.vectors)
+            put_back(self._index, marked)
         except TrivetError as error:
             logger.warning("nodes of %r are lost until it is ingested again: %s", source, error)
 
@@ -97,12 +90,6 @@ class Replacing:
             return
         put_back = models.FieldCondition(key=_MARK_PATH, match=models.MatchValue(value=True))
         self._index.delete(filter=models.Filter(must=[among(SOURCE_PATH, sources), put_back]))
-
-    def _vectors(self, documents: Sequence[Document]) -> Representations | None:
-        try:
-            return self._index.vectors([document.id or "" for document in documents])
-        except InvalidInputError:  # several chunks each, or no dense leg: they are embedded again
-            return None
 
 
 def _marked(document: Document, source: str) -> Document:
