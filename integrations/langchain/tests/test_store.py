@@ -298,6 +298,69 @@ def test_unknown_keywords_are_refused(store: TrivetVectorStore) -> None:
             call(filer={"part": "gear"})
 
 
+@pytest.mark.parametrize(
+    ("search_type", "unknown"),
+    [
+        ("similarity", "score_threshold"),
+        ("similarity", "lambda_mult"),
+        ("mmr", "score_threshold"),
+        ("similarity_score_threshold", "fetch_k"),
+    ],
+)
+def test_a_keyword_of_another_search_type_is_refused(store, search_type, unknown) -> None:
+    wanted = {"score_threshold": 0.1} if search_type == "similarity_score_threshold" else {}
+    retriever = store.as_retriever(
+        search_type=search_type,
+        search_kwargs={**wanted, unknown: 9 if unknown == "fetch_k" else 0.9},
+    )
+    for ask in (retriever.invoke, lambda query: retriever.batch([query])):
+        with pytest.raises(UnknownKeywordError, match=unknown):
+            ask("anchor")
+
+
+async def test_a_search_type_that_does_not_exist_is_refused(store: TrivetVectorStore) -> None:
+    assert store.search("anchor", "similarity") == await store.asearch("anchor", "similarity")
+    for ask in (store.search, store.search_many_by_type):
+        with pytest.raises(InvalidInputError, match="search_type"):
+            ask("anchor", "hybrid")
+    with pytest.raises(InvalidInputError, match="search_type"):
+        await store.asearch("anchor", "hybrid")
+
+
+def test_values_of_another_kind_are_refused_by_what_was_expected(store: TrivetVectorStore) -> None:
+    circular: dict[str, object] = {}
+    circular["itself"] = circular
+    calls: list[Callable[[], object]] = [
+        lambda: store.add_texts("anchor"),
+        lambda: store.add_texts(["a", None]),
+        lambda: store.add_texts(["a"], [None]),
+        lambda: store.add_texts(["a"], [{1: 2, "b": 3}]),
+        lambda: store.add_texts(["a"], [circular]),
+        lambda: store.similarity_search_by_vector("anchor"),
+        lambda: store.similarity_search_by_vector(["a", "b"]),
+        lambda: store.similarity_search_by_vector([[1.0, 2.0], [3.0]]),
+        lambda: store.similarity_search_with_relevance_scores("a", score_threshold="0.5"),
+        lambda: store.similarity_search_with_relevance_scores("a", score_threshold=2),
+        lambda: store.max_marginal_relevance_search("a", fetch_k=0),
+        lambda: store.max_marginal_relevance_search("a", fetch_k="20"),
+    ]
+    before = store.index.count()
+    for call in calls:
+        with pytest.raises(InvalidInputError, match="expected"):
+            call()
+    assert store.index.count() == before
+
+
+def test_a_search_does_not_count_the_index(store: TrivetVectorStore, monkeypatch) -> None:
+    def counted(index: trivet.Index) -> None:
+        raise AssertionError("a search reads sizes that nobody asked for")
+
+    vector = store.index.vectors(["kedge"]).dense.values[0].tolist()
+    monkeypatch.setattr(trivet.Index, "describe", counted)
+    assert store.as_retriever().invoke("anchor")
+    assert store.similarity_search_by_vector(vector, k=1)[0].id == "kedge"
+
+
 def test_what_cannot_mean_anything_is_refused(store: TrivetVectorStore) -> None:
     before = store.index.count()
     twice = [Document(id="x", page_content=text) for text in "ab"]

@@ -13,6 +13,7 @@ from trivet.index.keywords import checked_keywords
 from trivet.index.searched import SearchedDocuments
 from trivet.reports import IndexInfo, OptimizeReport, RecallReport, VerifyReport
 from trivet.store.scope import Everything
+from trivet.types import Space
 
 if TYPE_CHECKING:
     from trivet.index.upgrade import Upgrade
@@ -40,6 +41,11 @@ class Index(SearchedDocuments):
             TenantError: no such name; an index without tenants; or this is a view already.
         """
         return Index(self._shared, self._scope.of(name))
+
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """Where the vectors of its legs live; nothing is read for it."""
+        return tuple(self._store.manifest.spaces.values())
 
     def describe(self) -> IndexInfo:
         """What the index is: engine, sizes, spaces, model."""

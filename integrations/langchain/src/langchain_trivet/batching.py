@@ -32,8 +32,7 @@ def search_params(model: str) -> LangSmithRetrieverParams:
 
 def model_name(index: trivet.Index) -> str:
     """The model of an index, or "bm25" where there is none."""
-    spaces = index.describe().spaces
-    return next((space.model for space in spaces if not space.is_lexical), "bm25")
+    return next((space.model for space in index.spaces if not space.is_lexical), "bm25")
 
 
 class BatchingRetriever(BaseRetriever):

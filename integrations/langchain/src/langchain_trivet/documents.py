@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from langchain_core.documents import Document
 
 import trivet
-from trivet.errors import InvalidInputError
+from trivet.errors import InvalidDocumentError, InvalidInputError
 
 # The namespace of ids made from content: uuid5(DNS, "trivet.langchain"), written out.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "trivet.langchain")
@@ -24,6 +24,7 @@ def with_ids(documents: Sequence[Document], ids: Sequence[str | None] | None) ->
 
     Raises:
         InvalidInputError: fewer or more ids than documents.
+        InvalidDocumentError: metadata that cannot be stored.
     """
     given = [None] * len(documents) if ids is None else list(ids)
     if len(given) != len(documents):
@@ -61,5 +62,12 @@ def passage(hit: trivet.Hit) -> Document:
 
 def _content_id(document: Document) -> str:
     # Metadata too: the same sentence of two sources is two documents.
-    content = json.dumps([document.page_content, document.metadata], sort_keys=True, default=repr)
+    try:
+        content = json.dumps(
+            [document.page_content, document.metadata], sort_keys=True, default=repr
+        )
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidDocumentError(
+            f"expected metadata of JSON values with texts as keys, got {error}: convert them"
+        ) from error
     return str(uuid.uuid5(_NAMESPACE, content))

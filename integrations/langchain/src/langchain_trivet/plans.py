@@ -6,7 +6,21 @@ from dataclasses import replace
 from typing import Any
 
 import trivet
-from trivet.errors import InvalidPlanError
+from trivet.errors import InvalidInputError, InvalidPlanError
+
+SEARCH_TYPES = ("similarity", "similarity_score_threshold", "mmr")
+
+
+def require_search_type(search_type: object) -> None:
+    """Refuse what is no search type of LangChain's.
+
+    Raises:
+        InvalidInputError: it is none.
+    """
+    if search_type not in SEARCH_TYPES:
+        raise InvalidInputError(
+            f"expected a search_type out of {', '.join(SEARCH_TYPES)}; got {search_type!r}"
+        )
 
 
 def calibrated(
@@ -25,7 +39,10 @@ def calibrated(
 
     Raises:
         InvalidPlanError: the plan's scores depend on what else is found.
+        InvalidInputError: a threshold that is no number from 0 to 1.
     """
+    if threshold is not None and not (_is_number(threshold) and 0 <= threshold <= 1):
+        raise InvalidInputError(f"expected score_threshold from 0 to 1, got {threshold!r}")
     plan = _planned(index, k, keywords)
     if not plan.is_calibrated:
         raise InvalidPlanError(
@@ -53,7 +70,12 @@ def spread(
 
     Raises:
         InvalidPlanError: an index without dense vectors, or a number that cannot mean anything.
+        InvalidInputError: fetch_k is no whole number of 1 or more.
     """
+    if isinstance(fetch_k, bool) or not isinstance(fetch_k, int) or fetch_k < 1:
+        raise InvalidInputError(
+            f"expected fetch_k to be a whole number of 1 or more, got {fetch_k!r}"
+        )
     plan = _planned(index, k, keywords)
     depths = dict.fromkeys(plan.depths, max(fetch_k, k))
     diverse = replace(plan, depths=depths, relevance=lambda_mult, threshold=None)
@@ -62,3 +84,7 @@ def spread(
 
 def _planned(index: trivet.Index, k: int, keywords: dict[str, Any]) -> trivet.Plan:
     return index.planned(k=k, plan=keywords.get("plan"), modes=keywords.get("modes"))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -15,9 +15,8 @@ from langchain_trivet.batching import model_name
 from langchain_trivet.documents import from_trivet
 from langchain_trivet.filters import AnyFilter, to_filter
 from langchain_trivet.keywords import refuse
-from langchain_trivet.plans import calibrated, spread
+from langchain_trivet.plans import calibrated, require_search_type, spread
 from langchain_trivet.vectors import dense_query
-from trivet.errors import InvalidInputError
 
 _TAKEN = "k, filter, modes, plan"
 
@@ -48,29 +47,31 @@ class SearchableStore(VectorStore):
         search_type: str,
         queries: Sequence[str],
         k: int = 4,
-        *,
-        score_threshold: float | None = None,
-        fetch_k: int = 20,
-        lambda_mult: float = 0.5,
         **kwargs: Any,
     ) -> list[list[Document]]:
         """As `search_many`, by one of LangChain's search types.
 
         Raises:
             InvalidInputError: a search type that does not exist.
+            UnknownKeywordError: a keyword that this type does not take.
         """
+        require_search_type(search_type)
+        keywords = kwargs
         if search_type == "similarity_score_threshold":
-            keywords, _ = calibrated(self._index, k, score_threshold, kwargs)
+            threshold = kwargs.pop("score_threshold", None)
+            keywords, _ = calibrated(self._index, k, threshold, kwargs)
         elif search_type == "mmr":
-            keywords = spread(self._index, k, fetch_k, lambda_mult, kwargs)
-        elif search_type == "similarity":
-            keywords = kwargs
-        else:
-            raise InvalidInputError(
-                "expected a search_type out of similarity, similarity_score_threshold, mmr; got "
-                f"{search_type!r}"
-            )
+            fetch_k, mult = kwargs.pop("fetch_k", 20), kwargs.pop("lambda_mult", 0.5)
+            keywords = spread(self._index, k, fetch_k, mult, kwargs)
         return self.search_many(queries, k, **keywords)
+
+    def search(self, query: str, search_type: str, **kwargs: Any) -> list[Document]:
+        """As `search_many_by_type`, for one query."""
+        return self.search_many_by_type(search_type, [query], **kwargs)[0]
+
+    async def asearch(self, query: str, search_type: str, **kwargs: Any) -> list[Document]:
+        """As `search`, in a thread."""
+        return await run_in_executor(None, lambda: self.search(query, search_type, **kwargs))
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
         """The k best documents.

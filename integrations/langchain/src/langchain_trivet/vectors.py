@@ -18,10 +18,15 @@ def dense_query(index: trivet.Index, embedding: Sequence[float]) -> DenseVectors
         UnknownModeError: an index without dense vectors.
         InvalidInputError: no vector, or one of zeros or of values that are not finite.
     """
-    spaces = [space for space in index.describe().spaces if space.mode == "dense"]
+    spaces = [space for space in index.spaces if space.mode == "dense"]
     if not spaces:
         raise UnknownModeError("expected an index with dense vectors, got one without")
-    vector = np.asarray(embedding, dtype=np.float32)
+    try:
+        vector = np.asarray(embedding, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"expected a vector as a list of numbers, got {str(embedding)[:60]!r}"
+        ) from error
     length = float(np.linalg.norm(vector)) if vector.ndim == 1 else 0.0
     if not 0 < length < np.inf:
         raise InvalidInputError(

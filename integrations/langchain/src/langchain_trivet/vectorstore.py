@@ -13,6 +13,7 @@ import trivet
 from langchain_trivet.documents import from_trivet, to_trivet, with_ids
 from langchain_trivet.keywords import refuse
 from langchain_trivet.opening import opened
+from langchain_trivet.plans import require_search_type
 from langchain_trivet.searching import SearchableStore
 from langchain_trivet.store_retriever import TrivetStoreRetriever
 from trivet.errors import InvalidInputError
@@ -119,12 +120,20 @@ class TrivetVectorStore(SearchableStore):
         Raises:
             InvalidInputError: not as many metadatas or ids as texts, or as `add_documents`.
         """
+        if isinstance(texts, str):
+            raise InvalidInputError("expected a list of texts, got one: put it in a list")
         listed = list(texts)
         every = [{} for _ in listed] if metadatas is None else list(metadatas)
         if len(every) != len(listed):
             raise InvalidInputError(
                 f"expected as many metadatas as texts ({len(listed)}), got {len(every)}"
             )
+        for what, kind, given in (("texts", str, listed), ("metadatas", dict, every)):
+            for at, value in enumerate(given):
+                if not isinstance(value, kind):
+                    raise InvalidInputError(
+                        f"expected {what} to be {kind.__name__}, got {value!r} at position {at}"
+                    )
         pairs = zip(listed, every, strict=True)
         documents = [Document(page_content=text, metadata=metadata) for text, metadata in pairs]
         return self.add_documents(documents, ids=ids, **kwargs)
@@ -146,7 +155,12 @@ class TrivetVectorStore(SearchableStore):
         return [from_trivet(document) for document in self._index.get(ids)]
 
     def as_retriever(self, **kwargs: Any) -> TrivetStoreRetriever:
-        """A retriever over the store; keywords as in LangChain's own."""
+        """A retriever over the store; keywords as in LangChain's own.
+
+        Raises:
+            InvalidInputError: a search type that does not exist.
+        """
+        require_search_type(kwargs.get("search_type", "similarity"))
         tags = kwargs.pop("tags", None) or [*self._get_retriever_tags()]
         return TrivetStoreRetriever(vectorstore=self, tags=tags, **kwargs)
 

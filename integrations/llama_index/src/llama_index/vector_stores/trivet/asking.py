@@ -24,13 +24,18 @@ from trivet.errors import (
 
 @dataclass(frozen=True)
 class Asked:
-    """The arguments of a search."""
+    """The arguments of a search.
+
+    Attributes:
+        is_of_nothing: whether the query names no node or document at all to search among.
+    """
 
     text: str
     k: int
     plan: Plan | None
     modes: Sequence[str] | None
     filter: models.Filter | None
+    is_of_nothing: bool
 
 
 def asked_of(
@@ -41,7 +46,7 @@ def asked_of(
         query = replace(query, mmr_threshold=kwargs["mmr_threshold"])
     require_no_more("query", {name: v for name, v in kwargs.items() if name != "mmr_threshold"})
     query = replace(query, mode=_mode(query.mode))
-    spaces = index.describe().spaces
+    spaces = index.spaces
     text = _words(query, {space.mode: space.dims for space in spaces}.get("dense"))
     for name in ("output_fields", "embedding_field"):
         if getattr(query, name) is not None:
@@ -55,6 +60,7 @@ def asked_of(
         filter=selection(
             index, node_ids=query.node_ids, source_ids=query.doc_ids, filters=query.filters
         ),
+        is_of_nothing=query.node_ids == [] or query.doc_ids == [],
     )
 
 

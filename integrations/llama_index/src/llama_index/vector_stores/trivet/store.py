@@ -102,7 +102,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
     @property
     def embed_model(self) -> StoreEmbedding:
         """What to give LlamaIndex as an embedding: it leaves every vector to this store."""
-        spaces = self._index.describe().spaces
+        spaces = self._index.spaces
         of_models = [space.fingerprint for space in spaces if not space.is_lexical]
         digest = hashlib.sha256(" ".join(of_models).encode()).hexdigest()
         return StoreEmbedding(fingerprint=digest)
@@ -128,7 +128,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
             ModelError, StoreError: as `trivet.Index.upsert`; what was stored before stays.
         """
         require_no_more("add", kwargs)
-        spaces = {space.mode: space for space in self._index.describe().spaces}
+        spaces = {space.mode: space for space in self._index.spaces}
         refuse_foreign_vectors(nodes, spaces["dense"].dims if "dense" in spaces else None)
         try:
             with self._replacing.storing(nodes):
@@ -245,6 +245,8 @@ class TrivetVectorStore(BasePydanticVectorStore):
             UnknownKeywordError: another keyword argument.
         """
         asked = self._asked(query, kwargs)
+        if asked.is_of_nothing:
+            return self._result([])
         return self._result(
             self._index.search(
                 asked.text, k=asked.k, plan=asked.plan, filter=asked.filter, modes=asked.modes
@@ -254,6 +256,8 @@ class TrivetVectorStore(BasePydanticVectorStore):
     async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """As `query`, beside the event loop, and together with others that wait."""
         asked = await asyncio.to_thread(self._asked, query, kwargs)
+        if asked.is_of_nothing:
+            return self._result([])
         hits = await self._index.asearch(
             asked.text, k=asked.k, plan=asked.plan, filter=asked.filter, modes=asked.modes
         )
