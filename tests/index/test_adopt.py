@@ -307,3 +307,48 @@ def test_other_payload_keys_are_named(tiny_embedder) -> None:
     [hit] = index.search("note", filter={"n": 2})
     assert (hit.id, hit.text, hit.metadata) == ("2", TEXTS[2], {"n": 2})
     assert [d.id for d in index.get(["0", "7"])] == ["0"]
+
+
+def strangers(client: QdrantClient, vector: object) -> None:
+    """Points that a collection's maker did not write."""
+    payloads = [{}, {"page": 1}, {"_node_content": "{"}]
+    client.upsert(
+        "notes",
+        [
+            models.PointStruct(id=at, vector=vector, payload=payload)
+            for at, payload in enumerate(payloads)
+        ],
+    )
+
+
+@pytest.mark.parametrize("maker", ["langchain", "llama_index"])
+def test_points_that_the_maker_did_not_write_are_documents_without_text(
+    tiny_embedder, maker
+) -> None:
+    client = QdrantClient(":memory:")
+    if maker == "langchain":
+        lang_chain_store(client, tiny_embedder, "dense")
+    else:
+        llama_index_store(client, tiny_embedder, hybrid=False)
+    index = trivet.adopt(client, "notes", model=tiny_embedder)
+    vector = tiny_embedder.embed_queries([QUERIES[0]]).dense.values[0].tolist()
+    is_named = isinstance(client.get_collection("notes").config.params.vectors, dict)
+    strangers(client, {"text-dense": vector} if is_named else vector)
+    hits = index.search(QUERIES[0], k=5)
+    assert {hit.id for hit in hits[:3]} == {"0", "1", "2"}
+    assert {hit.text for hit in hits[:3]} == {""}
+    assert len(list(index.documents())) == index.count() == 43
+    assert [document.id for document in index.get(["0", "2"])] == ["0", "2"]
+    assert client.count("notes").count == 43
+
+
+def test_a_filter_on_items_of_a_list_reaches_the_makers_payload(tiny_embedder) -> None:
+    client = QdrantClient(":memory:")
+    _, nodes = llama_index_store(client, tiny_embedder, hybrid=False)
+    index = trivet.adopt(client, "notes", model=tiny_embedder)
+    client.set_payload("notes", {"parts": [{"n": 1}, {"n": 2}]}, points=[nodes[3].node_id])
+    item = models.Filter(must=[models.FieldCondition(key="n", match=models.MatchValue(value=2))])
+    where = models.Filter(
+        must=[models.NestedCondition(nested=models.Nested(key="metadata.parts", filter=item))]
+    )
+    assert [document.id for document in index.documents(filter=where)] == [nodes[3].node_id]

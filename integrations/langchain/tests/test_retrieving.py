@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import ConfigurableField
 from langchain_core.structured_query import (
     Comparator,
@@ -383,6 +386,53 @@ def test_any_retriever_makes_a_tool(filled: trivet.Index) -> None:
     tool = create_search_tool(plain, encoding=utf8, name="library")
     message = call(tool, "anchor")
     assert [d.id for d in message.artifact] == [d.id for d in plain.invoke("anchor")]
+
+
+class Canned(BaseRetriever):
+    """Finds what it was given."""
+
+    found: list[Document]
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        return self.found
+
+
+def test_passages_that_do_not_tell_their_place_are_never_joined() -> None:
+    texts = ["A kedge is a light anchor, and no more.", "The bower is heavy."]
+    tool = create_search_tool(
+        Canned(found=[Document(id="gear", page_content=text) for text in texts]), encoding=utf8
+    )
+    assert [(d.id, d.page_content) for d in call(tool, "a").artifact] == [
+        ("gear", text) for text in texts
+    ]
+
+
+def test_passages_that_were_cut_since_they_were_found_are_cited_as_they_are(
+    filled: trivet.Index,
+) -> None:
+    (found,) = TrivetRetriever(index=filled, k=1, details=True).invoke("kedge")
+    shorter = found.model_copy(update={"page_content": found.page_content[:9]})
+    odd = Document(id="odd", page_content="Of somebody else.", metadata={"_trivet": "theirs"})
+    tool = create_search_tool(Canned(found=[shorter, odd]), encoding=utf8)
+    assert [d.page_content for d in call(tool, "a").artifact] == [
+        found.page_content[:9],
+        "Of somebody else.",
+    ]
+
+
+async def test_counting_tokens_leaves_the_event_loop_ticking(filled: trivet.Index) -> None:
+    def slow(text: str) -> int:
+        time.sleep(0.1)
+        return len(text)
+
+    tool = create_search_tool(TrivetRetriever(index=filled, k=2), encoding=slow)
+    waiting = asyncio.ensure_future(tool.ainvoke({"query": "anchor"}))
+    longest, before = 0.0, time.monotonic()
+    while not waiting.done():
+        await asyncio.sleep(0.01)
+        longest, before = max(longest, time.monotonic() - before), time.monotonic()
+    assert (await waiting).startswith("Search results")
+    assert longest < 0.1
 
 
 def test_a_tool_that_cannot_count_is_refused_when_it_is_made(

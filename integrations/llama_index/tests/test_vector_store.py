@@ -116,7 +116,6 @@ def test_a_query_is_kept_to_node_ids_and_source_documents(store: TrivetVectorSto
     assert sorted(store.query(ask("anchor", doc_ids=["ships"])).ids) == ["b/2", "not a uuid"]
     assert store.query(ask("anchor", doc_ids=["whole"])).ids == ["whole"]
     assert store.query(ask("anchor", doc_ids=["ships"], filters=page(2))).ids == ["b/2"]
-    assert store.query(ask("anchor", node_ids=[])).ids == []
     assert store.query(ask("anchor", doc_ids=[])).ids == []
 
 

@@ -79,10 +79,14 @@ class AdoptedEngine:
         answers = self._call("search", lambda c: c.query_batch_points(self._collection, asked))
         return [
             [
-                FoundPoint(str(p.id), p.score, self._read(str(p.id), p.payload))
+                FoundPoint(
+                    str(p.id),
+                    p.score,
+                    self._layout.payload(str(p.id), p.payload or {}) if whole.with_payload else {},
+                )
                 for p in answer.points
             ]
-            for answer in answers
+            for whole, answer in zip(asked, answers, strict=True)
         ]
 
     def count(self) -> int:
@@ -162,10 +166,7 @@ class AdoptedEngine:
             ) from error
 
     def _payloads(self, records: Iterable[models.Record]) -> dict[str, Mapping[str, Any]]:
-        return {str(record.id): self._read(str(record.id), record.payload) for record in records}
-
-    def _read(self, id: str, payload: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        return self._layout.payload(id, payload) if payload else {}
+        return {str(r.id): self._layout.payload(str(r.id), r.payload or {}) for r in records}
 
     def _request(self, request: models.QueryRequest) -> models.QueryRequest:
         """A request in the collection's names, for whole payloads."""
@@ -287,4 +288,4 @@ class AdoptedStore(Store):
     def chunks(self, ids: Sequence[str]) -> dict[str, list[Chunk]]:
         """The one chunk of each point."""
         found = self.engine.retrieve(ids)
-        return {id: [Chunk.from_payload(payload)] for id, payload in found.items() if payload}
+        return {id: [Chunk.from_payload(payload)] for id, payload in found.items()}

@@ -65,7 +65,7 @@ class Layout:
         """What may have been embedded of a point: its text; of a node, that after its metadata."""
         if not self.is_llama_index:
             return [self._document(payload)[0]]
-        node = json.loads(payload[LLAMA_NODE])
+        node = _node_of(payload) or {}
         text, _ = self._node(payload)
         hidden = node.get("excluded_embed_metadata_keys") or []
         shown = {k: v for k, v in (node.get("metadata") or {}).items() if k not in hidden}
@@ -94,6 +94,9 @@ class Layout:
             if condition.key == _DOCUMENT_PATH:
                 return _has_id(condition)
             return condition.model_copy(update={"key": self._path(condition.key)})
+        if isinstance(condition, models.NestedCondition):
+            nested = condition.nested.model_copy(update={"key": self._path(condition.nested.key)})
+            return models.NestedCondition(nested=nested)
         if isinstance(condition, models.IsEmptyCondition):
             field = models.PayloadField(key=self._path(condition.is_empty.key))
             return models.IsEmptyCondition(is_empty=field)
@@ -119,7 +122,10 @@ class Layout:
         )
 
     def _node(self, payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        node = json.loads(payload[LLAMA_NODE])
+        node = _node_of(payload)
+        if node is None:  # a point that something else has put there
+            text = payload.get("text")
+            return text if isinstance(text, str) else "", dict(payload)
         resource = node.get("text_resource") or {}
         text = node.get("text") or resource.get("text") or ""
         metadata = {name: v for name, v in payload.items() if name not in LLAMA_FIELDS}
@@ -128,6 +134,15 @@ class Layout:
         if source not in (None, "None"):  # as LlamaIndex writes that there is none
             own[LLAMA_SOURCE] = source
         return text, {**metadata, NODE_FIELD: own}
+
+
+def _node_of(payload: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The node that a payload holds as JSON; None if it holds none."""
+    try:
+        node = json.loads(payload[LLAMA_NODE])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return node if isinstance(node, dict) else None
 
 
 def point_id(id: str) -> int | str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables.config import run_in_executor
 from langchain_core.tools import StructuredTool
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -78,7 +79,9 @@ def create_search_tool(
     async def asearch(
         query: str, callbacks: Callbacks = None
     ) -> tuple[str | list[dict[str, Any]], list[Document]]:
-        return answer(await detailed.ainvoke(query, config={"callbacks": callbacks}))
+        found = await detailed.ainvoke(query, config={"callbacks": callbacks})
+        # What counts tokens may be slow, or ask a server.
+        return await run_in_executor(None, answer, found)
 
     return StructuredTool(
         name=name,
@@ -100,7 +103,7 @@ def _detailed(retriever: BaseRetriever) -> BaseRetriever:
 def _answer(
     documents: Sequence[Document], citations: str, max_tokens: int, counter: CountTokens
 ) -> tuple[str | list[dict[str, Any]], list[Document]]:
-    packed = trivet.pack([_hit(*pair) for pair in enumerate(documents)], max_tokens, counter)
+    packed = trivet.pack(_hits(documents), max_tokens, counter)
     cited = [
         Document(id=citation.id, page_content=citation.text, metadata=dict(citation.metadata))
         for citation in packed.citations
@@ -112,24 +115,43 @@ def _answer(
     return [_block(citation) for citation in packed.citations], cited
 
 
-def _hit(position: int, document: Document) -> trivet.Hit:
-    """A document as a hit; one that does not tell where it stands is a document of its own."""
-    metadata = dict(document.metadata)
-    details = metadata.pop(DETAILS, None)
-    text = document.page_content
-    if details is None:
-        id = document.id if document.id is not None else f"result {position + 1}"
-        return trivet.Hit(id, 0.0, text, metadata, {}, (0, len(text)))
-    start, end = details["span"]
+def _hits(documents: Sequence[Document]) -> list[trivet.Hit]:
+    """Documents as hits; of those that do not tell where they stand, none touches another."""
+    places = [_place(document) for document in documents]
+    start = 1 + max((place["span"][1] for place in places if place), default=0)
+    hits = []
+    for position, (document, place) in enumerate(zip(documents, places, strict=True)):
+        text, metadata = document.page_content, dict(document.metadata)
+        if place is not None:
+            del metadata[DETAILS]
+        if place is None or place["span"][1] - place["span"][0] != len(text):  # cut since
+            id = document.id if document.id is not None else f"result {position + 1}"
+            span = (start, start + len(text))
+            hits.append(trivet.Hit(id, 0.0, text, metadata, {}, span))
+            start = span[1] + 1
+            continue
+        hits.append(_placed(document, metadata, place))
+    return hits
+
+
+def _place(document: Document) -> dict[str, Any] | None:
+    """What a `TrivetRetriever` tells of a passage; None of what another retriever found."""
+    details = document.metadata.get(DETAILS)
+    told = {"document", "tenant", "span", "score", "scores"}
+    return details if isinstance(details, dict) and set(details) == told else None
+
+
+def _placed(document: Document, metadata: dict[str, Any], place: dict[str, Any]) -> trivet.Hit:
+    start, end = place["span"]
     return trivet.Hit(
-        document.id or details["document"],
-        details["score"],
-        text,
+        document.id or place["document"],
+        place["score"],
+        document.page_content,
         metadata,
-        details["scores"],
+        place["scores"],
         (start, end),
-        details["tenant"],
-        details["document"],
+        place["tenant"],
+        place["document"],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -81,7 +82,8 @@ class SearchTool(AsyncBaseTool):
         found = await self._retriever.aretrieve(query)
         for postprocessor in self._postprocessors:
             found = await postprocessor.apostprocess_nodes(found, query_str=query)
-        return self._output(query, found)
+        # What counts tokens may be slow, or ask a server.
+        return await asyncio.to_thread(self._output, query, found)
 
     def _require_query_alone(self, unknown: dict[str, object]) -> None:
         for name in unknown:

@@ -27,7 +27,7 @@ class Asked:
     """The arguments of a search.
 
     Attributes:
-        is_of_nothing: whether the query names no node or document at all to search among.
+        is_of_nothing: whether the query names documents to search among, and none.
     """
 
     text: str
@@ -60,7 +60,8 @@ def asked_of(
         filter=selection(
             index, node_ids=query.node_ids, source_ids=query.doc_ids, filters=query.filters
         ),
-        is_of_nothing=query.node_ids == [] or query.doc_ids == [],
+        # LlamaIndex's own retriever sends empty node_ids for any; doc_ids are its caller's.
+        is_of_nothing=query.doc_ids == [],
     )
 
 

@@ -29,8 +29,7 @@ def selection(
     Args:
         index: asked for the texts of a field, where a filter looks for a part of one.
         node_ids: ids of nodes; None or empty = any.
-        source_ids: ids of the documents that they were cut from, or that they are; None or
-            empty = any.
+        source_ids: ids of the documents that they were cut from, or that they are; None = any.
         filters: by metadata; None = any.
 
     Raises:
