@@ -187,6 +187,14 @@ async def test_errors_say_what_to_do(server):
         assert "at least 1 character" in await refused(client, "search", query="")
 
 
+async def test_a_document_without_text_is_read_as_it_is(server, index, monkeypatch):
+    # Adopted collections may hold some.
+    monkeypatch.setattr(index, "get", lambda ids: [trivet.Document("", "bare", metadata={"n": 1})])
+    async with Client(server) as client:
+        found, _ = await called(client, "fetch", id="bare")
+        assert (found["text"], found["next_start"], found["metadata"]) == ("", None, {"n": 1})
+
+
 async def test_a_query_that_is_too_long_is_to_be_shortened(tiny_model):
     with trivet.open(":memory:", model=tiny_model, modes=["dense"]) as index:
         index.add(["a kedge"], ids=["a"])

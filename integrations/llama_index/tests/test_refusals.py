@@ -11,6 +11,7 @@ from llama_index.core.vector_stores import (
     VectorStoreQuery,
 )
 from llama_index.vector_stores.trivet import TrivetVectorStore
+from llama_index.vector_stores.trivet.nodes import VECTORS_UNUSED
 
 from trivet.errors import (
     InvalidDocumentError,
@@ -110,3 +111,32 @@ def test_a_query_embedding_is_not_asked_of_the_stand_in(memory_store: TrivetVect
     operator = MetadataFilter(key="page", value="1", operator=FilterOperator.GT)
     with pytest.raises(TrivetError, match="ISO"):
         memory_store.query(ask("x", filters=MetadataFilters(filters=[operator])))
+
+
+def test_values_of_another_kind_are_refused_by_what_was_expected(memory_store) -> None:
+    def ask(**fields):
+        return memory_store.query(VectorStoreQuery(query_str="anchor", **fields))
+
+    hybrid = {"mode": "hybrid"}
+    calls = [
+        lambda: memory_store.add(["a text"]),
+        lambda: memory_store.delete(None),
+        lambda: ask(similarity_top_k=None),
+        lambda: ask(similarity_top_k="5"),
+        lambda: ask(alpha="0.5", **hybrid),
+        lambda: ask(sparse_top_k="5", **hybrid),
+        lambda: ask(sparse_top_k=0, **hybrid),
+        lambda: ask(hybrid_top_k=True, **hybrid),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidInputError, match="expected"):
+            call()
+
+
+def test_vectors_that_are_not_used_are_told_once(memory_store, caplog) -> None:
+    dims = memory_store.client.spaces[0].dims
+    for id in "ab":
+        memory_store.add([TextNode(text="An anchor.", id_=id, embedding=[0.1] * dims)])
+    assert [r.getMessage() for r in caplog.records if "store.embed_model" in r.getMessage()] == [
+        VECTORS_UNUSED
+    ]

@@ -81,7 +81,7 @@ def build_server(index: Index, *, limits: Limits | None = None, about: str = "")
         if not documents:
             raise ToolError(f"expected the id of a document, got {id!r}: take one that search gave")
         (document,) = documents
-        if start >= len(document.text):
+        if start and start >= len(document.text):
             raise ToolError(
                 f"expected start below {len(document.text)}, the document's length, got {start}"
             )

@@ -36,8 +36,15 @@ def wanted_hits(query: VectorStoreQuery) -> int:
     """How many hits a query asks for.
 
     Raises:
-        InvalidInputError: a field that says nothing in the query's mode.
+        InvalidInputError: a field that says nothing in the query's mode, or no number of hits.
     """
+    for name in ("similarity_top_k", "sparse_top_k", "hybrid_top_k"):
+        value = getattr(query, name)
+        is_optional = value is None and name != "similarity_top_k"
+        if not is_optional and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise InvalidInputError(
+                f"expected {name} to be a whole number of 1 or more, got {value!r}"
+            )
     for name, modes in _ONLY_IN.items():
         if getattr(query, name) is not None and query.mode not in modes:
             raise InvalidInputError(
@@ -110,7 +117,7 @@ def _require_legs(query: VectorStoreQuery, held: Mapping[Mode, Space]) -> None:
 def _hybrid(query: VectorStoreQuery, depth: int, *, is_lexical: bool) -> Plan:
     legs: dict[Mode, float] = {"dense": 1.0, "sparse": 1.0}
     if query.alpha is not None:
-        if not 0 <= query.alpha <= 1:
+        if not isinstance(query.alpha, (int, float)) or not 0 <= query.alpha <= 1:
             raise InvalidInputError(
                 f"expected alpha from 0 (sparse alone) to 1 (dense alone), got {query.alpha!r}"
             )

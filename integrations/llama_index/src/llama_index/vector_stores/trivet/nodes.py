@@ -17,7 +17,7 @@ from llama_index.core.schema import (
 from llama_index.core.schema import Document as LlamaDocument
 
 from trivet import Document, Hit
-from trivet.errors import InvalidDocumentError, SpaceMismatchError
+from trivet.errors import InvalidDocumentError, InvalidInputError, SpaceMismatchError
 
 # The one field of a document's metadata that is not the node's: what else there is of a node.
 OWN = "_llama_index"
@@ -26,6 +26,12 @@ LENGTH = "length"
 TYPES: dict[str, type[BaseNode]] = {
     kind.class_name(): kind for kind in (TextNode, IndexNode, ImageNode, Node, LlamaDocument)
 }
+
+VECTORS_UNUSED = (
+    "nodes come with vectors of their own, which are not used: pass store.embed_model in place of "
+    "the embedding. An IngestionPipeline deletes a changed document before it embeds, and the "
+    "store can put it back only if the embedding is the store's"
+)
 
 
 def to_document(node: BaseNode) -> Document:
@@ -88,23 +94,30 @@ def is_part(hit: Hit) -> bool:
     return own is not None and len(hit.text) != own[LENGTH]
 
 
-def refuse_foreign_vectors(nodes: Sequence[BaseNode], dims: int | None) -> None:
+def refuse_foreign_vectors(nodes: Sequence[BaseNode], dims: int | None) -> bool:
     """Refuse nodes whose vectors another model must have made.
 
     Args:
         nodes: those without a vector, or with one of that length, are fine: the store embeds.
         dims: of the index's dense vectors; None where it has none.
 
+    Returns:
+        Whether a node brings a vector, which is not used.
+
     Raises:
         SpaceMismatchError: a vector of another length.
+        InvalidInputError: something that is no node.
     """
     for node in nodes:
+        if not isinstance(node, BaseNode):
+            raise InvalidInputError(f"expected a list of nodes, got {type(node).__name__} in it")
         if node.embedding and len(node.embedding) != dims:
             raise SpaceMismatchError(
                 f"node {node.node_id!r}: expected no embedding, or one of {dims} numbers, got "
                 f"{len(node.embedding)}: the store embeds by itself; pass embed_model="
                 "store.embed_model to VectorStoreIndex or IngestionPipeline"
             )
+    return any(node.embedding for node in nodes)
 
 
 def _rest(node: BaseNode, *, keep_text: bool) -> str:

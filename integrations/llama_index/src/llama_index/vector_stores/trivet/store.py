@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,8 +19,9 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQuery,
     VectorStoreQueryResult,
 )
-from llama_index.vector_stores.trivet.asking import Asked, asked_of, require_no_more
+from llama_index.vector_stores.trivet.asking import asked_of, require_no_more
 from llama_index.vector_stores.trivet.nodes import (
+    VECTORS_UNUSED,
     from_document,
     from_hit,
     is_part,
@@ -33,6 +35,8 @@ from llama_index.vector_stores.trivet.stand_in import StoreEmbedding
 
 from trivet import ALL, Embedder, Hit, Index
 from trivet.errors import InvalidInputError, TextTooLongError
+
+logger = logging.getLogger(__name__)
 
 
 class TrivetVectorStore(BasePydanticVectorStore):
@@ -69,6 +73,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
     _index: Index = PrivateAttr()
     _owns_index: bool = PrivateAttr()
     _replacing: Replacing = PrivateAttr()
+    _has_warned: bool = PrivateAttr(default=False)
 
     def __init__(
         self,
@@ -123,13 +128,15 @@ class TrivetVectorStore(BasePydanticVectorStore):
             SpaceMismatchError: a vector that has not the length of the index's.
             InvalidDocumentError: a node that cannot be stored as it is.
             TextTooLongError: metadata that leaves too little room for a long text.
-            InvalidInputError: two nodes with one id; nothing was written.
+            InvalidInputError: two nodes with one id, or no nodes; nothing was written.
             UnknownKeywordError: a keyword argument.
             ModelError, StoreError: as `trivet.Index.upsert`; what was stored before stays.
         """
         require_no_more("add", kwargs)
-        spaces = {space.mode: space for space in self._index.spaces}
-        refuse_foreign_vectors(nodes, spaces["dense"].dims if "dense" in spaces else None)
+        dims = {space.mode: space.dims for space in self._index.spaces}.get("dense")
+        if refuse_foreign_vectors(nodes, dims) and not self._has_warned:
+            self._has_warned = True
+            logger.warning(VECTORS_UNUSED)
         try:
             with self._replacing.storing(nodes):
                 self._index.upsert([to_document(node) for node in nodes], on_error="raise")
@@ -148,9 +155,12 @@ class TrivetVectorStore(BasePydanticVectorStore):
         """Delete the nodes that were cut from a document, or the document that is stored whole.
 
         Raises:
+            InvalidInputError: an id that is no text.
             UnknownKeywordError: a keyword argument.
         """
         require_no_more("delete", delete_kwargs)
+        if not isinstance(ref_doc_id, str):
+            raise InvalidInputError(f"expected the id of a document, got {ref_doc_id!r}")
         self._replacing.delete(ref_doc_id)
 
     async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
@@ -244,7 +254,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
             InvalidFilterError: a filter that cannot be understood.
             UnknownKeywordError: another keyword argument.
         """
-        asked = self._asked(query, kwargs)
+        asked = asked_of(self._index, query, kwargs, self.modes)
         if asked.is_of_nothing:
             return self._result([])
         return self._result(
@@ -255,7 +265,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
 
     async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """As `query`, beside the event loop, and together with others that wait."""
-        asked = await asyncio.to_thread(self._asked, query, kwargs)
+        asked = await asyncio.to_thread(asked_of, self._index, query, kwargs, self.modes)
         if asked.is_of_nothing:
             return self._result([])
         hits = await self._index.asearch(
@@ -279,9 +289,6 @@ class TrivetVectorStore(BasePydanticVectorStore):
         """Close the index, if the store opened it."""
         if self._owns_index:
             self._index.close()
-
-    def _asked(self, query: VectorStoreQuery, kwargs: dict[str, Any]) -> Asked:
-        return asked_of(self._index, query, kwargs, self.modes)
 
     def _result(self, hits: Sequence[Hit]) -> VectorStoreQueryResult:
         found = self.nodes_of(hits)
