@@ -114,6 +114,19 @@ def test_a_snapshot_that_lost_a_file_is_none(server: StubServer) -> None:
     assert files(server) == []
 
 
+def test_files_that_a_server_cannot_delete_any_more_are_named(
+    server: StubServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with snapshots(server) as kept:
+        taken = kept.take()
+        for collection in ("docs", "docs__journal"):
+            server.local.delete_collection(collection)
+        kept.delete(taken.id)
+        assert kept.all() == []
+    assert f"{taken.points} stays" in caplog.text
+    assert f"{taken.journal} stays" in caplog.text
+
+
 @pytest.mark.parametrize("route", [MAKE_POINTS, MAKE_JOURNAL])
 def test_half_a_snapshot_is_none_and_leaves_nothing(server: StubServer, route: str) -> None:
     with snapshots(server) as kept:

@@ -90,15 +90,22 @@ class ServerSnapshots:
         return snapshot
 
     def all(self) -> list[Snapshot]:
-        """The snapshots whose files are both there, oldest first."""
+        """The snapshots whose files are both there, oldest first.
+
+        Of a collection that is gone, a server does not say which files it has: they are taken to
+        be there.
+        """
         if not self._records.exists():
             return []
-        files = {
-            *self._files.listed(self._name),
-            *self._files.listed(self._name + JOURNAL_SUFFIX),
-        }
+        points = self._files.listed(self._name)
+        journals = self._files.listed(self._name + JOURNAL_SUFFIX)
         kept = [_read(payload)[0] for page in self._stored().pages() for payload in page.values()]
-        whole = [one for one in kept if {one.points, one.journal} <= files]
+        whole = [
+            one
+            for one in kept
+            if (points is None or one.points in points)
+            and (journals is None or one.journal in journals)
+        ]
         return sorted(whole, key=lambda one: (one.created, one.id))
 
     def delete(self, id: str) -> None:
@@ -193,7 +200,7 @@ class ServerSnapshots:
     def _delete_files(self, snapshot: Snapshot) -> None:
         named = ((self._name, snapshot.points), (self._name + JOURNAL_SUFFIX, snapshot.journal))
         for name, file in named:
-            if file and file in self._files.listed(name):
+            if file:
                 self._files.delete(name, file)
 
     @contextmanager
