@@ -114,6 +114,17 @@ def test_a_snapshot_that_lost_a_file_is_none(server: StubServer) -> None:
     assert files(server) == []
 
 
+@pytest.mark.parametrize("name", ["", "a/b", "a b", 7])
+def test_only_names_of_collections_are_restored_into(server: StubServer, name: str) -> None:
+    with snapshots(server) as kept:
+        taken = kept.take()
+        with pytest.raises(errors.InvalidInputError, match="a collection's name"):
+            kept.restore(taken.id, name)
+        assert not any(route.endswith("recover") for route in server.routes)
+    with pytest.raises(errors.InvalidInputError, match="a collection's name"):
+        trivet.Snapshots(server.url, collection=name).all()
+
+
 def test_files_that_a_server_cannot_delete_any_more_are_named(
     server: StubServer, caplog: pytest.LogCaptureFixture
 ) -> None:

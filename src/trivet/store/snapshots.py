@@ -19,7 +19,7 @@ from qdrant_client import models
 from trivet.config import ServerSettings
 from trivet.errors import IndexDamagedError, InvalidInputError, NotAnIndexError, StoreError
 from trivet.reports import Snapshot
-from trivet.store.connecting import DEFAULT_COLLECTION, JOURNAL_SUFFIX, ServerIndex
+from trivet.store.connecting import JOURNAL_SUFFIX, ServerIndex, checked_collection
 from trivet.store.connection import Connection, connect
 from trivet.store.retrying import Timing
 from trivet.store.server_collection import ServerCollection
@@ -45,7 +45,7 @@ class ServerSnapshots:
 
     Raises:
         InvalidInputError, InsecureConnectionError, ServerUnavailableError, ServerTooOldError: as
-            `connect`.
+            `ServerIndex`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ServerSnapshots:
     ) -> None:
         self._timing = Timing() if timing is None else timing
         self._url = url
-        self._name = DEFAULT_COLLECTION if collection is None else collection
+        self._name = checked_collection(collection)
         self._settings = settings
         patient = settings.model_copy(update={"timeout_s": max(settings.timeout_s, timeout_s)})
         self._connection: Connection = connect(url, patient, self._timing)
@@ -129,11 +129,12 @@ class ServerSnapshots:
             into: name of a collection that is not there; None = the snapshot's own.
 
         Raises:
+            InvalidInputError: no name of a collection.
             NotAnIndexError: no such snapshot.
             StoreError: the collection is there, or the server cannot read the files.
         """
         snapshot, manifest = self._found(id)
-        name = self._name if into is None else into
+        name = self._name if into is None else checked_collection(into)
         points = ServerCollection(self._connection, name)
         if points.exists():
             raise StoreError(
