@@ -136,8 +136,12 @@ class VerifyReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing needs `trivet repair`."""
-        return not (self.broken or self.orphans or self.average_is_off)
+        """Whether journal and engine agree: nothing is lost, and nothing needs `trivet repair`.
+
+        BM25's average length is another matter: after many deletions it is off, which costs a
+        little quality, until the next addition puts it right.
+        """
+        return not (self.broken or self.orphans)
 
     @property
     def average_is_off(self) -> bool:

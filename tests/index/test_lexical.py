@@ -176,6 +176,21 @@ def test_an_index_that_is_emptied_decides_anew(open_index: Open) -> None:
     require_consistent(index)
 
 
+def test_after_a_large_deletion_the_next_addition_finds_the_average_anew(open_index: Open) -> None:
+    index = open_index(modes=["sparse"])
+    index.add([f"anchor {n}" for n in range(40)])
+    index.add([f"anchor {n} " * 40 for n in range(20)], ids=[f"long{n}" for n in range(20)])
+    assert index.delete([f"long{n}" for n in range(20)]) == 20
+    off = index.verify()
+    assert off.is_clean
+    assert off.average_is_off
+    index.add(["an anchor"])
+    found = index.verify()
+    assert found.is_clean
+    assert not found.average_is_off
+    require_consistent(index)
+
+
 def test_vectors_that_are_given_get_bm25_in_the_language_of_their_texts(
     open_index: Open, tiny_embedder: trivet.Embedder
 ) -> None:

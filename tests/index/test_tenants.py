@@ -290,6 +290,8 @@ def test_a_view_reaches_no_other_tenant_and_does_not_care_for_all(two, tmp_path:
         lambda: acme.verify(),
         lambda: acme.backup(tmp_path / "backup"),
         lambda: acme.optimize(),
+        lambda: acme.measure_recall(),
+        lambda: acme.current_upgrade,
     ):
         with pytest.raises(TenantError, match=r"that trivet\.open gave"):
             call()

@@ -106,12 +106,13 @@ def ingest(
     incoming: Sequence[Document] | Iterator[Document],
     *,
     raises: bool = False,
+    replace: bool = False,
     told: list[IngestReport] | None = None,
 ) -> IngestReport:
     call = Ingest(
         index._store,
         source,
-        replace_existing=False,
+        replace_existing=replace,
         raise_errors=raises,
         batch_chunks=BATCH,
         progress=None if told is None else told.append,
@@ -328,6 +329,33 @@ def test_the_same_id_twice_in_a_stream_is_stored_once(index: trivet.Index, sourc
     twice = iter([*documents(ids(6)), *documents(ids(6))])
     report = ingest(index, source, twice)
     assert (report.added, report.skipped, index.count()) == (6, 6, 6)
+
+
+@pytest.mark.parametrize("between", [0, 1, 2 * PLAN_BATCH])
+def test_of_an_id_that_comes_twice_in_a_stream_the_last_stays(
+    index: trivet.Index, source: Source, between: int
+) -> None:
+    first, other = Document("as it is stored", "a"), Document("another text", "a")
+    assert ingest(index, source, [first]).added == 1
+    report = ingest(index, source, iter([other, *documents(ids(between)), first]), replace=True)
+    assert (report.replaced, report.skipped) == (2, 0)
+    assert index.get(["a"]) == [first]
+    again = ingest(index, source, iter([first, other, first, first]), replace=True)
+    assert (again.replaced, again.skipped) == (2, 2)
+    assert index.get(["a"]) == [first]
+    require_clean(index)
+
+
+def test_what_is_under_way_is_forgotten_when_it_is_written(
+    index: trivet.Index, source: Source
+) -> None:
+    made = Ingest(
+        index._store, source, replace_existing=True, raise_errors=False, batch_chunks=BATCH,
+        progress=None, expected=None,
+    )  # fmt: skip
+    report = made.run(checked_documents(documents([*ids(1200), "bare"]), None, None))
+    assert report.added == 1200
+    assert len(made._underway) <= BATCH
 
 
 def test_a_report_tells_the_rate_and_how_long_the_rest_takes(index: trivet.Index) -> None:

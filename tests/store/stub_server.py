@@ -411,8 +411,14 @@ def _points(server: StubServer, name: str) -> list[models.PointStruct]:
     return [models.PointStruct(id=r.id, vector=r.vector or {}, payload=r.payload) for r in records]
 
 
+def _require_collection(server: StubServer, name: str) -> None:
+    """As on a real server: snapshots outlive their collection, but can only be restored then."""
+    if not server.local.collection_exists(name):
+        raise StubError(404, f"Not found: Collection `{name}` doesn't exist!")
+
+
 def _list_snapshots(server: StubServer, request: Request, name: str) -> Any:
-    # As on a real server, snapshots outlive their collection.
+    _require_collection(server, name)
     return [kept["description"] for kept in server.snapshots.get(name, {}).values()]
 
 
@@ -434,6 +440,7 @@ def _create_snapshot(server: StubServer, request: Request, name: str) -> Any:
 
 
 def _delete_snapshot(server: StubServer, request: Request, name: str, file: str) -> Any:
+    _require_collection(server, name)
     if file not in server.snapshots.get(name, {}):
         raise StubError(404, f"Snapshot {file} not found")
     del server.snapshots[name][file]

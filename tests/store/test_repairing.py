@@ -170,11 +170,13 @@ def test_an_average_that_is_off_is_found_and_mended(index: trivet.Index, folder:
     index._store.become(replace(index._store.manifest, lexical=off))
     report = index.verify()
     assert report.average_error == pytest.approx(1.5, abs=0.1)
-    assert not report.is_clean
+    assert report.average_is_off
+    assert report.is_clean  # nothing is lost
     index.close()
     assert trivet.repair(folder).lost == ()
     with trivet.open(folder) as again:
         require_clean(again)
+        assert not again.verify().average_is_off
         assert len(again.search("anchor", modes=["sparse"], k=60)) == 60
 
 

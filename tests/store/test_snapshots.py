@@ -114,6 +114,30 @@ def test_a_snapshot_that_lost_a_file_is_none(server: StubServer) -> None:
     assert files(server) == []
 
 
+@pytest.mark.parametrize("name", ["", "a/b", "a b", 7])
+def test_only_names_of_collections_are_restored_into(server: StubServer, name: str) -> None:
+    with snapshots(server) as kept:
+        taken = kept.take()
+        with pytest.raises(errors.InvalidInputError, match="a collection's name"):
+            kept.restore(taken.id, name)
+        assert not any(route.endswith("recover") for route in server.routes)
+    with pytest.raises(errors.InvalidInputError, match="a collection's name"):
+        trivet.Snapshots(server.url, collection=name).all()
+
+
+def test_files_that_a_server_cannot_delete_any_more_are_named(
+    server: StubServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with snapshots(server) as kept:
+        taken = kept.take()
+        for collection in ("docs", "docs__journal"):
+            server.local.delete_collection(collection)
+        kept.delete(taken.id)
+        assert kept.all() == []
+    assert f"{taken.points} stays" in caplog.text
+    assert f"{taken.journal} stays" in caplog.text
+
+
 @pytest.mark.parametrize("route", [MAKE_POINTS, MAKE_JOURNAL])
 def test_half_a_snapshot_is_none_and_leaves_nothing(server: StubServer, route: str) -> None:
     with snapshots(server) as kept:

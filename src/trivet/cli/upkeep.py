@@ -120,7 +120,10 @@ def _problems(report: VerifyReport) -> Iterator[str]:
     if report.orphans:
         yield f"orphans: {render.plural(len(report.orphans), 'point')} of no document"
     if report.average_is_off:
-        yield f"BM25's average length is off by {report.average_error:.0%}"
+        yield (
+            f"BM25's average length is off by {report.average_error:.0%}, as after many deletions: "
+            "the next addition puts it right, or `trivet repair`"
+        )
 
 
 def _shown(document: str) -> str:

@@ -65,7 +65,9 @@ class Index(SearchedDocuments):
         Raises:
             InvalidInputError: no dense leg, fewer than two chunks, or a number below 1.
             StoreError: the engine or the journal cannot be read.
+            TenantError: the view of a tenant: the vectors are of all tenants.
         """
+        self._scope.require_whole("measuring recall")
         # The door to qdrant_client.
         from trivet.index.recall import measure_recall
 
@@ -129,7 +131,12 @@ class Index(SearchedDocuments):
 
     @property
     def current_upgrade(self) -> Upgrade | None:
-        """The upgrade under way; None if there is none."""
+        """The upgrade under way; None if there is none.
+
+        Raises:
+            TenantError: the view of a tenant: an upgrade is of all tenants.
+        """
+        self._scope.require_whole("an upgrade")
         from trivet.index.upgrade.starting import current_upgrade
 
         return current_upgrade(self._shared)

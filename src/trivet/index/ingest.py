@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
@@ -55,6 +56,7 @@ class Ingest:
         self._source = source
         self._tally = Tally(raise_errors=raise_errors, expected=expected)
         self._planner = Planner(store.journal, self._tally, replace_existing, source.are_given)
+        self._underway: Counter[str] = Counter()
         self._batch_chunks = batch_chunks
         self._progress = progress
         # One after the other where the first failure stops the call.
@@ -100,6 +102,7 @@ class Ingest:
     def _take_in(self, documents: Iterable[CutDocument]) -> None:
         """Embed batch after batch, each while the one before it is written."""
         committer = Committer(self._store, self._planner, self._tally, self._source)
+        handed_over: list[CutDocument] = []
         with WriteBehind(committer.commit) as behind:
             for batch in self._batches(documents):
                 if batch[0].document.position > self._tally.end:
@@ -107,7 +110,9 @@ class Ingest:
                 embedded = self._embedded(batch)
                 if behind.settle():
                     self._tell()
+                self._settled([cut.document for cut in handed_over])
                 behind.hand_over(embedded)
+                handed_over = batch
 
     def _cut(self, documents: Iterable[CheckedDocument | FailedDocument]) -> Iterator[CutDocument]:
         """The documents that must be embedded, in pieces; the others go into the report."""
@@ -121,14 +126,23 @@ class Ingest:
                         break
                 else:
                     checked.append(document)
-            wanted = [document for document, _ in self._planner.wanted(checked)]
+            wanted = [document for document, _ in self._planner.wanted(checked, self._underway)]
+            self._underway.update(document.key for document in wanted)
             for document, result in zip(wanted, self._source.cut(wanted), strict=True):
                 if isinstance(result, CutDocument):
                     yield result
                 else:
+                    self._settled([document])
                     self._tally.fail(document.id, document.position, result)
             if self._tally.is_over:
                 return
+
+    def _settled(self, documents: Sequence[CheckedDocument]) -> None:
+        """From now on the journal tells of these documents, unless they come again."""
+        self._underway.subtract(document.key for document in documents)
+        for document in documents:
+            if self._underway[document.key] <= 0:
+                del self._underway[document.key]
 
     def _batches(self, documents: Iterable[CutDocument]) -> Iterator[list[CutDocument]]:
         """Batches of about `batch_chunks` chunks, in which no id comes twice."""

@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 # Documents that the language and the average length of a new index are first estimated on; a
 # language that was decided on as many stays.
 FIRST_SAMPLE = 1000
-# Both are checked again whenever the index has grown by this factor, and at the end of a call.
+# Both are checked again whenever the index has grown or shrunk by this factor, and at the end of
+# a call that adds.
 GROWTH = 2.0
 GROWTH_AT_END = 1.25
 # A stored average so far from the true one costs nothing that can be measured (below .002
@@ -79,7 +80,7 @@ def estimate(store: Store, documents: Sequence[Sequence[tuple[str, str]]]) -> No
 
 
 def keep_up(store: Store, *, at_end: bool) -> None:
-    """Weigh the leg anew if the index has grown and its language or length is no longer true.
+    """Weigh the leg anew if the index is of another size and its language or length is not true.
 
     Corpora are often ordered, by date or by source: the first documents are no fair sample. Where
     it cannot be done now, it is done at a later check: a search is right with either weighting.
@@ -94,7 +95,7 @@ def keep_up(store: Store, *, at_end: bool) -> None:
 def _keep_up(store: Store, *, at_end: bool) -> None:
     state = _state(store)
     growth = GROWTH_AT_END if at_end else GROWTH
-    if store.journal.count() < max(1.0, growth * state.documents):
+    if state.documents / growth < store.journal.count() < max(1.0, growth * state.documents):
         return
     language = _language(state, _heads(store)) if _is_open(store) else state.language
     totals = store.journal.totals()

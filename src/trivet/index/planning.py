@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from trivet.errors import DocumentExistsError
@@ -28,15 +28,25 @@ class Planner:
     always: bool
 
     def wanted(
-        self, documents: Sequence[CheckedDocument]
+        self, documents: Sequence[CheckedDocument], underway: Container[str] = ()
     ) -> list[tuple[CheckedDocument, JournalEntry | None]]:
-        """The documents to write, each with what is stored under its id."""
+        """The documents to write, each with what is stored under its id.
+
+        Args:
+            documents: in the order of the call.
+            underway: keys of documents that are planned and not written yet. What comes after one
+                of the same key is wanted: only when that is written can be said whether it differs.
+        """
         entries = self.journal.entries([document.key for document in documents])
         wanted = []
+        before: set[str] = set()
         for document in documents:
             entry = entries.get(document.key)
-            if entry is None or (self.replace_existing and self._differs(document, entry)):
+            if document.key in underway or document.key in before:
                 wanted.append((document, entry))
+            elif entry is None or (self.replace_existing and self._differs(document, entry)):
+                wanted.append((document, entry))
+                before.add(document.key)
             elif entry.digest == document.digest:
                 self.tally.skip()
             else:

@@ -86,6 +86,7 @@ class Snapshots:
                 gone.
 
         Raises:
+            InvalidInputError: no name of a collection.
             NotAnIndexError: no such snapshot.
             StoreError: the collection is there, or the server cannot read the snapshot's files:
                 see `ServerSettings.snapshots_url`.

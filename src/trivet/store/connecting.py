@@ -52,12 +52,7 @@ class ServerIndex:
         settings: ServerSettings,
         timing: Timing | None = None,
     ) -> None:
-        name = DEFAULT_COLLECTION if collection is None else collection
-        if not isinstance(name, str) or not COLLECTION_NAME.fullmatch(name):
-            raise InvalidInputError(
-                "expected a collection's name of up to 200 letters, digits and such, without "
-                f"spaces or slashes, got {name!r}"
-            )
+        name = checked_collection(collection)
         self._connection = connect(url, settings, Timing() if timing is None else timing)
         self._points = ServerCollection(self._connection, name)
         self._journal = ServerCollection(self._connection, name + JOURNAL_SUFFIX)
@@ -158,6 +153,21 @@ class ServerIndex:
                 f"expected the vector {missing[0]} in the collection {self._points.name!r}, found "
                 "none: restore it from a snapshot, or delete it and index the documents anew"
             )
+
+
+def checked_collection(collection: object) -> str:
+    """The name of a collection; of None, the name where none is given.
+
+    Raises:
+        InvalidInputError: it cannot be one.
+    """
+    name = DEFAULT_COLLECTION if collection is None else collection
+    if not isinstance(name, str) or not COLLECTION_NAME.fullmatch(name):
+        raise InvalidInputError(
+            "expected a collection's name of up to 200 letters, digits and such, without spaces or "
+            f"slashes, got {name!r}"
+        )
+    return name
 
 
 def _drop_scratch(store: Store) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from qdrant_client import QdrantClient, models
 
 from trivet.errors import StoreError
 from trivet.store.connection import Connection
+from trivet.store.server_collection import ServerCollection
+
+logger = logging.getLogger(__name__)
 
 POLL_S = 0.2
 
@@ -24,8 +28,13 @@ class SnapshotFiles:
         self._connection = connection
         self._timeout_s = timeout_s
 
-    def listed(self, collection: str) -> dict[str, models.SnapshotDescription]:
-        """The files of a collection, which need not be there any more, by name."""
+    def listed(self, collection: str) -> dict[str, models.SnapshotDescription] | None:
+        """The files of a collection, by name; None if that is gone.
+
+        Its files are there still, and can be restored, but no server lists or deletes them.
+        """
+        if not ServerCollection(self._connection, collection).exists():
+            return None
         found = self._connection.call(
             f"list the snapshots of {collection!r}",
             lambda client: client.list_snapshots(collection),
@@ -42,7 +51,7 @@ class SnapshotFiles:
         Raises:
             StoreError: there is none after that time.
         """
-        before = set(self.listed(collection))
+        before = set(self.listed(collection) or ())
 
         def ask(client: QdrantClient) -> None:
             # Not twice where only the answer to the first request was lost.
@@ -53,7 +62,7 @@ class SnapshotFiles:
         timing = self._connection.timing
         started_s = timing.monotonic()
         while True:
-            files = self.listed(collection).values()
+            files = (self.listed(collection) or {}).values()
             # The checksum comes last.
             new = [file for file in files if file.name not in before and file.checksum]
             if new:
@@ -75,7 +84,7 @@ class SnapshotFiles:
             source: the collection that the file was made of.
             file: its name.
         """
-        described = self.listed(source).get(file)
+        described = (self.listed(source) or {}).get(file)
         location = f"{self._connection.settings.snapshots_url.rstrip('/')}/{source}/{file}"
         self._connection.call(
             f"restore {collection!r} from {location} (ServerSettings.snapshots_url says where it "
@@ -89,7 +98,16 @@ class SnapshotFiles:
         )
 
     def delete(self, collection: str, file: str) -> None:
-        """Delete one."""
+        """Delete one, if it is there."""
+        files = self.listed(collection)
+        if files is None:
+            logger.warning(
+                "the snapshot %s stays on the server's disk: it deletes none of a collection that "
+                "is gone (%r)",
+                file, collection,
+            )  # fmt: skip
+        if not files or file not in files:
+            return
         self._connection.call(
             f"delete the snapshot {file}",
             lambda client: client.delete_snapshot(collection, file),

@@ -19,7 +19,7 @@ from qdrant_client import models
 from trivet.config import ServerSettings
 from trivet.errors import IndexDamagedError, InvalidInputError, NotAnIndexError, StoreError
 from trivet.reports import Snapshot
-from trivet.store.connecting import DEFAULT_COLLECTION, JOURNAL_SUFFIX, ServerIndex
+from trivet.store.connecting import JOURNAL_SUFFIX, ServerIndex, checked_collection
 from trivet.store.connection import Connection, connect
 from trivet.store.retrying import Timing
 from trivet.store.server_collection import ServerCollection
@@ -45,7 +45,7 @@ class ServerSnapshots:
 
     Raises:
         InvalidInputError, InsecureConnectionError, ServerUnavailableError, ServerTooOldError: as
-            `connect`.
+            `ServerIndex`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ServerSnapshots:
     ) -> None:
         self._timing = Timing() if timing is None else timing
         self._url = url
-        self._name = DEFAULT_COLLECTION if collection is None else collection
+        self._name = checked_collection(collection)
         self._settings = settings
         patient = settings.model_copy(update={"timeout_s": max(settings.timeout_s, timeout_s)})
         self._connection: Connection = connect(url, patient, self._timing)
@@ -90,15 +90,22 @@ class ServerSnapshots:
         return snapshot
 
     def all(self) -> list[Snapshot]:
-        """The snapshots whose files are both there, oldest first."""
+        """The snapshots whose files are both there, oldest first.
+
+        Of a collection that is gone, a server does not say which files it has: they are taken to
+        be there.
+        """
         if not self._records.exists():
             return []
-        files = {
-            *self._files.listed(self._name),
-            *self._files.listed(self._name + JOURNAL_SUFFIX),
-        }
+        points = self._files.listed(self._name)
+        journals = self._files.listed(self._name + JOURNAL_SUFFIX)
         kept = [_read(payload)[0] for page in self._stored().pages() for payload in page.values()]
-        whole = [one for one in kept if {one.points, one.journal} <= files]
+        whole = [
+            one
+            for one in kept
+            if (points is None or one.points in points)
+            and (journals is None or one.journal in journals)
+        ]
         return sorted(whole, key=lambda one: (one.created, one.id))
 
     def delete(self, id: str) -> None:
@@ -122,11 +129,12 @@ class ServerSnapshots:
             into: name of a collection that is not there; None = the snapshot's own.
 
         Raises:
+            InvalidInputError: no name of a collection.
             NotAnIndexError: no such snapshot.
             StoreError: the collection is there, or the server cannot read the files.
         """
         snapshot, manifest = self._found(id)
-        name = self._name if into is None else into
+        name = self._name if into is None else checked_collection(into)
         points = ServerCollection(self._connection, name)
         if points.exists():
             raise StoreError(
@@ -193,7 +201,7 @@ class ServerSnapshots:
     def _delete_files(self, snapshot: Snapshot) -> None:
         named = ((self._name, snapshot.points), (self._name + JOURNAL_SUFFIX, snapshot.journal))
         for name, file in named:
-            if file and file in self._files.listed(name):
+            if file:
                 self._files.delete(name, file)
 
     @contextmanager
