@@ -84,6 +84,7 @@ def do(index, verb, ids, texts):
         raise_errors=False,
         batch_chunks=4096,
         progress=None,
+        expected=None,
     )
     report = ingest.run(checked_documents(documents, None, None))
     # Added under an id that is taken: the one failure that is meant.
