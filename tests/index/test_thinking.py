@@ -425,6 +425,7 @@ async def test_a_late_thought_of_a_function_ends_quietly(filled, monkeypatch) ->
 
     chosen, _ = thinking(WritingThinker(write, name="slow"), deadline_s=0.1, guard=-1.0)
     await filled.asearch(QUERY, think=chosen)
+    await asyncio.sleep(0.05)  # the search gives it up
     freed.set()
     assert ended.wait(10)
     deadline = time.monotonic() + 5

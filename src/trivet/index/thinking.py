@@ -10,8 +10,17 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from trivet.errors import InvalidInputError, TrivetError
-from trivet.thinking.interface import STATUSES, Thinker, ThinkRequest, ThinkResult, nothing
+from trivet.errors import InvalidInputError
+from trivet.query import text_problem
+from trivet.thinking.interface import (
+    STATUSES,
+    Dropped,
+    Thinker,
+    ThinkRequest,
+    ThinkResult,
+    Thought,
+    nothing,
+)
 from trivet.thinking.report import JudgedThought, Thinking, ThoughtReport
 from trivet.thinking.threads import DaemonThreads
 from trivet.types import Hit
@@ -25,6 +34,9 @@ AnswerMany: TypeAlias = "Callable[[Sequence[Asked]], list[list[Hit]]]"
 AnswerOne: TypeAlias = "Callable[[Asked, float | None], Awaitable[list[Hit]]]"
 
 DEFAULT_TASK = "search"
+# Of one query, whatever a thinker makes: a passage is asked for in 60 words.
+MAX_THOUGHTS = 16
+MAX_CHARACTERS = 20_000
 
 
 def checked_thinking(think: object, tenant: str | None) -> Thinking:
@@ -151,7 +163,11 @@ async def asearch_thinking(
             prepare()
         patience = thinking.deadline_s if timeout_s is None else min(thinking.deadline_s, timeout_s)
         await asyncio.wait({task}, timeout=max(0.0, start + patience - time.monotonic()))
-        noted = _Noted(task.result() if task.done() else _late(thinking, start), start=start)
+        if task.cancelled():  # by the thinker itself: this search was not
+            result = nothing("error", "it was cancelled", str(thinking.thinker.fingerprint))
+        else:
+            result = task.result() if task.done() else _late(thinking, start)
+        noted = _Noted(result, start=start)
     finally:
         task.cancel()
     hits = plain
@@ -160,7 +176,7 @@ async def asearch_thinking(
         rest = None if timeout_s is None else max(0.001, start + timeout_s - time.monotonic())
         try:
             hits = await answer(noted.asked(asked, thinking, plain), rest)
-        except TrivetError as error:
+        except Exception as error:  # noqa: BLE001  (the plain hits are there, and stand)
             _fail([noted], error)
     _tell(thinking, [asked], [noted])
     return hits
@@ -181,10 +197,9 @@ def _thinking(thinker: Thinker, request: ThinkRequest) -> Callable[[], ThinkResu
     def think() -> ThinkResult:
         start = time.monotonic()
         try:
-            result = thinker.think(request)
-        except Exception as error:  # noqa: BLE001  (a thinker that breaks its word)
+            return _checked(thinker.think(request), thinker, start)
+        except BaseException as error:  # noqa: BLE001  (this thread is the thinker's alone)
             return _broken(thinker, error, start)
-        return _checked(result, thinker, start)
 
     return think
 
@@ -192,23 +207,43 @@ def _thinking(thinker: Thinker, request: ThinkRequest) -> Callable[[], ThinkResu
 async def _athinking(thinker: Thinker, request: ThinkRequest) -> ThinkResult:
     start = time.monotonic()
     try:
-        result = await thinker.athink(request)
-    except Exception as error:  # noqa: BLE001  (as above)
+        return _checked(await thinker.athink(request), thinker, start)
+    except Exception as error:  # noqa: BLE001  (a thinker that breaks its word)
         return _broken(thinker, error, start)
-    return _checked(result, thinker, start)
 
 
-def _broken(thinker: Thinker, error: Exception, start: float) -> ThinkResult:
+def _broken(thinker: Thinker, error: BaseException, start: float) -> ThinkResult:
     reason = f"{type(error).__name__}: {error}"[:300]
     return nothing("error", reason, str(thinker.fingerprint), time.monotonic() - start)
 
 
 def _checked(result: object, thinker: Thinker, start: float) -> ThinkResult:
-    if isinstance(result, ThinkResult) and result.status in STATUSES:
+    if not isinstance(result, ThinkResult) or result.status not in STATUSES:
+        error = TypeError(f"expected a ThinkResult, got {type(result).__name__}")
+        return _broken(thinker, error, start)
+    strange = [each for each in result.thoughts if not isinstance(each, Thought)]
+    if strange:
+        error = TypeError(f"expected thoughts, got {type(strange[0]).__name__}")
+        return _broken(thinker, error, start)
+    return _bounded(result)
+
+
+def _bounded(result: ThinkResult) -> ThinkResult:
+    """What a search can take in: more would cost all that wait with it seconds."""
+    kept: list[Thought] = []
+    dropped: list[Dropped] = []
+    for thought in result.thoughts:
+        if len(thought.text) > MAX_CHARACTERS:
+            dropped.append(Dropped(thought.text[:200], "too long"))
+        elif len(kept) == MAX_THOUGHTS:
+            dropped.append(Dropped(thought.text[:200], "too many"))
+        elif text_problem(thought.text):
+            dropped.append(Dropped("", "no text"))
+        else:
+            kept.append(thought)
+    if not dropped:
         return result
-    return _broken(
-        thinker, TypeError(f"expected a ThinkResult, got {type(result).__name__}"), start
-    )
+    return replace(result, thoughts=tuple(kept), dropped=(*result.dropped, *dropped))
 
 
 def _so_far(
