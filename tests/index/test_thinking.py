@@ -485,3 +485,12 @@ def test_the_guard_takes_one_thread_however_many_wait_for_it(filled, monkeypatch
     started[0]()
     filled._shared.prepare_thinking()
     assert len(started) == 1
+
+
+def test_more_queries_than_threads_are_all_thought_about(filled) -> None:
+    filled._shared.thinking._free = threading.BoundedSemaphore(3)
+    thinker = Counting(seconds=0.05)
+    chosen, told = thinking(thinker, guard=-1.0, deadline_s=60.0)
+    filled.search_many([f"what holds ship number {n}" for n in range(12)], think=chosen)
+    assert all(report.used for report in told)
+    assert len(thinker.asked) == 12

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
@@ -116,9 +117,7 @@ def search_thinking(
     """
     start = time.monotonic()
     requests = [_request(each, thinking) for each in asked]
-    begun: dict[ThinkRequest, Future[ThinkResult] | None] = {}
-    for request in dict.fromkeys(requests):
-        begun[request] = threads.start(_thinking(thinking.thinker, request))
+    begun = _begin(requests, thinking, threads, start + thinking.deadline_s)
     plain = answer(asked)
     if thinking.guard is None:
         prepare()
@@ -191,6 +190,30 @@ def _request(asked: Asked, thinking: Thinking) -> ThinkRequest:
         language=thinking.language,
         tenant=thinking.tenant,
     )
+
+
+def _begin(
+    requests: Sequence[ThinkRequest], thinking: Thinking, threads: DaemonThreads, end: float
+) -> dict[ThinkRequest, Future[ThinkResult] | None]:
+    """Think about each request, as many at a time as may; None where no thread is free at all."""
+    begun: dict[ThinkRequest, Future[ThinkResult] | None] = {}
+    waiting: deque[tuple[ThinkRequest, Future[ThinkResult]]] = deque()
+    for request in dict.fromkeys(requests):
+        begun[request] = future = Future()
+        waiting.append((request, future))
+
+    def think() -> None:
+        while time.monotonic() < end:
+            try:
+                request, future = waiting.popleft()
+            except IndexError:
+                return
+            future.set_result(_thinking(thinking.thinker, request)())
+
+    started = [threads.start(think) for _ in begun]
+    if all(each is None for each in started):
+        return dict.fromkeys(begun)
+    return begun
 
 
 def _thinking(thinker: Thinker, request: ThinkRequest) -> Callable[[], ThinkResult]:
