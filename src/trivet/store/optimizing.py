@@ -173,13 +173,17 @@ def _change_over(store: Store, engine: EdgeEngine, folder: Path, shard: str) -> 
     """Send what was written since the copy, and serve the copy."""
     fresh = EdgeEngine.load(folder / shard, list(store.manifest.vector_spaces.values()), None)
     try:
+        sent = 0
         for _ in range(ROUNDS):
-            if _send_changes(engine, fresh, store) <= FEW_CHANGES:
+            some = _send_changes(engine, fresh, store)
+            sent += some
+            if some <= FEW_CHANGES:
                 break
         with store.writing:
             store.recover()
-            _send_changes(engine, fresh, store)
-            fresh.flush()
+            sent += _send_changes(engine, fresh, store)
+            if sent:  # a flush keeps every query waiting, and the optimizer has done its own
+                fresh.flush()
             old = folder / store.manifest.shard
             store.serve(shard, lambda: engine.take_over(fresh))
     finally:
