@@ -14,7 +14,7 @@ import pytest
 from thinkers import Counting, Hanging, Raising, Returning
 
 from trivet.errors import InvalidInputError
-from trivet.thinking import Cached, ThinkRequest, caching
+from trivet.thinking import Cached, ThinkRequest, WritingThinker, caching
 
 REQUEST = ThinkRequest("what keeps a ship in place", deadline_s=5.0)
 
@@ -269,3 +269,17 @@ def test_what_is_too_old_is_deleted_without_being_asked(tmp_path) -> None:
     time.sleep(0.05)
     Cached(Counting(), tmp_path, ttl_s=0.01).think(replace(REQUEST, query="another"))
     assert b"unmistakable" not in (tmp_path / "thoughts.sqlite").read_bytes()
+
+
+async def test_a_part_of_what_was_wanted_is_remembered_too(tmp_path) -> None:
+    prompts: list[str] = []
+
+    def write(prompt: str) -> str:
+        prompts.append(prompt)
+        return "PASSAGE: An anchor and its chain hold the ship against wind and tide."
+
+    cached = Cached(WritingThinker(write, name="writer"), tmp_path)
+    assert cached.think(REQUEST).status == "partial"
+    assert cached.think(REQUEST).thoughts
+    assert (await cached.athink(REQUEST)).status == "cached"
+    assert len(prompts) == 1

@@ -199,7 +199,8 @@ def _begin(
     begun: dict[ThinkRequest, Future[ThinkResult] | None] = {}
     waiting: deque[tuple[ThinkRequest, Future[ThinkResult]]] = deque()
     for request in dict.fromkeys(requests):
-        begun[request] = future = Future()
+        future: Future[ThinkResult] = Future()
+        begun[request] = future
         waiting.append((request, future))
 
     def think() -> None:

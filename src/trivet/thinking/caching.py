@@ -161,7 +161,7 @@ class Cached:
     ) -> ThinkResult:
         flight.future.set_result(result)  # first: nobody has to wait for the file
         try:
-            if result.thoughts and result.status == "ok":
+            if result.thoughts and result.status in ("ok", "partial"):
                 self._file.put(key, request.tenant or "", result.thoughts)
                 if not self._is_pruned:  # people's queries: what is too old does not stay
                     self._is_pruned = True
