@@ -28,7 +28,7 @@ from trivet.thinking import (
 )
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "thinking"))
-from thinkers import Counting, Hanging, Raising, Returning
+from thinkers import Cancelling, Counting, Hanging, Raising, Returning
 
 TEXTS = {
     "a": "a light anchor keeps the boat in place against wind and current",
@@ -73,6 +73,11 @@ UNUSABLE = [
     Returning(None),
     Returning("a text"),
     Returning(ThinkResult((), "ok")),
+    Returning(ThinkResult(None, "ok")),
+    Returning(ThinkResult(("no thought",), "ok")),
+    Given(["a lone surrogate \ud800 in the middle of a passage"]),
+    Given(["harbour " * 10_000]),
+    Cancelling(),
     Given([]),
     writes(""),
     writes(None),
@@ -371,3 +376,121 @@ def test_thoughts_may_be_cached_in_the_folder_of_the_index(tiny_embedder, tmp_pa
     assert (place / "thoughts.sqlite").is_file()
     assert told[0].status == "cached"
     assert len(thinker.asked) == 1
+
+
+async def test_a_broken_thought_costs_those_who_search_at_the_same_time_nothing(filled) -> None:
+    plain = await filled.asearch(QUERY)
+    broken = Returning(ThinkResult(("no thought",), "ok"))
+    searches = [filled.asearch(QUERY, think=broken), filled.asearch(QUERY)] * 5
+    for hits in await asyncio.gather(*searches):
+        assert [hit.id for hit in hits] == [hit.id for hit in plain]
+
+
+async def test_any_failure_of_the_search_with_thoughts_leaves_the_plain_hits(
+    filled, monkeypatch
+) -> None:
+    plain = await filled.asearch(QUERY)
+    real, calls = filled._store.query, []
+
+    def failing(requests):
+        calls.append(requests)
+        if len(calls) == 2:
+            raise ValueError("a shape that nobody thought of")
+        return real(requests)
+
+    monkeypatch.setattr(filled._store, "query", failing)
+    chosen, told = thinking(Given([THOUGHT]), guard=-1.0)
+    assert await filled.asearch(QUERY, think=chosen) == plain
+    assert told[0].status == "error"
+    assert "a shape" in told[0].reason
+
+
+def test_thoughts_beyond_a_number_are_dropped(filled) -> None:
+    many = [f"An anchor and its chain hold the ship in harbour number {n}." for n in range(40)]
+    chosen, told = thinking(Given(many), guard=-1.0)
+    filled.search(QUERY, think=chosen)
+    assert len(told[0].thoughts) == 16
+    assert [each.reason for each in told[0].dropped] == ["too many"] * 24
+
+
+async def test_a_late_thought_of_a_function_ends_quietly(filled, monkeypatch) -> None:
+    shouted: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", shouted.append)
+    freed, ended = threading.Event(), threading.Event()
+
+    def write(prompt: str) -> str:
+        freed.wait(10)
+        ended.set()
+        return THOUGHT
+
+    chosen, _ = thinking(WritingThinker(write, name="slow"), deadline_s=0.1, guard=-1.0)
+    await filled.asearch(QUERY, think=chosen)
+    await asyncio.sleep(0.05)  # the search gives it up
+    freed.set()
+    assert ended.wait(10)
+    deadline = time.monotonic() + 5
+    while any(t.name == "trivet-thinking" for t in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert shouted == []
+
+
+async def test_equal_queries_and_thoughts_of_one_pass_are_embedded_once(
+    filled, monkeypatch
+) -> None:
+    chosen, _ = thinking(Given([THOUGHT]), guard=-1.0)
+    filled.search(QUERY)
+    model, seen = filled._model, []
+    real_queries, real_documents = model.queries, model.documents
+    monkeypatch.setattr(
+        model, "queries", lambda q, m: seen.append(("q", len(q))) or real_queries(q, m)
+    )
+    monkeypatch.setattr(
+        model, "documents", lambda t, m: seen.append(("t", len(t))) or real_documents(t, m)
+    )
+    one, two, three = filled.search_many([QUERY, "bread", QUERY], think=chosen)
+    assert one == three
+    assert one != two
+    assert seen == [("q", 2), ("q", 2), ("t", 1)]
+
+
+async def test_a_hundred_at_once_are_one_pass(filled) -> None:
+    worker = filled._shared.worker
+    real, sizes = worker._answer_all, []
+    begun, freed = threading.Event(), threading.Event()
+
+    def answer(asked):
+        sizes.append(len(asked))
+        begun.set()
+        freed.wait(10)
+        return real(asked)
+
+    worker._answer_all = answer
+    first = asyncio.ensure_future(filled.asearch("bread"))
+    while not begun.is_set():
+        await asyncio.sleep(0.01)
+    rest = [asyncio.ensure_future(filled.asearch(f"{QUERY} {n % 10}")) for n in range(100)]
+    await asyncio.sleep(0.1)
+    freed.set()
+    await asyncio.gather(first, *rest)
+    assert sizes == [1, 100]
+
+
+def test_the_guard_takes_one_thread_however_many_wait_for_it(filled, monkeypatch) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(filled._shared.thinking, "start", started.append)
+    for _ in range(20):
+        filled._shared.prepare_thinking()
+    assert len(started) == 1
+    started[0]()
+    filled._shared.prepare_thinking()
+    assert len(started) == 1
+
+
+def test_more_queries_than_threads_are_all_thought_about(filled) -> None:
+    filled._shared.thinking._free = threading.BoundedSemaphore(3)
+    thinker = Counting(seconds=0.05)
+    chosen, told = thinking(thinker, guard=-1.0, deadline_s=60.0)
+    filled.search_many([f"what holds ship number {n}" for n in range(12)], think=chosen)
+    assert all(report.used for report in told)
+    assert len(thinker.asked) == 12

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from thinkers import Counting, Hanging, Raising
+from thinkers import Counting, Hanging, Raising, Returning
 
 from trivet.errors import InvalidInputError
-from trivet.thinking import Cached, ThinkRequest
+from trivet.thinking import Cached, ThinkRequest, WritingThinker, caching
 
 REQUEST = ThinkRequest("what keeps a ship in place", deadline_s=5.0)
 
@@ -179,3 +181,105 @@ async def test_a_first_one_that_is_cancelled_leaves_nobody_waiting(tmp_path) -> 
     await asyncio.sleep(0.2)
     first.cancel()
     assert (await second).status == "timeout"
+
+
+async def test_a_first_one_that_is_cancelled_still_thinks_for_the_others(tmp_path) -> None:
+    thinker = Counting(seconds=0.4)
+    cached = Cached(thinker, tmp_path)
+    first = asyncio.ensure_future(cached.athink(REQUEST))
+    await asyncio.sleep(0.1)
+    second = asyncio.ensure_future(cached.athink(REQUEST))
+    await asyncio.sleep(0.1)
+    first.cancel()
+    assert (await second).thoughts
+    assert (await cached.athink(REQUEST)).status == "cached"
+    assert len(thinker.asked) == 1
+
+
+def test_a_loop_that_ends_in_the_middle_leaves_the_thought_to_the_next(tmp_path) -> None:
+    thinker = Counting(seconds=0.5)
+    cached = Cached(thinker, tmp_path)
+    begun = threading.Event()
+
+    async def give_up() -> None:
+        task = asyncio.ensure_future(cached.athink(REQUEST))
+        while not thinker.asked:
+            await asyncio.sleep(0.01)
+        begun.set()
+        await asyncio.sleep(0.2)
+        task.cancel()
+
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(asyncio.run, give_up())
+        assert begun.wait(10)
+        assert cached.think(REQUEST).status == "ok"  # not after five seconds of waiting
+        ended.result(10)
+    assert len(thinker.asked) == 2
+
+
+@pytest.mark.parametrize("result", [None, "a text"])
+async def test_a_thinker_that_gives_back_no_result_stands_in_nobodys_way(tmp_path, result) -> None:
+    cached = Cached(Returning(result), tmp_path)
+    for _ in range(2):  # the second waits for nobody
+        assert cached.think(REQUEST).status == "error"
+        assert (await cached.athink(REQUEST)).status == "error"
+    assert "expected a ThinkResult" in cached.think(REQUEST).reason
+
+
+def test_a_thought_that_hangs_for_long_is_thought_anew(tmp_path, monkeypatch) -> None:
+    thinker = Hanging()
+    cached = Cached(thinker, tmp_path)
+    monkeypatch.setattr(caching, "PATIENCE_S", 0.1)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(cached.think, REQUEST)]
+        while thinker.begun < 1:
+            pass
+        threading.Event().wait(0.2)
+        waiting.append(pool.submit(cached.think, REQUEST))
+        deadline = time.monotonic() + 5
+        while thinker.begun < 2 and time.monotonic() < deadline:
+            pass
+        thinker.freed.set()
+        assert thinker.begun == 2
+        assert [each.result(10).status for each in waiting] == ["timeout", "timeout"]
+
+
+async def test_a_file_that_is_in_use_does_not_stop_the_loop(tmp_path) -> None:
+    file = tmp_path / "c.sqlite"
+    cached = Cached(Counting(seconds=0.3), file)
+    cached.think(replace(REQUEST, query="another"))
+    task = asyncio.ensure_future(cached.athink(REQUEST))
+    await asyncio.sleep(0.15)
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    turns = 0
+    while not task.done():
+        turns += 1
+        await asyncio.sleep(0.01)
+        if turns == 60:  # a loop that stands still never comes here: SQLite waits for five seconds
+            other.close()
+    assert turns >= 60
+    assert (await task).status == "ok"
+    assert (await cached.athink(REQUEST)).status == "cached"
+
+
+def test_what_is_too_old_is_deleted_without_being_asked(tmp_path) -> None:
+    old = Cached(Counting("unmistakable words about anchors and tides"), tmp_path, ttl_s=0.01)
+    old.think(REQUEST)
+    time.sleep(0.05)
+    Cached(Counting(), tmp_path, ttl_s=0.01).think(replace(REQUEST, query="another"))
+    assert b"unmistakable" not in (tmp_path / "thoughts.sqlite").read_bytes()
+
+
+async def test_a_part_of_what_was_wanted_is_remembered_too(tmp_path) -> None:
+    prompts: list[str] = []
+
+    def write(prompt: str) -> str:
+        prompts.append(prompt)
+        return "PASSAGE: An anchor and its chain hold the ship against wind and tide."
+
+    cached = Cached(WritingThinker(write, name="writer"), tmp_path)
+    assert cached.think(REQUEST).status == "partial"
+    assert cached.think(REQUEST).thoughts
+    assert (await cached.athink(REQUEST)).status == "cached"
+    assert len(prompts) == 1

@@ -83,3 +83,15 @@ class Returning:
 
     async def athink(self, request: ThinkRequest) -> object:
         return self.result
+
+
+class Cancelling:
+    """Is cancelled by what it is made of."""
+
+    fingerprint = "cancelling"
+
+    def think(self, request: ThinkRequest) -> ThinkResult:
+        raise asyncio.CancelledError
+
+    async def athink(self, request: ThinkRequest) -> ThinkResult:
+        raise asyncio.CancelledError

@@ -63,7 +63,7 @@ async def test_custom_embedding_strings_are_thoughts(store: TrivetVectorStore) -
     told = []
     never = Thinking(Given([]), guard=-1.0, tell=told.append)
     retriever = TrivetRetriever(store, thinker=never)
-    bundle = QueryBundle(QUERY, custom_embedding_strs=[THOUGHT, QUERY])
+    bundle = QueryBundle(QUERY, custom_embedding_strs=[THOUGHT, QUERY, None])
     think = Thinking(Given([THOUGHT]), guard=-1.0)
     expected = {hit.id: hit.score for hit in store.client.search(QUERY, k=2, think=think)}
     plain = scores(TrivetRetriever(store).retrieve(QUERY))
@@ -71,5 +71,5 @@ async def test_custom_embedding_strings_are_thoughts(store: TrivetVectorStore) -
     assert scores(one) == pytest.approx(expected, abs=1e-5)
     assert scores(other) == pytest.approx(plain, abs=1e-5)
     assert scores(await retriever.aretrieve(bundle)) == pytest.approx(expected, abs=1e-5)
-    assert bundle.custom_embedding_strs == [THOUGHT, QUERY]
+    assert bundle.custom_embedding_strs == [THOUGHT, QUERY, None]
     assert sorted(report.used for report in told) == [False, True, True]

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trivet.errors import ModelNotFoundError
+from trivet.query import Query
 from trivet.store.store import Store
 from trivet.thinking.guard import guard_from, guard_texts
 
 if TYPE_CHECKING:
     from trivet.index.model import IndexModel
+
+logger = logging.getLogger(__name__)
 
 _KEPT_AS = "thought-guard"
 
@@ -30,11 +35,27 @@ class ThoughtGuard:
         self._model = model
         self._found: dict[str, float] = {}
         self._finding = threading.Lock()
+        self._prepared: set[str] = set()  # being found by a thread of its own
+        self._telling = threading.Lock()
 
-    @property
-    def is_found(self) -> bool:
-        """Whether `least` answers at once."""
-        return self._name() in self._found
+    def begins(self) -> bool:
+        """Whether nobody has found it yet, nor is preparing it: the caller is to `prepare`."""
+        name = self._name()
+        with self._telling:
+            begins = name not in self._found and name not in self._prepared
+            self._prepared.add(name)
+            return begins
+
+    def prepare(self) -> None:
+        """As `least`, for whoever comes later; where it fails, they are told."""
+        name = self._name()
+        try:
+            self.least()
+        except Exception as error:  # noqa: BLE001  (a search says why it goes without)
+            logger.debug("the guard of thoughts is not found: %s", error)
+        finally:
+            with self._telling:
+                self._prepared.discard(name)
 
     def least(self) -> float:
         """The threshold, found at the first call: a moment of embedding."""
@@ -67,9 +88,14 @@ class ThoughtGuard:
         mode = meaning_mode(manifest)
         queries = thoughts = None
         if mode is not None:
-            embedder = self._model.found().only([mode])
-            queries = embedder.embed_queries(list(texts.queries), truncate=True)
-            thoughts = embedder.embed_documents(list(texts.thoughts), truncate=True)
+            try:
+                embedder = self._model.found().only([mode])
+                queries = embedder.embed_queries(list(texts.queries), truncate=True)
+                thoughts = embedder.embed_documents(list(texts.thoughts), truncate=True)
+            except ModelNotFoundError:
+                # In an upgrade that compensates, the newer model stands in for the older one.
+                queries = self._model.queries([Query(text) for text in texts.queries], [mode])
+                thoughts = self._model.documents(list(texts.thoughts), [mode])
         likenesses = [
             liken(manifest, query, None if queries is None else queries[row], texts.thoughts,
                   thoughts)

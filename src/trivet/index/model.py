@@ -118,12 +118,35 @@ class IndexModel:
             return Representations(dense=dense)
         return Representations(dense=self.map_of(record, QUERY_MAP).apply(dense))
 
-    def serving(self) -> Embedder:
-        """The model whose documents share a space with the vectors of `queries`."""
+    def documents(self, texts: Sequence[str], modes: Sequence[Mode]) -> Representations | None:
+        """The vectors of texts that are like documents, in the spaces of `queries`; cut if long.
+
+        While an upgrade compensates, they are the older model's, as what is stored. Where that
+        cannot be found any more, the newer one's are mapped, as those of queries are.
+
+        Args:
+            texts: n of them.
+            modes: legs that the index's model makes.
+
+        Returns:
+            n representations; None where no leg is left.
+        """
         manifest = self._store.manifest
         chosen, record = self._serving(manifest), manifest.upgrade
-        is_mapped = record is not None and record.is_bridged
-        return self.proved_of(manifest.generation if is_mapped else chosen)
+        if record is None or not record.is_bridged or chosen == manifest.generation:
+            return self.proved_of(chosen).only(modes).embed_documents(texts, truncate=True)
+        try:
+            older = self.proved_of(manifest.generation)
+        except ModelNotFoundError as error:
+            logger.warning("thoughts are embedded by the newer model and mapped: %s", error)
+        else:
+            return older.only(modes).embed_documents(texts, truncate=True)
+        if "dense" not in modes:
+            return None
+        newer = self.proved_of(chosen).only(["dense"])
+        dense = newer.embed_documents(texts, truncate=True).dense
+        assert dense is not None  # the one leg that was asked for
+        return Representations(dense=self.map_of(record, QUERY_MAP).apply(dense))
 
     def beside(
         self, titled: Sequence[tuple[str, str]], own: Representations

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
-from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, with_thoughts
+from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, picked, with_thoughts
 from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
@@ -97,7 +97,8 @@ def embedded_queries(
 ) -> Representations | None:
     """The legs that the model makes of the queries, as far as plans and thoughts need them.
 
-    Token vectors are the model's own, not yet as the index stores them.
+    Queries that are equal are embedded once. Token vectors are the model's own, not yet as the
+    index stores them.
 
     Raises:
         TextTooLongError: a query is longer than the model reads.
@@ -108,12 +109,17 @@ def embedded_queries(
     by_model = [mode for mode in store.manifest.model_modes if mode in needed]
     if not by_model:
         return None
+    queries = [each.query for each in asked]
+    row = {query: n for n, query in enumerate(dict.fromkeys(queries))}
     try:
-        return model.queries([each.query for each in asked], by_model)
+        embedded = model.queries(list(row), by_model)
     except TextTooLongError as error:
         raise TextTooLongError(
             f'{str(error).partition(":")[0]}: shorten the query, or search with modes=["sparse"]'
         ) from error
+    if embedded is None or len(row) == len(queries):
+        return embedded
+    return picked(embedded, [row[query] for query in queries])
 
 
 def query_legs(

@@ -70,8 +70,8 @@ class Shared:
 
     def prepare_thinking(self) -> None:
         """Find the guard of thoughts, once, while a thinker thinks."""
-        if not self.model.guard.is_found:
-            self.thinking.start(self.model.guard.least)
+        if self.model.guard.begins():
+            self.thinking.start(self.model.guard.prepare)
 
     def close(self) -> None:
         """Answer what waits, then flush and release everything; a second call does nothing."""

@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from trivet.errors import InvalidInputError, TrivetError
-from trivet.thinking.interface import STATUSES, Thinker, ThinkRequest, ThinkResult, nothing
+from trivet.errors import InvalidInputError
+from trivet.query import text_problem
+from trivet.thinking.interface import (
+    STATUSES,
+    Dropped,
+    Thinker,
+    ThinkRequest,
+    ThinkResult,
+    Thought,
+    nothing,
+)
 from trivet.thinking.report import JudgedThought, Thinking, ThoughtReport
 from trivet.thinking.threads import DaemonThreads
 from trivet.types import Hit
@@ -25,6 +35,9 @@ AnswerMany: TypeAlias = "Callable[[Sequence[Asked]], list[list[Hit]]]"
 AnswerOne: TypeAlias = "Callable[[Asked, float | None], Awaitable[list[Hit]]]"
 
 DEFAULT_TASK = "search"
+# Of one query, whatever a thinker makes: a passage is asked for in 60 words.
+MAX_THOUGHTS = 16
+MAX_CHARACTERS = 20_000
 
 
 def checked_thinking(think: object, tenant: str | None) -> Thinking:
@@ -104,9 +117,7 @@ def search_thinking(
     """
     start = time.monotonic()
     requests = [_request(each, thinking) for each in asked]
-    begun: dict[ThinkRequest, Future[ThinkResult] | None] = {}
-    for request in dict.fromkeys(requests):
-        begun[request] = threads.start(_thinking(thinking.thinker, request))
+    begun = _begin(requests, thinking, threads, start + thinking.deadline_s)
     plain = answer(asked)
     if thinking.guard is None:
         prepare()
@@ -151,7 +162,11 @@ async def asearch_thinking(
             prepare()
         patience = thinking.deadline_s if timeout_s is None else min(thinking.deadline_s, timeout_s)
         await asyncio.wait({task}, timeout=max(0.0, start + patience - time.monotonic()))
-        noted = _Noted(task.result() if task.done() else _late(thinking, start), start=start)
+        if task.cancelled():  # by the thinker itself: this search was not
+            result = nothing("error", "it was cancelled", str(thinking.thinker.fingerprint))
+        else:
+            result = task.result() if task.done() else _late(thinking, start)
+        noted = _Noted(result, start=start)
     finally:
         task.cancel()
     hits = plain
@@ -160,7 +175,7 @@ async def asearch_thinking(
         rest = None if timeout_s is None else max(0.001, start + timeout_s - time.monotonic())
         try:
             hits = await answer(noted.asked(asked, thinking, plain), rest)
-        except TrivetError as error:
+        except Exception as error:  # noqa: BLE001  (the plain hits are there, and stand)
             _fail([noted], error)
     _tell(thinking, [asked], [noted])
     return hits
@@ -177,14 +192,38 @@ def _request(asked: Asked, thinking: Thinking) -> ThinkRequest:
     )
 
 
+def _begin(
+    requests: Sequence[ThinkRequest], thinking: Thinking, threads: DaemonThreads, end: float
+) -> dict[ThinkRequest, Future[ThinkResult] | None]:
+    """Think about each request, as many at a time as may; None where no thread is free at all."""
+    begun: dict[ThinkRequest, Future[ThinkResult] | None] = {}
+    waiting: deque[tuple[ThinkRequest, Future[ThinkResult]]] = deque()
+    for request in dict.fromkeys(requests):
+        future: Future[ThinkResult] = Future()
+        begun[request] = future
+        waiting.append((request, future))
+
+    def think() -> None:
+        while time.monotonic() < end:
+            try:
+                request, future = waiting.popleft()
+            except IndexError:
+                return
+            future.set_result(_thinking(thinking.thinker, request)())
+
+    started = [threads.start(think) for _ in begun]
+    if all(each is None for each in started):
+        return dict.fromkeys(begun)
+    return begun
+
+
 def _thinking(thinker: Thinker, request: ThinkRequest) -> Callable[[], ThinkResult]:
     def think() -> ThinkResult:
         start = time.monotonic()
         try:
-            result = thinker.think(request)
-        except Exception as error:  # noqa: BLE001  (a thinker that breaks its word)
+            return _checked(thinker.think(request), thinker, start)
+        except BaseException as error:  # noqa: BLE001  (this thread is the thinker's alone)
             return _broken(thinker, error, start)
-        return _checked(result, thinker, start)
 
     return think
 
@@ -192,23 +231,43 @@ def _thinking(thinker: Thinker, request: ThinkRequest) -> Callable[[], ThinkResu
 async def _athinking(thinker: Thinker, request: ThinkRequest) -> ThinkResult:
     start = time.monotonic()
     try:
-        result = await thinker.athink(request)
-    except Exception as error:  # noqa: BLE001  (as above)
+        return _checked(await thinker.athink(request), thinker, start)
+    except Exception as error:  # noqa: BLE001  (a thinker that breaks its word)
         return _broken(thinker, error, start)
-    return _checked(result, thinker, start)
 
 
-def _broken(thinker: Thinker, error: Exception, start: float) -> ThinkResult:
+def _broken(thinker: Thinker, error: BaseException, start: float) -> ThinkResult:
     reason = f"{type(error).__name__}: {error}"[:300]
     return nothing("error", reason, str(thinker.fingerprint), time.monotonic() - start)
 
 
 def _checked(result: object, thinker: Thinker, start: float) -> ThinkResult:
-    if isinstance(result, ThinkResult) and result.status in STATUSES:
+    if not isinstance(result, ThinkResult) or result.status not in STATUSES:
+        error = TypeError(f"expected a ThinkResult, got {type(result).__name__}")
+        return _broken(thinker, error, start)
+    strange = [each for each in result.thoughts if not isinstance(each, Thought)]
+    if strange:
+        error = TypeError(f"expected thoughts, got {type(strange[0]).__name__}")
+        return _broken(thinker, error, start)
+    return _bounded(result)
+
+
+def _bounded(result: ThinkResult) -> ThinkResult:
+    """What a search can take in: more would cost all that wait with it seconds."""
+    kept: list[Thought] = []
+    dropped: list[Dropped] = []
+    for thought in result.thoughts:
+        if len(thought.text) > MAX_CHARACTERS:
+            dropped.append(Dropped(thought.text[:200], "too long"))
+        elif len(kept) == MAX_THOUGHTS:
+            dropped.append(Dropped(thought.text[:200], "too many"))
+        elif text_problem(thought.text):
+            dropped.append(Dropped("", "no text"))
+        else:
+            kept.append(thought)
+    if not dropped:
         return result
-    return _broken(
-        thinker, TypeError(f"expected a ThinkResult, got {type(result).__name__}"), start
-    )
+    return replace(result, thoughts=tuple(kept), dropped=(*result.dropped, *dropped))
 
 
 def _so_far(

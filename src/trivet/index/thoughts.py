@@ -227,7 +227,12 @@ def _embedded(
     modes = [mode for mode in manifest.model_modes if mode in needed]
     if not modes:
         return None
-    return model.serving().only(modes).embed_documents(list(texts), truncate=True)
+    # Who ask the same at once are answered together, and share their thoughts.
+    row = {text: n for n, text in enumerate(dict.fromkeys(texts))}
+    vectors = model.documents(list(row), modes)
+    if vectors is None or len(row) == len(texts):
+        return vectors
+    return picked(vectors, [row[text] for text in texts])
 
 
 def _meanings(vectors: Representations) -> list[SparseVector] | list[np.ndarray]:

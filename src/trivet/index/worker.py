@@ -21,8 +21,9 @@ AnswerAll: TypeAlias = "Callable[[Sequence[Asked]], list[list[Hit]]]"
 
 # Searches that may wait; more would wait for minutes.
 MAX_WAITING = 10_000
-# Searches that are answered together: more gain nothing, and the first would wait for the last.
-MAX_TOGETHER = 64
+# Searches that are answered together: more gain little, and the first would wait for the last.
+# A hundred whose thoughts come at the same time are one pass.
+MAX_TOGETHER = 128
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from trivet.errors import InvalidInputError
 from trivet.thinking.cache_file import CacheFile
@@ -20,7 +20,17 @@ from trivet.thinking.interface import Thinker, ThinkRequest, ThinkResult, Usage,
 from trivet.thinking.templates import template_for
 
 TTL_S = 30 * 24 * 3600.0
+# A thought that takes longer is given up: who asks for it again does not wait for that one.
+PATIENCE_S = 60.0
 _SCHEMA = 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Flight:
+    """A thought that is under way; its result is None if it was given up."""
+
+    future: Future[ThinkResult | None] = field(default_factory=Future)
+    begun: float = field(default_factory=time.monotonic)
 
 
 class Cached:
@@ -53,48 +63,74 @@ class Cached:
         self._file = CacheFile(path)
         self._ttl_s = ttl_s
         self._clock = clock
-        self._under_way: dict[str, Future[ThinkResult]] = {}
+        self._under_way: dict[str, _Flight] = {}
+        self._tasks: set[asyncio.Future[ThinkResult]] = set()
         self._meeting = threading.Lock()
+        self._is_pruned = False
         self.fingerprint = thinker.fingerprint
 
     def think(self, request: ThinkRequest) -> ThinkResult:
         """What is remembered, or what somebody is thinking right now, or a new thought."""
         key, start = cache_key(self.fingerprint, request), time.monotonic()
         remembered = self._remembered(key, start)
-        if remembered is not None:
-            return remembered
-        future, is_first = self._join(key)
-        if is_first:
-            # Somebody may have finished it since we looked.
-            result = self._remembered(key, start) or _safely(self._thinker, request)
-            return self._settle(key, request, future, result)
-        try:
-            return _shared(future.result(request.deadline_s), start)
-        except FutureTimeoutError:
-            return nothing("timeout", "another's thought took too long", self.fingerprint)
+        while remembered is None and (left := start + request.deadline_s - time.monotonic()) > 0:
+            flight, is_first = self._join(key)
+            if is_first:
+                try:  # somebody may have finished it since we looked
+                    remembered = self._remembered(key, start)
+                    result = remembered or _safely(self._thinker, request)
+                    return self._settle(key, request, flight, result)
+                finally:
+                    self._leave(key, flight)
+            try:
+                shared = flight.future.result(left)
+            except FutureTimeoutError:
+                break
+            if shared is not None:
+                return _shared(shared, start)
+        return remembered or self._waited()
 
     async def athink(self, request: ThinkRequest) -> ThinkResult:
-        """As `think`, without blocking the event loop."""
+        """As `think`, without blocking the event loop.
+
+        A thought that is begun is finished, for a while, and remembered, though nobody waits for
+        it any more.
+        """
         key, start = cache_key(self.fingerprint, request), time.monotonic()
         remembered = await asyncio.to_thread(self._remembered, key, start)
-        if remembered is not None:
-            return remembered
-        future, is_first = self._join(key)
-        if not is_first:
-            waiting = asyncio.shield(asyncio.wrap_future(future))
+        while remembered is None and (left := start + request.deadline_s - time.monotonic()) > 0:
+            flight, is_first = self._join(key)
+            if is_first:
+                task = asyncio.ensure_future(self._athought(key, request, flight, start))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                return await asyncio.shield(task)
+            waiting = asyncio.shield(asyncio.wrap_future(flight.future))
             try:
-                return _shared(await asyncio.wait_for(waiting, request.deadline_s), start)
+                shared = await asyncio.wait_for(waiting, left)
             except asyncio.TimeoutError:
-                return nothing("timeout", "another's thought took too long", self.fingerprint)
-        result = nothing("timeout", "it was given up", self.fingerprint)
+                break
+            if shared is not None:
+                return _shared(shared, start)
+        return remembered or self._waited()
+
+    async def _athought(
+        self, key: str, request: ThinkRequest, flight: _Flight, start: float
+    ) -> ThinkResult:
+        result: ThinkResult | None = None
         try:
-            remembered = await asyncio.to_thread(self._remembered, key, start)
-            result = remembered or await self._thinker.athink(request)
+            result = await asyncio.to_thread(self._remembered, key, start)
+            if result is None:
+                thinking = self._thinker.athink(request)
+                result = _checked(await asyncio.wait_for(thinking, PATIENCE_S), self.fingerprint)
+        except asyncio.TimeoutError:
+            result = nothing("timeout", "it took too long", self.fingerprint)
         except Exception as error:  # noqa: BLE001  (a thinker that breaks its word)
-            result = nothing("error", f"{type(error).__name__}: {error}"[:300], self.fingerprint)
-        finally:  # cancelled too: those who wait for it must not wait for ever
-            self._settle(key, request, future, result)
-        return result
+            result = _broken(error, self.fingerprint)
+        finally:
+            if result is None:  # cancelled: those who wait think for themselves
+                self._leave(key, flight)
+        return await asyncio.to_thread(self._settle, key, request, flight, result)
 
     def clear(self, *, tenant: str | None = None) -> None:
         """Forget all thoughts, or those of one tenant; what is deleted is overwritten."""
@@ -111,25 +147,39 @@ class Cached:
         elapsed = time.monotonic() - start
         return ThinkResult(thoughts, "cached", elapsed_s=elapsed, thinker=self.fingerprint)
 
-    def _join(self, key: str) -> tuple[Future[ThinkResult], bool]:
+    def _join(self, key: str) -> tuple[_Flight, bool]:
         """The thought of this key that is under way, and whether it is this caller's to think."""
         with self._meeting:
             under_way = self._under_way.get(key)
-            if under_way is not None:
+            if under_way is not None and time.monotonic() - under_way.begun < PATIENCE_S:
                 return under_way, False
-            future: Future[ThinkResult] = Future()
-            self._under_way[key] = future
-            return future, True
+            self._under_way[key] = flight = _Flight()
+            return flight, True
 
     def _settle(
-        self, key: str, request: ThinkRequest, future: Future[ThinkResult], result: ThinkResult
+        self, key: str, request: ThinkRequest, flight: _Flight, result: ThinkResult
     ) -> ThinkResult:
-        if result.thoughts and result.status == "ok":
-            self._file.put(key, request.tenant or "", result.thoughts)
-        with self._meeting:
-            self._under_way.pop(key, None)
-        future.set_result(result)
+        flight.future.set_result(result)  # first: nobody has to wait for the file
+        try:
+            if result.thoughts and result.status in ("ok", "partial"):
+                self._file.put(key, request.tenant or "", result.thoughts)
+                if not self._is_pruned:  # people's queries: what is too old does not stay
+                    self._is_pruned = True
+                    self.prune()
+        finally:
+            self._leave(key, flight)
         return result
+
+    def _leave(self, key: str, flight: _Flight) -> None:
+        """Make way for the next one of this key; who still waits for this one gets None."""
+        with self._meeting:
+            if self._under_way.get(key) is flight:
+                del self._under_way[key]
+        if not flight.future.done():
+            flight.future.set_result(None)
+
+    def _waited(self) -> ThinkResult:
+        return nothing("timeout", "another's thought took too long", self.fingerprint)
 
 
 def cache_key(fingerprint: str, request: ThinkRequest) -> str:
@@ -156,6 +206,16 @@ def _shared(result: ThinkResult, start: float) -> ThinkResult:
 
 def _safely(thinker: Thinker, request: ThinkRequest) -> ThinkResult:
     try:
-        return thinker.think(request)
+        return _checked(thinker.think(request), thinker.fingerprint)
     except Exception as error:  # noqa: BLE001  (a thinker that breaks its word)
-        return nothing("error", f"{type(error).__name__}: {error}"[:300], thinker.fingerprint)
+        return _broken(error, thinker.fingerprint)
+
+
+def _checked(result: object, fingerprint: str) -> ThinkResult:
+    if isinstance(result, ThinkResult):
+        return result
+    return nothing("error", f"expected a ThinkResult, got {type(result).__name__}", fingerprint)
+
+
+def _broken(error: Exception, fingerprint: str) -> ThinkResult:
+    return nothing("error", f"{type(error).__name__}: {error}"[:300], fingerprint)

@@ -30,6 +30,8 @@ class DaemonThreads:
         if not self._free.acquire(blocking=False):
             return None
         future: Future[T] = Future()
+        # Begun at once: whoever gives up waiting cannot cancel it, and its result has a place.
+        future.set_running_or_notify_cancel()
 
         def run() -> None:
             try:

@@ -131,7 +131,7 @@ class TrivetRetriever(BaseRetriever):
         """The thoughts that a query brings along; None if it brings none."""
         texts = [] if isinstance(asked, str) else asked.custom_embedding_strs or []
         own = "" if isinstance(asked, str) else asked.query_str
-        thoughts = [text for text in texts if text.strip() and text != own]
+        thoughts = [t for t in texts if isinstance(t, str) and t.strip() and t != own]
         if not thoughts:
             return None
         if isinstance(self.thinker, Thinking):
