@@ -15,13 +15,10 @@ from trivet.index.arguments import (
 )
 from trivet.index.keywords import checked_keywords
 from trivet.index.stored import StoredDocuments
-from trivet.index.thinking import asearch_thinking, checked_thinking, search_thinking
 from trivet.index.undeclared import warn_of_undeclared
 from trivet.plan import Plan
 from trivet.query import Query
 from trivet.store.filters import payload_filter
-from trivet.thinking.interface import Thinker
-from trivet.thinking.report import Thinking
 from trivet.types import DenseVectors, Hit
 
 if TYPE_CHECKING:
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
 
     from trivet.index.explanation import Explanation
     from trivet.index.search import Asked, SearchOptions
+    from trivet.thinking import Thinker, Thinking
 
 
 class SearchedDocuments(StoredDocuments):
@@ -90,6 +88,9 @@ class SearchedDocuments(StoredDocuments):
         with tracing.retrieval([each.query.text for each in asked], k) as record:
             if think is None:
                 return record(self._shared.answer(asked))
+            # Most searches never think.
+            from trivet.index.thinking import checked_thinking, search_thinking
+
             thinking = checked_thinking(think, self._scope.name)
             shared = self._shared
             return record(
@@ -137,6 +138,8 @@ class SearchedDocuments(StoredDocuments):
         with tracing.retrieval([asked.query.text], k) as record:
             if think is None:
                 return record([await self._shared.worker.answer(asked, seconds)])[0]
+            from trivet.index.thinking import asearch_thinking, checked_thinking
+
             thinking, shared = checked_thinking(think, self._scope.name), self._shared
             hits = await asearch_thinking(
                 shared.worker.answer, asked, thinking, seconds, shared.prepare_thinking

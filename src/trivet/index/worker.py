@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -75,6 +74,8 @@ class SearchWorker:
                     f"expected at most {MAX_WAITING} searches to wait, got another: ask later, or "
                     "share the work among several processes"
                 ) from None
+        import asyncio  # there already, where there is a loop
+
         try:
             return await asyncio.wait_for(asyncio.wrap_future(waiting.answer), timeout_s)
         except asyncio.TimeoutError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -51,6 +50,8 @@ class DaemonThreads:
 
 def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine, in a loop of its own, wherever this is called from."""
+    import asyncio  # most processes have no need of it
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
