@@ -20,13 +20,14 @@ start = time.process_time()
 import trivet
 print(json.dumps([time.process_time() - start, [m for m in {HEAVY!r} if m in sys.modules]]))
 """
-    costs = []
-    for _ in range(3):
+    costs: list[float] = []
+    # The contract is a bar on the import itself, so this one time is asserted: CPU, the best of ten
+    # at most, since what else runs on the machine makes it larger and never smaller.
+    while len(costs) < 10 and min(costs, default=1.0) >= 0.5:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
         seconds, loaded = json.loads(done.stdout)
         assert loaded == []
         costs.append(seconds)
-    # The contract is a bar on the import itself, so this one time is asserted: CPU, best of three.
     assert min(costs) < 0.5
 
 

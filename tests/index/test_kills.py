@@ -118,7 +118,7 @@ def test_sigkill_at_fifty_random_moments_of_adding_editing_and_deleting(killer: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("job", "life_s"), [("optimize", 3.0), ("backup", 0.6)])
+@pytest.mark.parametrize(("job", "life_s"), [("optimize", 3.0), ("backup", 1.5)])
 def test_sigkill_at_random_moments_of_upkeep_under_writes(
     killer: Killer, job: str, life_s: float
 ) -> None:
