@@ -65,14 +65,8 @@ def load_shard(
             f"expected the engine's files in {folder}, found none: restore the folder from a "
             "backup, or delete it and index the documents anew"
         )
-    candidates: list[edge.EdgeConfig | None] = [None]
-    held = [spaces, [*spaces, *passing]] if passing else [spaces]
-    if scratch is not None:
-        candidates += [_config(some, [scratch], storage) for some in held]
-    if scratch is not None or passing:
-        candidates += [_config(some, [], storage) for some in held]
     failures: list[BaseException] = []
-    for config in candidates:
+    for config in _possible_configs(spaces, scratch, passing, storage):
         try:
             return edge.EdgeShard.load(str(folder), config)
         except (KeyboardInterrupt, SystemExit):  # noqa: PERF203
@@ -94,6 +88,19 @@ def load_shard(
         f"the engine cannot open its files in {folder} ({first_line(failures[0])}): restore "
         "the folder from a backup, or delete it and index the documents anew"
     ) from failures[0]
+
+
+def _possible_configs(
+    spaces: Sequence[Space], scratch: str | None, passing: Sequence[Space], storage: Storage
+) -> list[edge.EdgeConfig | None]:
+    """What the vector names of a shard may be, its own word (None) first."""
+    possible: list[edge.EdgeConfig | None] = [None]
+    held = [spaces, [*spaces, *passing]] if passing else [spaces]
+    if scratch is not None:
+        possible += [_config(some, [scratch], storage) for some in held]
+    if scratch is not None or passing:
+        possible += [_config(some, [], storage) for some in held]
+    return possible
 
 
 def lost_its_log(folder: Path) -> bool:
