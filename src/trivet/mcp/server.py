@@ -1,7 +1,7 @@
 """The server: two tools that read an index, and what is told to the models that call them."""
 
 # Annotations are evaluated here: the SDK reads them, and those of `k` hold a value.
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
@@ -24,6 +24,7 @@ from trivet.mcp.answers import (
     search_text,
 )
 from trivet.mcp.limits import Limits
+from trivet.types import Document
 
 # The first search loads the model; a client that waits for longer than this waits in vain.
 TIMEOUT_S = 120
@@ -78,13 +79,7 @@ def build_server(index: Index, *, limits: Limits | None = None, about: str = "")
     ) -> Annotated[CallToolResult, FetchAnswer]:
         with _told():
             documents = await anyio.to_thread.run_sync(index.get, [id])
-        if not documents:
-            raise ToolError(f"expected the id of a document, got {id!r}: take one that search gave")
-        (document,) = documents
-        if start and start >= len(document.text):
-            raise ToolError(
-                f"expected start below {len(document.text)}, the document's length, got {start}"
-            )
+        document = _found(documents, id, start)
         answer = fetch_answer(document, start, bounds.max_bytes)
         return _result(fetch_text(answer), asdict(answer))
 
@@ -97,6 +92,18 @@ def build_server(index: Index, *, limits: Limits | None = None, about: str = "")
             structured_output=True,
         )
     return server
+
+
+def _found(documents: Sequence[Document], id: str, start: int) -> Document:
+    """The one document that was asked for, if there is anything of it to read from there on."""
+    if not documents:
+        raise ToolError(f"expected the id of a document, got {id!r}: take one that search gave")
+    (document,) = documents
+    if start and start >= len(document.text):
+        raise ToolError(
+            f"expected start below {len(document.text)}, the document's length, got {start}"
+        )
+    return document
 
 
 def _result(text: str, values: dict[str, Any]) -> CallToolResult:
