@@ -111,6 +111,7 @@ def test_a_step_that_was_killed_is_taken_again(
             after = old_vectors(index, texts, name)
             assert all(np.array_equal(old[id], after[id]) for id in old)
             assert found(index, texts["d7"]) == hits
+        shutil.rmtree(folder)
     assert kills >= 3
 
 
@@ -149,6 +150,7 @@ def test_an_end_that_was_killed_is_completed_by_the_next_opening(
             assert index.describe().spaces[0].vector_name == new_name
             assert found(index, texts["d7"]) == hits
             assert index.verify().is_clean
+        shutil.rmtree(folder)
         if not was_killed:
             break
     assert count > 3
