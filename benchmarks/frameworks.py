@@ -78,9 +78,7 @@ def measure_speed(collection: beir.Collection, model: trivet.Embedder) -> list[F
         figures = [
             *compare_ingest(*sides, texts),
             *compare_queries(*sides, list(collection.queries.values())),
-            compare_batch(
-                ours.as_retriever(search_kwargs={"k": K}).batch, sides[1].search, texts
-            ),
+            compare_batch(ours.as_retriever(search_kwargs={"k": K}).batch, sides[1].search, texts),
         ]
         ours.close()
     return figures
