@@ -129,10 +129,11 @@ class Remembering(trivet.Embedder):
             for i, dense, each in zip(missing, made.dense.values, tokens, strict=True):
                 self._rows[keys[i]] = (dense, each.astype(np.float16))
         rows = [self._rows[key] for key in keys]
-        multi = self.spaces.get("multi")
+        dense, multi = self.spaces.get("dense"), self.spaces.get("multi")
+        vectors = np.stack([vector for vector, _ in rows]) if dense else None
         stored = tuple(tokens.astype(np.float32) for _, tokens in rows) if multi else ()
         return Representations(
-            dense=DenseVectors(self.spaces["dense"], np.stack([dense for dense, _ in rows])),
+            dense=None if dense is None or vectors is None else DenseVectors(dense, vectors),
             multi=None if multi is None else MultiVectors(multi, stored),
         )
 
