@@ -360,7 +360,9 @@ def test_explanations_and_vectors_are_read_under_the_points_own_ids(tiny_embedde
     with trivet.adopt(client, "notes", model=tiny_embedder, lexical=BM25) as index:
         hits = index.search("kedge in mud", k=3)
         explained = index.explain("kedge in mud", hits[0].id)
-        assert sum(leg.share for leg in explained.legs) == pytest.approx(hits[0].score, abs=1e-5)
+        assert sum(leg.contribution for leg in explained.legs) == pytest.approx(
+            hits[0].score, abs=1e-5
+        )
         read = index.vectors([hit.id for hit in hits]).dense.values
         own = tiny_embedder.embed_documents([hit.text for hit in hits]).dense.values
         np.testing.assert_allclose(read, own, atol=1e-5)
