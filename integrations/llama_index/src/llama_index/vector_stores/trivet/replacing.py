@@ -129,6 +129,9 @@ class Replacing:
         while kept > MOST_KEPT:
             oldest = next(deleted for deleted in every if deleted)
             kept -= len(oldest.pop(next(iter(oldest))))
+        self._work = {
+            who: work for who, work in self._work.items() if work.deleted or work.unstored
+        }
 
     def _taken(self, sources: Iterable[str], caller: Caller) -> dict[str, list[Kept]]:
         """What the caller deleted of these documents; without a span, it is done with the rest."""
