@@ -202,11 +202,11 @@ class AdoptedJournal:
 
     def entries(self, ids: Sequence[str]) -> dict[str, JournalEntry]:
         """Refuse: asked before documents are written."""
-        refuse("add to")
+        refuse("write to")
 
     def pages(self) -> Iterator[list[JournalEntry]]:
         """Refuse: there is none to compare with."""
-        refuse("verify")
+        refuse("verify or measure")
 
     def count(self, tenant: str | None = None) -> int:
         """Points in the collection."""
@@ -290,6 +290,14 @@ class AdoptedStore(Store):
     def delete(self, ids: Sequence[str], versions: Mapping[str, Version] | None = None) -> int:
         """Refuse."""
         refuse("delete from")
+
+    def chunk_ids(self, ids: Iterable[str]) -> dict[str, list[str]]:
+        """Each document is one point."""
+        return {id: [id] for id in self.engine.retrieve(list(ids))}
+
+    def point_id(self, document: str, sequence: int) -> str:
+        """Its own id."""
+        return document
 
     def chunks(self, ids: Sequence[str]) -> dict[str, list[Chunk]]:
         """The one chunk of each point."""

@@ -148,6 +148,14 @@ class Store:
             found.update(complete)
         return found
 
+    def chunk_ids(self, ids: Iterable[str]) -> dict[str, list[str]]:
+        """The points of stored documents, in order; documents that are not there are left out."""
+        return {id: self._ids(id, e) for id, e in self.journal.entries(list(ids)).items()}
+
+    def point_id(self, document: str, sequence: int) -> str:
+        """The point of a document's chunk."""
+        return point_ids(self.manifest.namespace, document, [sequence])[0]
+
     def pages(self) -> Iterator[list[Chunk]]:
         """Every stored chunk, a page at a time."""
         for page in self.engine.pages():

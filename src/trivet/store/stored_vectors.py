@@ -27,14 +27,14 @@ def dense_vectors_of(store: Store, keys: Sequence[str]) -> DenseVectors:
     if "dense" not in store.manifest.spaces:
         raise InvalidInputError("expected an index with a dense leg, got one without")
     space = store.manifest.spaces["dense"]
-    entries = store.journal.entries(keys)
+    points = store.chunk_ids(keys)
     for key in keys:
-        if key not in entries or entries[key].chunks != 1:
+        if len(points.get(key, ())) != 1:
             raise InvalidInputError(
                 "expected documents that are there and have one chunk, got one that has "
-                f"{entries[key].chunks if key in entries else 'none'}: {shown(key)}"
+                f"{len(points[key]) if key in points else 'none'}: {shown(key)}"
             )
-    ids = [point_ids(store.manifest.namespace, key, [0])[0] for key in keys]
+    ids = [points[key][0] for key in keys]
     found = store.engine.vectors(ids, space.vector_name)
     missing = [key for key, id in zip(keys, ids, strict=True) if id not in found]
     if missing:
