@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from trivet.cli.finetune_command import finetune_command
 from trivet.cli.upgrade_commands import upgrade_app
 
 EXIT_CODES = """\
@@ -267,6 +268,7 @@ def repair_command(index: IndexFolder) -> None:
 
 
 app.add_typer(upgrade_app, name="upgrade")
+app.command("finetune")(finetune_command)
 
 
 @app.command("demo")
