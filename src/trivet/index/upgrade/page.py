@@ -16,6 +16,7 @@ border-bottom:1px solid #ddd;vertical-align:top}.PASS{color:#17692f}.REVIEW{colo
 """
 # Of a plot, in its own units.
 _LEFT, _WIDTH, _ROW, _SPARE = 190, 400, 30, 110
+_LEGS = {"multi": "token vectors", "sparse": "learned sparse vectors"}
 _MODES = {"query": "compensated queries", "translate": "translated vectors"}
 
 
@@ -47,10 +48,12 @@ def report_page(report: UpgradeReport, title: str) -> str:
 
 
 def _verdicts(report: UpgradeReport) -> str:
+    every = {_MODES[mode]: each for mode, each in report.verdicts.items()}
+    every |= {f"{_LEGS[leg]}, compensated": each for leg, each in report.legs.items()}
     rows = "".join(
-        f'<tr><td>{_MODES[mode]}</td><td class="{each.verdict}"><b>{each.verdict}</b></td>'
+        f'<tr><td>{name}</td><td class="{each.verdict}"><b>{each.verdict}</b></td>'
         f"<td>{escape('; '.join(each.reasons))}</td></tr>"
-        for mode, each in report.verdicts.items()
+        for name, each in every.items()
     )
     return f"<table><tr><th>mode</th><th>verdict</th><th>because</th></tr>{rows}</table>"
 
