@@ -4,8 +4,8 @@ Reads a line for each child that is forked, and prints what became of it:
 
     FOLDER STEP N          dies by SIGKILL after the N-th thing that it did to the index (manifest
                            or engine): "killed", or "done" where there were fewer
-    FOLDER migrate-for S   is killed after S seconds of processor time in `migrate`, wherever that
-                           may be: the same, with the seconds that it took
+    FOLDER migrate-for S MODEL   is killed after S seconds of processor time in `migrate`, wherever
+                           that may be: the same, with the seconds that it took
     URL COLLECTION         migrates an index on a server: "refused", or "done"
 """
 
@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 
-import torch  # noqa: F401  (loaded once, before the children are forked)
+import torch  # loaded once, before the children are forked
 
 import trivet
 from trivet.errors import UpgradeInProgressError
@@ -65,12 +65,11 @@ def step_and_die(folder, step, count):
     return 0
 
 
-def migrate(folder, begun):
+def migrate(folder, embedder, begun):
     """Migrate in small batches, and say when it begins."""
     migrating.BATCH = 8
-    with trivet.open(folder) as index:
+    with trivet.open(folder, model=embedder) as index:
         upgrade = index.current_upgrade
-        index.search("anchor", k=1)  # the model is loaded
         os.write(begun, b"x")
         upgrade.migrate("id")
     return 0
@@ -104,13 +103,18 @@ def kill_in_time(child, begun, seconds):
 
 
 def main():
+    torch.set_num_threads(1)  # a child has no other thread
+    embedders = {}
     for line in sys.stdin:
         words = line.split()
+        if "migrate-for" in words and words[3] not in embedders:
+            embedders[words[3]] = trivet.Embedder.load(words[3])
+            embedders[words[3]].embed_documents(["its weights are loaded now"])
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
             if "migrate-for" in words:
-                code = migrate(words[0], writing)
+                code = migrate(words[0], embedders[words[3]], writing)
             else:
                 code = (migrate_on_a_server if len(words) == 2 else step_and_die)(*words)
             os._exit(code)

@@ -24,9 +24,9 @@ class Killer:
         assert answer in (["killed"], ["done", "0"])
         return answer == ["killed"]
 
-    def migrate_for(self, folder: Path, seconds: float) -> tuple[bool, float]:
+    def migrate_for(self, folder: Path, seconds: float, model: Path) -> tuple[bool, float]:
         """Whether the child died before all was migrated, and the processor time that it had."""
-        *answer, took = self.ask(f"{folder} migrate-for {seconds}")
+        *answer, took = self.ask(f"{folder} migrate-for {seconds} {model}")
         assert answer in (["killed"], ["done", "0"])
         return answer == ["killed"], float(took)
 

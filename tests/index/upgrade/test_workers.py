@@ -53,6 +53,7 @@ def native(model: Path, texts: list[str]) -> np.ndarray:
 def test_twenty_deaths_at_random_moments_lose_nothing(
     ready: Path, killer: Killer, few: dict[str, str], drifted_model: Path, tmp_path: Path
 ) -> None:
+    newer = Embedder.load(drifted_model)
     right = native(drifted_model, list(few.values()))
     with trivet.open(ready) as index:
         names = [space.vector_name for space in index.describe().spaces][:1]
@@ -63,10 +64,12 @@ def test_twenty_deaths_at_random_moments_lose_nothing(
     for number in range(KILLS + 1):
         # The files are mostly holes.
         subprocess.run(["cp", "-r", "--sparse=always", ready, folder], check=True)
-        was_killed, took = killer.migrate_for(folder, longest * float(random.random()))
+        was_killed, took = killer.migrate_for(
+            folder, longest * float(random.random()), drifted_model
+        )
         if number == 0:
             longest = took
-        with trivet.open(folder) as index:
+        with trivet.open(folder, model=newer) as index:
             assert found(index, few["d7"], k=1) == ["d7"]
             assert index.verify().is_clean
             upgrade = index.current_upgrade
