@@ -21,9 +21,12 @@ def carried(drift: DriftMap, rows: Vectors) -> Vectors:
     made = drift.apply_rows(rows)
     # A vector along that axis cannot be turned towards it: it is turned towards the second.
     numbers, axes = np.arange(len(made)), (np.abs(made[:, 0]) > MOSTLY).astype(np.intp)
-    made[numbers, axes] += np.where(made[numbers, axes] < 0, -MARK, MARK)
-    lengths: Vectors = np.linalg.norm(made, axis=1, keepdims=True)
-    return made / lengths
+    along = made[numbers, axes]
+    made[numbers, axes] += np.where(along < 0, -MARK, MARK)
+    # Of a row of length 1, this is the length now; to measure it again would take as long as the
+    # map itself.
+    made /= np.sqrt(1 + 2 * MARK * np.abs(along) + MARK**2)[:, None]
+    return made
 
 
 def is_carried(drift: DriftMap, older: Vectors, newer: Vectors) -> NDArray[np.bool_]:
