@@ -35,7 +35,7 @@ def refuse(action: str) -> NoReturn:
     raise ReadOnlyError(
         f"expected an index of Trivet's own to {action}, got an adopted collection, which is read "
         "only: its points keep their ids and payloads, so no journal could prove a write whole; "
-        "write by what made it, or add index.documents() to an index of your own"
+        "write by what made it, or copy it with index.take_over(location)"
     )
 
 
