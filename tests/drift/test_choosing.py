@@ -57,9 +57,7 @@ def test_gain_stretches_queries_where_stored_vectors_lie_close_together() -> Non
     seen = before @ rotation(16, 1) + 0.4 * random.standard_normal((600, 16))
     pairs = paired(before, unit(seen + crowd))
     apart = 0.5 * rotation(16, 4)[0]
-    spans = Texts(
-        unit(before + apart + 0.1 * random.standard_normal((600, 16))), pairs.documents
-    )
+    spans = Texts(unit(before + apart + 0.1 * random.standard_normal((600, 16))), pairs.documents)
     best = choose_query_map(_sample(pairs, spans), "gain").candidates
     assert best[0].drift.parameters["centred"] == "queries"
     others = [c.known_item for c in best if c.drift.parameters.get("centred") != "queries"]
