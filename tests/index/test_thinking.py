@@ -234,7 +234,7 @@ def test_hanging_thinkers_take_a_bounded_number_of_threads(filled) -> None:
         for _ in range(8):
             filled.search(QUERY, think=chosen)
         assert thinker.begun == 3
-        assert threading.active_count() <= before + 3
+        assert threading.active_count() <= before + 3 + 1  # and the one that searches
     finally:
         thinker.freed.set()
     assert [report.status for report in told] == ["timeout"] * 3 + ["skipped"] * 5
@@ -451,7 +451,7 @@ async def test_equal_queries_and_thoughts_of_one_pass_are_embedded_once(
     one, two, three = filled.search_many([QUERY, "bread", QUERY], think=chosen)
     assert one == three
     assert one != two
-    assert seen == [("q", 2), ("q", 2), ("t", 1)]
+    assert seen == [("q", 2), ("t", 1)]
 
 
 async def test_a_hundred_at_once_are_one_pass(filled) -> None:

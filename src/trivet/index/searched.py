@@ -91,12 +91,11 @@ class SearchedDocuments(StoredDocuments):
             # Most searches never think.
             from trivet.index.thinking import checked_thinking, search_thinking
 
-            thinking = checked_thinking(think, self._scope.name)
-            shared = self._shared
+            thinking, shared = checked_thinking(think, self._scope.name), self._shared
+            asked = [each.remembering() for each in asked]
+            many = shared.worker.answer_many
             return record(
-                search_thinking(
-                    shared.answer, asked, thinking, shared.thinking, shared.prepare_thinking
-                )
+                search_thinking(many, asked, thinking, shared.thinking, shared.prepare_thinking)
             )
 
     @checked_keywords
@@ -142,8 +141,9 @@ class SearchedDocuments(StoredDocuments):
 
             thinking, shared = checked_thinking(think, self._scope.name), self._shared
             hits = await asearch_thinking(
-                shared.worker.answer, asked, thinking, seconds, shared.prepare_thinking
-            )
+                shared.worker.answer, asked.remembering(), thinking, seconds,
+                shared.prepare_thinking,
+            )  # fmt: skip
             return record([hits])[0]
 
     @checked_keywords
