@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import trivet
-from trivet.errors import InvalidInputError, StoreError
+from trivet.errors import InvalidInputError, StoreError, TenantError
 from trivet.thinking import (
     Cached,
     Given,
@@ -338,6 +338,22 @@ def test_thoughts_of_tenants_are_kept_apart(tiny_embedder, tmp_path) -> None:
         for name in ("ann", "bob"):
             index.tenant(name).add(list(TEXTS.values()))
             index.tenant(name).search(QUERY, think=cached)
+    assert [request.tenant for request in thinker.asked] == ["ann", "bob"]
+
+
+async def test_thinking_for_another_tenant_than_the_one_that_is_searched_is_refused(
+    tiny_embedder, filled, tmp_path
+) -> None:
+    thinker = Counting(THOUGHT)
+    with trivet.open(tmp_path / "index", model=tiny_embedder, tenants=True) as index:
+        ann = index.tenant("ann")
+        ann.add(list(TEXTS.values()))
+        ann.search(QUERY, think=Thinking(thinker, tenant="ann"))
+        with pytest.raises(TenantError, match=r"'ann'.*'bob'"):
+            ann.search(QUERY, think=Thinking(thinker, tenant="bob"))
+        with pytest.raises(TenantError, match=r"'ann'.*'bob'"):
+            await ann.asearch(QUERY, think=Thinking(thinker, tenant="bob"))
+    filled.search(QUERY, think=Thinking(thinker, tenant="bob"))  # an index without tenants
     assert [request.tenant for request in thinker.asked] == ["ann", "bob"]
 
 

@@ -89,7 +89,8 @@ class SearchedDocuments(StoredDocuments):
             if think is None:
                 return record(self._shared.answer(asked))
             # Most searches never think.
-            from trivet.index.thinking import checked_thinking, search_thinking
+            from trivet.index.thinking import search_thinking
+            from trivet.thinking.report import checked_thinking
 
             thinking, shared = checked_thinking(think, self._scope.name), self._shared
             asked = [each.remembering() for each in asked]
@@ -137,7 +138,8 @@ class SearchedDocuments(StoredDocuments):
         with tracing.retrieval([asked.query.text], k) as record:
             if think is None:
                 return record([await self._shared.worker.answer(asked, seconds)])[0]
-            from trivet.index.thinking import asearch_thinking, checked_thinking
+            from trivet.index.thinking import asearch_thinking
+            from trivet.thinking.report import checked_thinking
 
             thinking, shared = checked_thinking(think, self._scope.name), self._shared
             hits = await asearch_thinking(
