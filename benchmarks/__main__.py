@@ -10,6 +10,7 @@ from benchmarks import (
     embedding_speed,
     engine_speed,
     frameworks,
+    frameworks_llama_index,
     languages,
     limit,
     modes,
@@ -27,6 +28,7 @@ from benchmarks import (
 ALL = {
     "engine_speed": engine_speed,
     "frameworks": frameworks,
+    "frameworks_llama_index": frameworks_llama_index,
     "embedding_speed": embedding_speed,
     "precision": precision,
     "modes": modes,

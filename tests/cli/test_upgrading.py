@@ -30,7 +30,9 @@ def test_an_upgrade_from_the_shell(trivet_run, stored, newer, tmp_path):
     at = ("--index", folder)
     plan = json.loads(trivet_run("upgrade", "plan", *at, "--to", newer, "--json").out)
     assert (plan["documents"], plan["aim"], plan["state"]) == (200, "gain", "planned")
-    assert trivet_run("upgrade", "fit", *at, "--aim", "keep").out.endswith("native: 0\n")
+    assert trivet_run("upgrade", "fit", *at, "--aim", "keep").out.endswith(
+        "native: 0\ntextless: 0\n"
+    )
     # Another model, whose rankings are not the old ones.
     page = tmp_path / "report.html"
     assert trivet_run("upgrade", "verify", *at, "--report", page).code == 3

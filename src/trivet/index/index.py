@@ -11,7 +11,7 @@ from trivet.index.arguments import checked_folder, checked_k
 from trivet.index.description import describe
 from trivet.index.keywords import checked_keywords
 from trivet.index.searched import SearchedDocuments
-from trivet.reports import IndexInfo, OptimizeReport, RecallReport, VerifyReport
+from trivet.reports import HealthReport, IndexInfo, OptimizeReport, RecallReport, VerifyReport
 from trivet.store.scope import Everything
 from trivet.types import Space
 
@@ -151,6 +151,22 @@ class Index(SearchedDocuments):
         from trivet.store.verifying import verify_store
 
         return verify_store(self._store)
+
+    def doctor(self) -> HealthReport:
+        """Look for what is wrong with the index, and say what to do about it; nothing is written.
+
+        Models against what is recorded of them, and against their canary vectors; named vectors:
+        which serve, which documents lack one, which nobody claims; maps and lease of an upgrade;
+        whether journal and engine count the same. `verify` compares every chunk.
+
+        Raises:
+            StoreError: the engine or the journal cannot be read.
+            TenantError: the view of a tenant: an index is examined whole.
+        """
+        self._scope.require_whole("an examination")
+        from trivet.index.doctor import examine
+
+        return examine(self._store, self._model)
 
     def close(self) -> None:
         """Flush and release the folder or the connection; a second call does nothing.

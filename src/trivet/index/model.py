@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 # The map from the newer model's space into the older one's.
 QUERY_MAP = "query"
+# And the other way, by which stored vectors are carried over.
+TRANSLATION = "translation"
 
 
 class IndexModel:
@@ -71,7 +73,11 @@ class IndexModel:
             ModelNotFoundError, CheckpointError: it cannot be found or read.
             SpaceMismatchError: its vectors are not those that are stored.
         """
-        return self._of(self._store.manifest.generation)
+        return self.found_of(self._store.manifest.generation)
+
+    def found_of(self, generation: Generation) -> Embedder:
+        """As `found`, of one of the two models of an upgrade."""
+        return self._of(generation)
 
     def proved(self) -> Embedder:
         """The model, after it made the same canary vectors as it did for this index before.

@@ -115,6 +115,10 @@ class AdoptedEngine:
         """Refuse."""
         refuse("delete from")
 
+    def vector_names(self) -> set[str]:
+        """Those that it was adopted with; others in the collection are none of ours."""
+        return set(self._names)
+
     def add_space(self, space: Space) -> None:
         """Refuse."""
         refuse("add vectors to")
@@ -265,6 +269,8 @@ class AdoptedStore(Store):
         manifest: the spaces that its vectors are said to live in.
         release: called by `close`.
     """
+
+    is_adopted = True
 
     def __init__(
         self, engine: AdoptedEngine, manifest: Manifest, release: Callable[[], None]

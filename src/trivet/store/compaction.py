@@ -11,8 +11,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import qdrant_edge
+
+from trivet.store.log_room import close_with_small_log
 
 # Queries of the parent come first on a busy machine.
 NICENESS = 10
@@ -34,8 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         os.nice(NICENESS)
     shard = qdrant_edge.EdgeShard.load(folder, None)
     shard.optimize()
-    shard.flush()
-    shard.close()
+    close_with_small_log(shard, Path(folder))
     return 0
 
 

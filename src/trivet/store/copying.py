@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trivet.store.manifest import sync_folder
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 16
 _ZEROS = bytes(BLOCK_BYTES)
 
 

@@ -24,10 +24,12 @@ from trivet.store.edge_shard import (
     first_line,
     load_shard,
     modifier,
+    shard_names,
     translated,
     vector_params,
 )
 from trivet.store.engine import WRITE_BATCH
+from trivet.store.log_room import close_with_small_log
 from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import FoundPoint, Point, PointVector
 from trivet.store.room import LAST_BYTES, require_room
@@ -144,6 +146,10 @@ class EdgeEngine:
             if offset is None:
                 return
 
+    def vector_names(self) -> set[str]:
+        """The named vectors that it has."""
+        return shard_names(self._folder)
+
     def add_space(self, space: Space) -> None:
         """Make a named vector for a space; nothing if it is there."""
         if space.mode == "sparse":
@@ -250,8 +256,7 @@ class EdgeEngine:
             shard, self._shard = self._shard, None
             if shard is not None and self._damage is None:
                 with translated("close"):
-                    shard.flush()
-                    shard.close()
+                    close_with_small_log(shard, self._folder)
 
     def _open(self) -> edge.EdgeShard:
         if self._shard is None:

@@ -40,6 +40,9 @@ class Store:
     the journal. What was open when a process died is finished or taken back at the next opening,
     so a document is stored whole, with all its chunks and no others, or not at all.
 
+    Attributes:
+        is_adopted: whether something else has made the points, and they are only read.
+
     Args:
         engine: holds the points.
         journal: knows which documents are whole.
@@ -49,6 +52,8 @@ class Store:
         load_manifest: reads it again, where other machines may change it.
         folder: where the index is; None for one that is in no folder.
     """
+
+    is_adopted = False
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from indexes import copy_index
 
 import trivet
 
@@ -97,7 +98,7 @@ def test_a_step_that_was_killed_is_taken_again(
     kills = 0
     for count in range(1, MOST):
         folder = tmp_path / str(count)
-        shutil.copytree(stages[before], folder)
+        copy_index(stages[before], folder)
         if not killer.kill(folder, step, count):
             break
         kills += 1
@@ -135,7 +136,7 @@ def test_an_end_that_was_killed_is_completed_by_the_next_opening(
     stages: dict[str, Path], killer: Killer, texts: dict[str, str], tmp_path: Path
 ) -> None:
     ready = tmp_path / "ready"
-    shutil.copytree(stages["translated"], ready)
+    copy_index(stages["translated"], ready)
     with trivet.open(ready) as index:
         assert index.current_upgrade is not None
         index.current_upgrade.migrate()
@@ -143,7 +144,7 @@ def test_an_end_that_was_killed_is_completed_by_the_next_opening(
         new_name = index.describe().spaces[0].vector_name
     for count in range(1, MOST):
         folder = tmp_path / str(count)
-        shutil.copytree(ready, folder)
+        copy_index(ready, folder)
         was_killed = killer.kill(folder, "finish", count)
         with trivet.open(folder) as index:
             assert index.current_upgrade is None

@@ -25,6 +25,7 @@ from trivet.index.upgrade.sampling import (
     embed_spans,
     with_vectors,
 )
+from trivet.index.upgrade.texts import TextResolver, with_texts
 from trivet.store.journal import Journal
 from trivet.store.points import Chunk
 from trivet.store.store import Store
@@ -53,6 +54,7 @@ def fit_maps(
     old: Embedder | None = None,
     queries: Sequence[str] = (),
     seed: int = 0,
+    resolver: TextResolver | None = None,
 ) -> FittedMaps:
     """Fit to stored chunks, whose texts are embedded by the newer model; no older one is needed.
 
@@ -63,12 +65,13 @@ def fit_maps(
         old: the older model, to pair the caller's own queries.
         queries: the caller's own.
         seed: of the draws.
+        resolver: knows the texts that the index does not hold.
 
     Raises:
         PairsError: too few documents.
         ModelError: a model failed.
     """
-    sample = draw_sample(store, SAMPLE, seed)
+    sample = draw_sample(store, SAMPLE, seed, resolver)
     native = embed_chunks(new, sample.chunks)
     source, target = new.spaces["dense"], store.manifest.spaces["dense"]
     kinds = ("document",) * len(native)
@@ -109,7 +112,7 @@ def keep_sample(journal: Journal, fitted: FittedMaps) -> str:
 
 
 def kept_sample(
-    store: Store, name: str, judged: Sequence[str]
+    store: Store, name: str, judged: Sequence[str], resolver: TextResolver | None = None
 ) -> tuple[StoredSample, frozenset[str]]:
     """What `keep_sample` kept, with the documents that are judged; and those held out.
 
@@ -122,7 +125,7 @@ def kept_sample(
     stored = json.loads(kept)
     chunks = store.chunks(list(dict.fromkeys([*stored["sampled"], *judged])))
     every = [chunk for some in chunks.values() for chunk in some]
-    return with_vectors(store, every), frozenset(stored["held"])
+    return with_vectors(store, with_texts(every, resolver)), frozenset(stored["held"])
 
 
 def corpus_fingerprint(store: Store, keys: Sequence[str]) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from trivet.embedding import Embedder
 from trivet.errors import InvalidInputError, UpgradeError, UpgradeInProgressError
 from trivet.index.tokens import stored_space
-from trivet.index.upgrade.upgrade import NATIVE_STATES, Upgrade
-from trivet.store.generations import Generation
+from trivet.index.upgrade.upgrade import Upgrade
+from trivet.store.generations import NATIVE_STATES, Generation
 from trivet.store.manifest import Manifest
 
 if TYPE_CHECKING:

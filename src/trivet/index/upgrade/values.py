@@ -113,6 +113,8 @@ class UpgradeStatus:
         verdicts: of each mode, once verified.
         documents: of the index.
         native: documents that have vectors of the newer model itself.
+        textless: documents with translated vectors whose text is not in the index: they stay so
+            unless `migrate` is given a text_resolver.
     """
 
     state: UpgradeState
@@ -121,3 +123,4 @@ class UpgradeStatus:
     verdicts: Mapping[str, Verdict]
     documents: int
     native: int
+    textless: int

@@ -35,6 +35,13 @@ class StoreEmbedding(BaseEmbedding):
     async def _aget_text_embedding(self, text: str) -> Embedding:
         return []
 
+    def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        # LlamaIndex's own opens a span for each text.
+        return [[] for _ in texts]
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        return [[] for _ in texts]
+
     def _get_query_embedding(self, query: str) -> Embedding:
         raise InvalidInputError(
             "expected a query to go to the store in words, got a call for its embedding: query "
