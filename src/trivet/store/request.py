@@ -145,7 +145,7 @@ class PlannedQuery:
         if self._deduced is not None:
             rest = point.score - sum(self.part(mode, s) for mode, s in scores.items())
             scores[self._deduced] = self._of_part(self._deduced, rest)
-        return RankedChunk(point, scores)
+        return RankedChunk(point, {mode: scores[mode] for mode in self.legs if mode in scores})
 
     def _cosine(self, point: FoundPoint, mode: Mode) -> float:
         leg = self.legs[mode]
