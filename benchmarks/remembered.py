@@ -127,10 +127,12 @@ class Remembering(trivet.Embedder):
             for i, dense, tokens in zip(missing, made.dense.values, made.multi.values, strict=True):
                 self._rows[keys[i]] = (dense, tokens.astype(np.float16))
         rows = [self._rows[key] for key in keys]
-        multi = self.spaces.get("multi")
+        dense, multi = self.spaces.get("dense"), self.spaces.get("multi")
         tokens = tuple(tokens.astype(np.float32) for _, tokens in rows) if multi else ()
         return Representations(
-            dense=DenseVectors(self.spaces["dense"], np.stack([dense for dense, _ in rows])),
+            dense=None
+            if dense is None
+            else DenseVectors(dense, np.stack([row for row, _ in rows])),
             multi=None if multi is None else MultiVectors(multi, tokens),
         )
 

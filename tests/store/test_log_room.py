@@ -56,7 +56,5 @@ def test_a_small_log_is_left_as_it_is(tmp_path: Path) -> None:
     before = {f.name: f.stat().st_ino for f in (shard_of(folder) / "wal").iterdir()}
     index.close()
     assert {
-        f.name: f.stat().st_ino
-        for f in (shard_of(folder) / "wal").iterdir()
-        if f.name in before
+        f.name: f.stat().st_ino for f in (shard_of(folder) / "wal").iterdir() if f.name in before
     } == before

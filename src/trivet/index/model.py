@@ -13,6 +13,7 @@ from trivet.embedding import Embedder
 from trivet.embedding.reloading import reload
 from trivet.errors import IndexDamagedError, ModelNotFoundError
 from trivet.index.canary import make_canaries, require_same_canaries
+from trivet.index.floor import DenseFloor
 from trivet.index.guard import ThoughtGuard
 from trivet.index.titles import embed_titled
 from trivet.index.tokens import IndexTokens, stored_space
@@ -33,6 +34,7 @@ class IndexModel:
 
     Attributes:
         tokens: how token vectors are stored.
+        floor: the cosine below which a dense score says nothing.
         guard: how like a query its thoughts have to be.
 
     Args:
@@ -53,6 +55,7 @@ class IndexModel:
         self._proved: set[str] = set()
         self._maps: dict[str, DriftMap] = {}
         self.tokens = IndexTokens(store, self.found)
+        self.floor = DenseFloor(store, self)
         self.guard = ThoughtGuard(store, self)
         self._loading = threading.RLock()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from qdrant_client import models
 
-from trivet.plan import Plan
+from trivet.plan import DENSE_FLOOR, Plan
 from trivet.store.leg_query import LegQuery, engine_query
 from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT, FoundPoint
 from trivet.store.storage import exact_params, search_params
@@ -90,13 +91,13 @@ class PlannedQuery:
         }
         return [self._ranked(point, found) for point in answers[0]]
 
-    @property
+    @cached_property
     def _is_one_score(self) -> bool:
         """Whether the plan's score is a leg's own, and no other leg is asked."""
         plain = self.plan.is_single or self.plan.rescore is not None
         return len(self.legs) == 1 and plain and self.plan.relevance is None
 
-    @property
+    @cached_property
     def _told_apart(self) -> tuple[Mode, ...]:
         """The legs whose scores another request tells."""
         if self._is_one_score:
@@ -104,13 +105,13 @@ class PlannedQuery:
         known = {self._deduced, *self._recomputed}
         return tuple(mode for mode in self.legs if mode not in known)
 
-    @property
+    @cached_property
     def _recomputed(self) -> tuple[Mode, ...]:
         """The legs whose scores are computed here, which saves the engine a scan of the leg."""
         is_wanted = self.is_near and self._deduced is not None and "dense" in self.legs
         return ("dense",) if is_wanted and self.limit <= MAX_RECOMPUTED else ()
 
-    @property
+    @cached_property
     def _deduced(self) -> Mode | None:
         """The leg whose score follows from the plan's and the others', and is dear to compute."""
         summed = self.plan.fuse == "scores" and self.plan.rescore is None
@@ -146,10 +147,14 @@ class PlannedQuery:
         weight = self.plan.weights[mode]
         if mode == "dense":
             tie = min(DENSE_TIE_WEIGHT, weight)
-            return (weight - tie) * max(score, self.plan.dense_floor) + tie * score
+            return (weight - tie) * max(score, self._floor) + tie * score
         if mode == "sparse":
             return weight * score / (score + self.plan.sparse_half)
         return weight * score
+
+    @property
+    def _floor(self) -> float:
+        return DENSE_FLOOR if self.plan.dense_floor is None else self.plan.dense_floor
 
     def _pool(self, mode: Mode) -> int:
         """Candidates of a leg: enough for what is wanted."""
@@ -208,7 +213,7 @@ class PlannedQuery:
             weight = self.plan.weights[mode]
             if mode == "dense":
                 tie = min(DENSE_TIE_WEIGHT, weight)
-                floored = models.MaxExpression(max=[score, self.plan.dense_floor])
+                floored = self._floored(score)
                 parts.append(models.MultExpression(mult=[weight - tie, floored]))
                 parts.append(models.MultExpression(mult=[tie, score]))
             elif mode == "sparse":
@@ -218,6 +223,12 @@ class PlannedQuery:
                 if leg.shift:
                     parts.append(weight * leg.shift)
         return models.FormulaQuery(formula=models.SumExpression(sum=parts), defaults=defaults)
+
+    def _floored(self, score: str) -> models.MultExpression:
+        """The larger of score and floor, (a + b + |a − b|) / 2: servers have `max` from 1.20 on."""
+        above = models.AbsExpression(abs=models.SumExpression(sum=[score, -self._floor]))
+        both = models.SumExpression(sum=[score, self._floor, above])
+        return models.MultExpression(mult=[0.5, both])
 
     def _saturated(self, score: str) -> models.DivExpression:
         return models.DivExpression(
