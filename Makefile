@@ -4,8 +4,11 @@ INSTALLED := .venv/.installed
 # Each framework's plug-in is a distribution of its own.
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard integrations/*/pyproject.toml))
 TYPED := src $(addsuffix /src,$(PLUGINS))
+# How many tests run at a time, each in a process of its own whose arithmetic keeps to one thread.
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: setup demo test check cookbook bench format clean
+.PHONY: setup demo test check cookbook outside bench format clean
 
 setup: $(INSTALLED)
 
@@ -20,7 +23,7 @@ demo: setup
 	$(BIN)/trivet demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: setup
 	$(BIN)/ruff check .
@@ -29,7 +32,10 @@ check: setup
 	$(BIN)/lint-imports
 
 cookbook: setup
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=60 cookbook
+	$(PYTEST) --nbmake --nbmake-timeout=60 cookbook
+
+outside: setup
+	$(BIN)/python tests/outside/langchain_qdrant_tests.py
 
 bench: setup
 	$(BIN)/python -m benchmarks

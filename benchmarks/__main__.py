@@ -6,10 +6,10 @@ import argparse
 
 from benchmarks import (
     drift,
-    drift_gate,
     embedding_speed,
     engine_speed,
     frameworks,
+    frameworks_llama_index,
     languages,
     limit,
     modes,
@@ -27,6 +27,7 @@ from benchmarks import (
 ALL = {
     "engine_speed": engine_speed,
     "frameworks": frameworks,
+    "frameworks_llama_index": frameworks_llama_index,
     "embedding_speed": embedding_speed,
     "precision": precision,
     "modes": modes,
@@ -38,7 +39,6 @@ ALL = {
     "store": store,
     "quality": quality,
     "drift": drift,
-    "drift_gate": drift_gate,
     "plans": plans,
     "plan_speed": plan_speed,
     "storage": storage,

@@ -20,17 +20,18 @@ CACHE = Path(
     os.environ.get("TRIVET_BENCH_CACHE") or Path(__file__).resolve().parents[1] / ".bench-cache"
 )
 LEGS: tuple[Mode, ...] = ("dense", "multi")
+NO_TOKENS: Vectors = np.zeros((0, 0), dtype=np.float32)
 
 Rows: TypeAlias = dict[str, tuple[Vectors, NDArray[np.float16]]]
 
 
 class Remembering(trivet.Embedder):
-    """A model with a dense and a multi-vector leg whose vectors of one collection are kept.
+    """A model with a dense leg, and perhaps token vectors, whose vectors of a collection are kept.
 
     Token vectors are kept in float16.
 
     Args:
-        model: makes what is not kept yet.
+        model: makes what is not kept yet; all legs that it has are kept.
         name: of the collection, which is that of the file.
     """
 
@@ -62,7 +63,8 @@ class Remembering(trivet.Embedder):
 
     @property
     def _path(self) -> Path:
-        spaces = _key(*(self._model.spaces[mode].fingerprint for mode in LEGS))
+        held = self._model.spaces
+        spaces = _key(*(held[mode].fingerprint for mode in LEGS if mode in held))
         return CACHE / f"{self._collection}-{spaces[:8]}.npz"
 
     @property
@@ -123,17 +125,16 @@ class Remembering(trivet.Embedder):
         if missing:
             made = make(missing)
             assert made.dense is not None
-            assert made.multi is not None
-            for i, dense, tokens in zip(missing, made.dense.values, made.multi.values, strict=True):
-                self._rows[keys[i]] = (dense, tokens.astype(np.float16))
+            tokens = [NO_TOKENS] * len(missing) if made.multi is None else made.multi.values
+            for i, dense, each in zip(missing, made.dense.values, tokens, strict=True):
+                self._rows[keys[i]] = (dense, each.astype(np.float16))
         rows = [self._rows[key] for key in keys]
         dense, multi = self.spaces.get("dense"), self.spaces.get("multi")
-        tokens = tuple(tokens.astype(np.float32) for _, tokens in rows) if multi else ()
+        vectors = np.stack([vector for vector, _ in rows]) if dense else None
+        stored = tuple(tokens.astype(np.float32) for _, tokens in rows) if multi else ()
         return Representations(
-            dense=None
-            if dense is None
-            else DenseVectors(dense, np.stack([row for row, _ in rows])),
-            multi=None if multi is None else MultiVectors(multi, tokens),
+            dense=None if dense is None or vectors is None else DenseVectors(dense, vectors),
+            multi=None if multi is None else MultiVectors(multi, stored),
         )
 
 

@@ -1,4 +1,4 @@
-"""What all tests share: tiny checkpoints, the collections, and no network."""
+"""What all tests share: tiny checkpoints, the collections, command lines, and no network."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from pytest_socket import disable_socket, socket_allow_hosts
@@ -27,6 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("server"):
                 item.add_marker(absent)
+    # The longest first: no process of tests waits for another's at the end.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -63,6 +66,29 @@ def checkpoint(tmp_path: Path) -> Callable[..., Path]:
         return build_checkpoint(tmp_path / name, Recipe(**changes))
 
     return build
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def trivet_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """`trivet_run("search", "kedge", "--index", folder)` as if typed in a shell."""
+    from trivet.cli import running
+
+    for name, setting in running.QUIET.items():
+        monkeypatch.setenv(name, setting)
+
+    def run(*arguments: object) -> Result:
+        code = running.run([str(argument) for argument in arguments])
+        return Result(code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="session")

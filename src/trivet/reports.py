@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 from trivet.types import Mode, Space
+
+Level: TypeAlias = Literal["note", "look", "broken"]
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 # BM25 weighs anew beyond a tenth, whenever the index has grown by a quarter: what is farther off
 # than this is a fault.
@@ -150,6 +154,66 @@ class VerifyReport:
     def average_is_off(self) -> bool:
         """Whether BM25's average length is so far from the true one that it costs quality."""
         return self.average_error > AVERAGE_TOLERANCE
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that an examination found.
+
+    Attributes:
+        level: "note", "look" (somebody should) or "broken".
+        subject: what it is about: model, canaries, vectors, documents, maps, lease or upgrade.
+        problem: what was expected and what is.
+        action: what to do.
+    """
+
+    level: Level
+    subject: str
+    problem: str
+    action: str
+
+
+@dataclass(frozen=True)
+class LegHealth:
+    """One named vector of an index.
+
+    Attributes:
+        vector_name: in the engine.
+        mode: of the leg.
+        model: label of what makes it.
+        serves: whether it is searched; else it is kept beside, during an upgrade.
+        points: that have a vector of it.
+        native: documents whose vectors the model itself has made.
+        translated: documents whose vectors were carried over from another model's.
+    """
+
+    vector_name: str
+    mode: Mode
+    model: str
+    serves: bool
+    points: int
+    native: int
+    translated: int
+
+
+@dataclass(frozen=True)
+class HealthReport:
+    """What an examination of an index found.
+
+    Attributes:
+        state: of the upgrade under way; "stable" if there is none.
+        legs: its named vectors.
+        findings: what is worth telling, the worst first.
+    """
+
+    state: str
+    legs: tuple[LegHealth, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def level(self) -> Level:
+        """That of the worst finding."""
+        return max((each.level for each in self.findings), key=LEVELS.index, default="note")
 
 
 @dataclass(frozen=True)

@@ -1,37 +1,13 @@
-"""Runs command lines in this process, on the tiny checkpoint."""
+"""A few files, and an index of them by the tiny checkpoint."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from indexes import copy_index
 
-from trivet.cli import running
 from trivet.cli.indexing import index_paths
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def trivet_run(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Result]:
-    """`trivet_run("search", "kedge", "--index", folder)` as if typed in a shell."""
-    for name, setting in running.QUIET.items():
-        monkeypatch.setenv(name, setting)
-
-    def run(*arguments: object) -> Result:
-        code = running.run([str(argument) for argument in arguments])
-        return Result(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture
@@ -57,7 +33,7 @@ def made_index(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Pa
 @pytest.fixture
 def indexed(made_index: Path, tmp_path: Path) -> Path:
     """A copy of that index, for one test to work on."""
-    return shutil.copytree(made_index, tmp_path / "index")
+    return copy_index(made_index, tmp_path / "index")
 
 
 def write_library(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from indexes import contents, make_index, put, require_clean, vectors
+from indexes import contents, copy_index, make_index, put, require_clean, vectors
 
 import trivet
 from trivet.errors import IndexDamagedError, StoreError
@@ -142,7 +142,7 @@ def test_a_folder_that_cannot_be_written_is_refused(index: trivet.Index) -> None
     index.close()
     # Not tmp_path: only its owner may enter it.
     with tempfile.TemporaryDirectory() as place:
-        folder = shutil.copytree(index._store.folder, Path(place) / "index")
+        folder = copy_index(index._store.folder, Path(place) / "index")
         Path(place).chmod(0o755)
         with unprivileged(Path(place)):
             with pytest.raises(StoreError, match="cannot lock the folder"):

@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from trivet.cli.finetune_command import finetune_command
 from trivet.cli.upgrade_commands import upgrade_app
 
 EXIT_CODES = """\
@@ -266,7 +267,24 @@ def repair_command(index: IndexFolder) -> None:
     raise typer.Exit(repair_index(index))
 
 
+@app.command("doctor", epilog="Exit codes: 0 healthy, 2 something to look at, 3 broken.")
+def doctor_command(
+    index: Annotated[
+        str, typer.Option("--index", metavar="DIR|URL", help="Folder of the index, or a server.")
+    ],
+    collection: Annotated[
+        str | None, typer.Option(metavar="NAME", help="On a server; default: trivet.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what is wrong with an index, and say what to do."""
+    from trivet.cli.doctoring import examine_index
+
+    raise typer.Exit(examine_index(index, collection, as_json=as_json))
+
+
 app.add_typer(upgrade_app, name="upgrade")
+app.command("finetune")(finetune_command)
 
 
 @app.command("demo")

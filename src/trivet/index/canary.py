@@ -44,9 +44,7 @@ def require_same_canaries(expected: Mapping[str, str], came: Mapping[str, str], 
     Raises:
         SpaceMismatchError: a leg's canaries point elsewhere.
     """
-    for mode in sorted(set(expected) & set(came)):
-        stored, made = _unpacked(expected[mode]), _unpacked(came[mode])
-        cosine = _least_cosine(stored, made) if stored.shape == made.shape else 0.0
+    for mode, cosine in canary_cosines(expected, came).items():
         if cosine < LEAST_COSINE:
             raise SpaceMismatchError(
                 f"the index holds {mode} vectors of {model!r}, got a model of that name that makes "
@@ -55,6 +53,15 @@ def require_same_canaries(expected: Mapping[str, str], came: Mapping[str, str], 
                 "changed: open the index with the model as it was, or index the documents anew in "
                 "another location"
             )
+
+
+def canary_cosines(expected: Mapping[str, str], came: Mapping[str, str]) -> dict[str, float]:
+    """The least cosine of a text's two vectors, for each leg that both have."""
+    cosines = {}
+    for mode in sorted(set(expected) & set(came)):
+        stored, made = _unpacked(expected[mode]), _unpacked(came[mode])
+        cosines[mode] = _least_cosine(stored, made) if stored.shape == made.shape else 0.0
+    return cosines
 
 
 def _least_cosine(stored: Vectors, made: Vectors) -> float:

@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+from trivet.config import ServerSettings
 from trivet.embedding import Embedder
 from trivet.index.arguments import checked_folder, checked_k
 from trivet.index.description import describe
 from trivet.index.keywords import checked_keywords
 from trivet.index.searched import SearchedDocuments
-from trivet.reports import IndexInfo, OptimizeReport, RecallReport, VerifyReport
+from trivet.reports import HealthReport, IndexInfo, OptimizeReport, RecallReport, VerifyReport
 from trivet.store.scope import Everything
 from trivet.types import Space
 
@@ -112,6 +113,40 @@ class Index(SearchedDocuments):
         back_up(self._store, checked_folder(target))
 
     @checked_keywords
+    def take_over(
+        self,
+        location: str | os.PathLike[str],
+        *,
+        collection: str | None = None,
+        alias: str | None = None,
+        server: ServerSettings | None = None,
+    ) -> Index:
+        """Copy an adopted collection to an index of Trivet's own, which can be upgraded.
+
+        The model is not run: documents take their vectors along. Nothing in the adopted
+        collection is changed. A call that was stopped goes on where it was.
+
+        Args:
+            location: of the new index, as for `trivet.open`.
+            collection: on a server: another than the adopted one.
+            alias: on a server: the name under which the collection is used, if it is an alias, or
+                a new one. It leads to the new index once all is copied; `trivet.open` follows it.
+            server: how to reach the server.
+
+        Returns:
+            The new index, which answers as the adopted one does.
+
+        Raises:
+            InvalidInputError: no adopted collection; an alias where there can be none.
+            UpgradeError: a point without text; learned sparse vectors; or a collection that is
+                being written to meanwhile.
+            StoreError: as `trivet.open`.
+        """
+        from trivet.index.taking_over import take_over
+
+        return take_over(self._shared, location, collection=collection, alias=alias, server=server)
+
+    @checked_keywords
     def upgrade(self, new: str | os.PathLike[str] | Embedder) -> Upgrade:
         """Go over to another model while the index serves; see `Upgrade`.
 
@@ -152,6 +187,22 @@ class Index(SearchedDocuments):
         from trivet.store.verifying import verify_store
 
         return verify_store(self._store)
+
+    def doctor(self) -> HealthReport:
+        """Look for what is wrong with the index, and say what to do about it; nothing is written.
+
+        Models against what is recorded of them, and against their canary vectors; named vectors:
+        which serve, which documents lack one, which nobody claims; maps and lease of an upgrade;
+        whether journal and engine count the same. `verify` compares every chunk.
+
+        Raises:
+            StoreError: the engine or the journal cannot be read.
+            TenantError: the view of a tenant: an index is examined whole.
+        """
+        self._scope.require_whole("an examination")
+        from trivet.index.doctor import examine
+
+        return examine(self._store, self._model)
 
     def close(self) -> None:
         """Flush and release the folder or the connection; a second call does nothing.

@@ -24,6 +24,7 @@ from trivet.store.edge_shard import (
     first_line,
     load_shard,
     modifier,
+    shard_names,
     translated,
     vector_params,
 )
@@ -144,6 +145,10 @@ class EdgeEngine:
             yield {str(record.id): record.payload or {} for record in records}
             if offset is None:
                 return
+
+    def vector_names(self) -> set[str]:
+        """The named vectors that it has."""
+        return shard_names(self._folder)
 
     def add_space(self, space: Space) -> None:
         """Make a named vector for a space; nothing if it is there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from trivet.types import Space
 
 logger = logging.getLogger(__name__)
 
+CONFIG_FILE = "edge_config.json"
 LOG_FOLDER = "wal"
 BROKEN_LOG = f"{LOG_FOLDER}.broken"
 
@@ -60,7 +62,7 @@ def load_shard(
         IndexDamagedError: the engine cannot read it.
         IndexLockedError: another process holds it.
     """
-    if not (folder / "edge_config.json").is_file():
+    if not (folder / CONFIG_FILE).is_file():
         raise IndexDamagedError(
             f"expected the engine's files in {folder}, found none: restore the folder from a "
             "backup, or delete it and index the documents anew"
@@ -101,6 +103,19 @@ def _possible_configs(
     if scratch is not None or passing:
         possible += [_config(some, [], storage) for some in held]
     return possible
+
+
+def shard_names(folder: Path) -> set[str]:
+    """The vector names of an open shard, from its own configuration: the engine has no call for it.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"cannot read the engine's configuration in {folder}: {error}") from error
+    return {*config["vectors"], *config["sparse_vectors"]}
 
 
 def lost_its_log(folder: Path) -> bool:

@@ -60,6 +60,9 @@ class Engine(Protocol):
             InvalidFilterError: a filter that an engine does not know.
         """
 
+    def vector_names(self) -> set[str]:
+        """The named vectors that it has, whether a point has a vector of them or not."""
+
     def add_space(self, space: Space) -> None:
         """Make a named vector for a space, empty on every point; nothing if it is there."""
 

@@ -13,6 +13,8 @@ UpgradeState: TypeAlias = Literal[
     "migrating", "ending", "leaving",
 ]  # fmt: skip
 STATES: tuple[UpgradeState, ...] = get_args(UpgradeState)
+# In these the newer model is the index's own, and the record's other one is the older.
+NATIVE_STATES: tuple[UpgradeState, ...] = ("translated", "migrating", "ending")
 # Where the journal keeps the canaries of the model that an index was made with.
 FIRST_CANARIES = "canaries"
 
@@ -77,7 +79,7 @@ class UpgradeRecord:
     @property
     def serves_other(self) -> bool:
         """Whether queries of `other` can be answered: by a map, or from its own vectors."""
-        return self.is_bridged or self.state in ("translated", "migrating", "ending")
+        return self.is_bridged or self.state in NATIVE_STATES
 
     @property
     def passing(self) -> list[Space]:

@@ -107,6 +107,13 @@ class MemoryEngine:
             if offset is None:
                 return
 
+    def vector_names(self) -> set[str]:
+        """The named vectors that it has."""
+        with self._using() as client:
+            params = client.get_collection(COLLECTION).config.params
+        dense = params.vectors if isinstance(params.vectors, dict) else {}
+        return {*dense, *(params.sparse_vectors or {})}
+
     def add_space(self, space: Space) -> None:
         """Make a named vector for a space; nothing if it is there."""
         with self._using() as client:

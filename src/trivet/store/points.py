@@ -104,7 +104,8 @@ class Chunk:
         return cls(
             document=own["document"],
             sequence=own["sequence"],
-            text=payload[PAYLOAD_TEXT],
+            # Somebody may keep texts elsewhere, and have taken them out.
+            text=payload.get(PAYLOAD_TEXT) or "",
             span=(start, end),
             title=own["title"],
             metadata=payload[PAYLOAD_METADATA],

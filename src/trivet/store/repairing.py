@@ -91,6 +91,7 @@ def _mend(store: Store) -> tuple[tuple[str, ...], int]:
             logger.warning("what was under way is given up: %s", error)
             store.journal.abandon(store.journal.pending())
         store.drop_scratch()
+        _drop_unclaimed(store)
         found = verify_store(store)
         if found.orphans and len(found.orphans) == found.points and found.documents:
             raise IndexDamagedError(
@@ -102,6 +103,15 @@ def _mend(store: Store) -> tuple[tuple[str, ...], int]:
         store.engine.flush()
         store.delete(found.broken)
     return found.broken, len(found.orphans)
+
+
+def _drop_unclaimed(store: Store) -> None:
+    """Drop named vectors that are of no model of the index."""
+    upgrade = store.manifest.upgrade
+    passing = {space.vector_name for space in (upgrade.passing if upgrade else ())}
+    for name in store.engine.vector_names() - set(store.manifest.vector_spaces) - passing:
+        logger.warning("vectors %s are of no model of the index and are dropped", name)
+        store.engine.drop_vectors(name)
 
 
 def _is_readable(path: Path) -> bool:

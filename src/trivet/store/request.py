@@ -10,22 +10,21 @@ from typing import Any
 import numpy as np
 from qdrant_client import models
 
-from trivet.plan import DENSE_FLOOR, Plan
+from trivet.plan import Plan
+from trivet.store.formula import floor_of, sum_of_scores, tie_weight
 from trivet.store.leg_query import LegQuery, engine_query
 from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT, FoundPoint
 from trivet.store.storage import exact_params, search_params
 from trivet.types import Mode, SparseVector
 
-# A hundredth of the cosine counts below the floor too, so that texts that no leg likes are still
-# told apart: a dense weight w is (w - 0.01)·max(cos, floor) + 0.01·cos.
-DENSE_TIE_WEIGHT = 0.01
 # Candidates of maximal marginal relevance, of which it chooses.
 SPREAD_FACTOR = 4
 # More of them Qdrant refuses.
 MAX_SPREAD = 16_384
 
-# The share of all weights from which on a leg's score is deduced from the sum.
-LEAST_DEDUCED = 0.02
+# The share of all weights from which on a leg's score is deduced from the sum, whose 24 bits then
+# give it to 1e-5; of the dense leg, that is the part that counts below the floor.
+LEAST_DEDUCED = 0.005
 
 # Vectors read to compute a leg's scores here: a scan of 10,000 costs as much as reading 300.
 MAX_RECOMPUTED = 300
@@ -108,18 +107,25 @@ class PlannedQuery:
     @cached_property
     def _recomputed(self) -> tuple[Mode, ...]:
         """The legs whose scores are computed here, which saves the engine a scan of the leg."""
-        is_wanted = self.is_near and self._deduced is not None and "dense" in self.legs
+        is_wanted = self.is_near and self._deduced == "multi" and "dense" in self.legs
         return ("dense",) if is_wanted and self.limit <= MAX_RECOMPUTED else ()
 
     @cached_property
     def _deduced(self) -> Mode | None:
-        """The leg whose score follows from the plan's and the others', and is dear to compute."""
+        """The leg whose score follows from the plan's and the others': the dearest one that does.
+
+        A leg's own request is as dear as the plan's: it finds the same candidates once more.
+        """
         summed = self.plan.fuse == "scores" and self.plan.rescore is None
-        plain = summed and self.plan.relevance is None and not self.plan.is_single
-        share = self.plan.weights.get("multi", 0.0)
+        if not summed or self.plan.relevance is not None or self.plan.is_single:
+            return None
         # A small part of a float32 sum has too few digits.
-        is_large = share > 0 and share >= LEAST_DEDUCED * sum(self.plan.weights.values())
-        return "multi" if plain and is_large else None
+        least = LEAST_DEDUCED * sum(self.plan.weights.values())
+        shares: dict[Mode, float] = {
+            "multi": self.plan.weights.get("multi", 0.0),
+            "dense": tie_weight(self.plan),
+        }
+        return next((mode for mode, share in shares.items() if share > 0 and share >= least), None)
 
     def _ranked(self, point: FoundPoint, found: Mapping[Mode, Mapping[str, float]]) -> RankedChunk:
         if self._is_one_score:
@@ -132,8 +138,8 @@ class PlannedQuery:
         scores |= {mode: of[point.id] for mode, of in found.items() if point.id in of}
         if self._deduced is not None:
             rest = point.score - sum(self.part(mode, s) for mode, s in scores.items())
-            scores[self._deduced] = rest / self.plan.weights[self._deduced]
-        return RankedChunk(point, scores)
+            scores[self._deduced] = self._of_part(self._deduced, rest)
+        return RankedChunk(point, {mode: scores[mode] for mode in self.legs if mode in scores})
 
     def _cosine(self, point: FoundPoint, mode: Mode) -> float:
         leg = self.legs[mode]
@@ -146,15 +152,18 @@ class PlannedQuery:
         """What a leg's score adds to the sum of a plan that fuses scores."""
         weight = self.plan.weights[mode]
         if mode == "dense":
-            tie = min(DENSE_TIE_WEIGHT, weight)
-            return (weight - tie) * max(score, self._floor) + tie * score
+            tie = tie_weight(self.plan)
+            return (weight - tie) * max(score, floor_of(self.plan)) + tie * score
         if mode == "sparse":
             return weight * score / (score + self.plan.sparse_half)
         return weight * score
 
-    @property
-    def _floor(self) -> float:
-        return DENSE_FLOOR if self.plan.dense_floor is None else self.plan.dense_floor
+    def _of_part(self, mode: Mode, part: float) -> float:
+        """The score of a leg, dense or multi, that adds this to the sum."""
+        weight, floor = self.plan.weights[mode], floor_of(self.plan)
+        if mode == "dense" and part < weight * floor:
+            return (part - (weight - tie_weight(self.plan)) * floor) / tie_weight(self.plan)
+        return part / weight
 
     def _pool(self, mode: Mode) -> int:
         """Candidates of a leg: enough for what is wanted."""
@@ -182,7 +191,7 @@ class PlannedQuery:
         if self.plan.fuse == "scores":
             fused = [self.legs[mode] for mode in self.plan.fused]
             prefetches = [self._over(self._candidates(), leg) for leg in fused]
-            query: models.Query = self._formula()
+            query: models.Query = sum_of_scores(self.plan, self.legs)
         else:
             prefetches = list(self._lists().values())
             query = models.FusionQuery(fusion=models.Fusion.DBSF)
@@ -200,44 +209,6 @@ class PlannedQuery:
             for mode, leg in self.legs.items()
             if mode in self.plan.fused
         }
-
-    def _formula(self) -> models.FormulaQuery:
-        """The weighted sum over the prefetches in the order of the legs; a missing score is 0."""
-        parts: list[models.Expression] = []
-        defaults: dict[str, float] = {}
-        for position, mode in enumerate(self.plan.fused):
-            leg = self.legs[mode]
-            score = f"$score[{position}]"
-            # The engine's score of nothing in common.
-            defaults[score] = -leg.shift / leg.scale
-            weight = self.plan.weights[mode]
-            if mode == "dense":
-                tie = min(DENSE_TIE_WEIGHT, weight)
-                floored = self._floored(score)
-                parts.append(models.MultExpression(mult=[weight - tie, floored]))
-                parts.append(models.MultExpression(mult=[tie, score]))
-            elif mode == "sparse":
-                parts.append(models.MultExpression(mult=[weight, self._saturated(score)]))
-            else:
-                parts.append(models.MultExpression(mult=[weight * leg.scale, score]))
-                if leg.shift:
-                    parts.append(weight * leg.shift)
-        return models.FormulaQuery(formula=models.SumExpression(sum=parts), defaults=defaults)
-
-    def _floored(self, score: str) -> models.MultExpression:
-        """The larger of score and floor, (a + b + |a − b|) / 2: servers have `max` from 1.20 on."""
-        above = models.AbsExpression(abs=models.SumExpression(sum=[score, -self._floor]))
-        both = models.SumExpression(sum=[score, self._floor, above])
-        return models.MultExpression(mult=[0.5, both])
-
-    def _saturated(self, score: str) -> models.DivExpression:
-        return models.DivExpression(
-            div=models.DivParams(
-                left=score,
-                right=models.SumExpression(sum=[score, self.plan.sparse_half]),
-                by_zero_default=0.0,
-            )
-        )
 
     def _spread(self, ranked: models.Prefetch) -> models.Prefetch:
         """The best of the plan, put in an order that repeats itself less."""

@@ -91,6 +91,10 @@ class ServerEngine:
         """Every point's payload, or those that match, a page at a time."""
         return self._points.pages(where)
 
+    def vector_names(self) -> set[str]:
+        """The named vectors that it has."""
+        return self.collection.vector_names()
+
     def add_space(self, space: Space) -> None:
         """Make a named vector for a space; nothing if it is there.
 

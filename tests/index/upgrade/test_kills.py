@@ -4,57 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from indexes import copy_index
 
 import trivet
 
+from .killer import Killer
 from .stages import found, state, stored, translated, verified
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
 
 MOST = 40
-
-
-class Killer:
-    """Lets children take a step in a copy of an index, and die in it."""
-
-    def __init__(self) -> None:
-        self._program = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("killed.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def kill(self, folder: Path, step: str, count: int) -> bool:
-        """Whether the child died before the step was done."""
-        assert self._program.stdin is not None
-        assert self._program.stdout is not None
-        self._program.stdin.write(f"{folder} {step} {count}\n")
-        self._program.stdin.flush()
-        answer = self._program.stdout.readline()
-        assert answer in ("killed\n", "done 0\n")
-        return answer == "killed\n"
-
-    def close(self) -> None:
-        assert self._program.stdin is not None
-        assert self._program.stdout is not None
-        self._program.stdin.close()
-        self._program.wait()
-        self._program.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def killer() -> Iterator[Killer]:
-    killer = Killer()
-    yield killer
-    killer.close()
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +60,7 @@ def test_a_step_that_was_killed_is_taken_again(
     kills = 0
     for count in range(1, MOST):
         folder = tmp_path / str(count)
-        shutil.copytree(stages[before], folder)
+        copy_index(stages[before], folder)
         if not killer.kill(folder, step, count):
             break
         kills += 1
@@ -135,7 +98,7 @@ def test_an_end_that_was_killed_is_completed_by_the_next_opening(
     stages: dict[str, Path], killer: Killer, texts: dict[str, str], tmp_path: Path
 ) -> None:
     ready = tmp_path / "ready"
-    shutil.copytree(stages["translated"], ready)
+    copy_index(stages["translated"], ready)
     with trivet.open(ready) as index:
         assert index.current_upgrade is not None
         index.current_upgrade.migrate()
@@ -143,7 +106,7 @@ def test_an_end_that_was_killed_is_completed_by_the_next_opening(
         new_name = index.describe().spaces[0].vector_name
     for count in range(1, MOST):
         folder = tmp_path / str(count)
-        shutil.copytree(ready, folder)
+        copy_index(ready, folder)
         was_killed = killer.kill(folder, "finish", count)
         with trivet.open(folder) as index:
             assert index.current_upgrade is None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from trivet.drift.map import DriftMap
 from trivet.embedding import Embedder
+from trivet.index.carrying import is_carried
 from trivet.index.upgrade.sampling import embed_chunks
-from trivet.index.upgrade.translating import is_translated
-from trivet.store.points import Chunk, point_ids
+from trivet.index.upgrade.texts import TextResolver, text_of
+from trivet.store.points import PAYLOAD_CHECK, PAYLOAD_OWN, Chunk, point_ids
 from trivet.store.store import Store
 from trivet.store.upgrading import alone
 from trivet.types import Vectors
@@ -31,6 +33,7 @@ class Migration:
         rate: chunks a second at most; None = as many as can be.
         budget_s: seconds after which to stop; None = until all is done.
         renew: called before every batch: keeps the lease, or raises.
+        resolver: knows the texts that the index does not hold.
     """
 
     store: Store
@@ -39,6 +42,7 @@ class Migration:
     rate: float | None
     budget_s: float | None
     renew: Callable[[], None]
+    resolver: TextResolver | None = None
 
     def run(self, hot: Sequence[str], progress: Callable[[int], None] | None) -> int:
         """Embed what is still translated: hot documents first, then all others.
@@ -80,16 +84,27 @@ class Migration:
         if not waiting:
             return 0
         payloads = self.store.engine.retrieve(waiting)
-        chunks = {id: Chunk.from_payload(payload) for id, payload in payloads.items()}
+        stored = {id: Chunk.from_payload(payload) for id, payload in payloads.items()}
+        whole = {id: self._whole(chunk, payloads[id]) for id, chunk in stored.items()}
+        chunks = {id: chunk for id, chunk in whole.items() if chunk.text}
+        if not chunks:
+            return 0
         rows = dict(zip(chunks, embed_chunks(self.new, list(chunks.values())), strict=True))
         with alone(self.store):
             # What was written meanwhile is native, and what was deleted is no more.
             now = self.store.engine.retrieve(list(chunks))
-            same = [id for id in now if Chunk.from_payload(now[id]) == chunks[id]]
+            same = [id for id in now if Chunk.from_payload(now[id]) == stored[id]]
             name = self.translation.target.vector_name
             self.store.engine.set_vectors({id: {name: rows[id]} for id in same})
             self.store.engine.flush()
         return len(same)
+
+    def _whole(self, stored: Chunk, payload: Mapping[str, Any]) -> Chunk:
+        """A chunk with its text; without any where nobody has the text that was added."""
+        chunk = replace(stored, text=text_of(stored, self.resolver))
+        is_own = chunk.text == stored.text
+        is_as_added = is_own or chunk.checksum() == payload[PAYLOAD_OWN].get(PAYLOAD_CHECK)
+        return chunk if is_as_added else replace(chunk, text="")
 
 
 def still_translated(store: Store, translation: DriftMap, ids: Sequence[str]) -> list[str]:
@@ -99,17 +114,29 @@ def still_translated(store: Store, translation: DriftMap, ids: Sequence[str]) ->
     both = [id for id in ids if id in old and id in newer]
     if not both:
         return []
-    waits = is_translated(_rows(old, both), _rows(newer, both), translation)
+    waits = is_carried(translation, _rows(old, both), _rows(newer, both))
     return [id for id, is_waiting in zip(both, waits, strict=True) if is_waiting]
 
 
-def count_native(store: Store, translation: DriftMap) -> int:
-    """Documents whose chunks all have native vectors; reads all vectors."""
+@dataclass(frozen=True)
+class Remaining:
+    """Documents without native vectors, and those of them whose text is not in the index."""
+
+    translated: int
+    textless: int
+
+
+def count_remaining(store: Store, translation: DriftMap) -> Remaining:
+    """What is left to migrate; reads all vectors."""
     waiting: set[str] = set()
+    textless: set[str] = set()
     for page in store.engine.pages():
         for id in still_translated(store, translation, list(page)):
-            waiting.add(Chunk.from_payload(page[id]).key)
-    return store.journal.count() - len(waiting)
+            chunk = Chunk.from_payload(page[id])
+            waiting.add(chunk.key)
+            if not text_of(chunk, None):
+                textless.add(chunk.key)
+    return Remaining(len(waiting), len(textless))
 
 
 def _rows(vectors: dict[str, Vectors], ids: Iterable[str]) -> Vectors:

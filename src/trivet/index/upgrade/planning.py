@@ -11,6 +11,7 @@ from trivet.drift.measures import Exam, K
 from trivet.embedding import Embedder
 from trivet.index.titles import count_titled
 from trivet.index.upgrade.sampling import draw_sample, embed_chunks
+from trivet.index.upgrade.texts import TextResolver
 from trivet.index.upgrade.values import UpgradeMode, UpgradePlan
 from trivet.store.store import Store
 
@@ -21,14 +22,16 @@ LEAST_DRIFT_OVERLAP = 0.5
 FLOAT_BYTES = 4
 
 
-def plan_upgrade(store: Store, new: Embedder, *, seed: int = 0) -> UpgradePlan:
+def plan_upgrade(
+    store: Store, new: Embedder, *, seed: int = 0, resolver: TextResolver | None = None
+) -> UpgradePlan:
     """Probe a newer model on a few chunks of an index.
 
     Raises:
         PairsError: an index without documents.
         ModelError: the model failed.
     """
-    sample = draw_sample(store, PROBED, seed)
+    sample = draw_sample(store, PROBED, seed, resolver)
     embed_chunks(new, sample.chunks[:1])  # so that the loading of weights is not counted
     start = time.perf_counter()
     native = embed_chunks(new, sample.chunks)
@@ -42,7 +45,8 @@ def plan_upgrade(store: Store, new: Embedder, *, seed: int = 0) -> UpgradePlan:
         came, right = native @ sample.stored.T, sample.stored @ sample.stored.T
         overlap = float(exam.overlap(came, right, sample.keys).mean())
     aim: Aim = "keep" if overlap is not None and overlap >= LEAST_DRIFT_OVERLAP else "gain"
-    mode: UpgradeMode = "query" if aim == "keep" else "translate"
+    is_dense_alone = set(store.manifest.model_modes) == {"dense"}
+    mode: UpgradeMode = "translate" if aim == "gain" and is_dense_alone else "query"
     return UpgradePlan(
         documents=totals.documents,
         chunks=totals.chunks,

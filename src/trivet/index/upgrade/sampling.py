@@ -10,6 +10,7 @@ import numpy as np
 from trivet.embedding import Embedder
 from trivet.errors import PairsError
 from trivet.index.titles import embed_titled
+from trivet.index.upgrade.texts import TextResolver, text_of, with_texts
 from trivet.store.points import Chunk, point_id
 from trivet.store.store import Store
 from trivet.types import Vectors
@@ -18,6 +19,8 @@ from trivet.types import Vectors
 SAMPLE = 2_000
 SPAN_WORDS = 14
 LEAST_WORDS = 5
+# To measure on another span of each document than was fitted to.
+SPAN_SEED = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,23 +41,32 @@ class StoredSample:
         return tuple(chunk.key for chunk in self.chunks)
 
 
-def draw_sample(store: Store, size: int, seed: int) -> StoredSample:
-    """Chunks drawn evenly from all that are stored.
+def draw_sample(
+    store: Store, size: int, seed: int, resolver: TextResolver | None = None
+) -> StoredSample:
+    """Chunks with texts, drawn evenly from all that are stored.
 
     Raises:
-        PairsError: an index without documents.
+        PairsError: an index without documents, or without texts of them.
     """
     random = np.random.default_rng(seed)
     drawn: list[Chunk] = []
     seen = 0
     for page in store.pages():
         for chunk in page:
+            if resolver is None and not text_of(chunk, None):
+                continue
             seen += 1
             if len(drawn) < size:
                 drawn.append(chunk)
             elif (place := int(random.integers(0, seen))) < size:
                 drawn[place] = chunk
-    return with_vectors(store, drawn)
+    if not drawn and store.journal.count():
+        raise PairsError(
+            "expected documents with texts, to embed by the newer model, got none: their texts are "
+            "kept elsewhere; hand in text_resolver"
+        )
+    return with_vectors(store, with_texts(drawn, resolver))
 
 
 def with_vectors(store: Store, chunks: Sequence[Chunk]) -> StoredSample:

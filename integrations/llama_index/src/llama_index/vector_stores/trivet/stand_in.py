@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import Field
 
 from trivet.errors import InvalidInputError
+from trivet.types import Space
 
 
 class StoreEmbedding(BaseEmbedding):
@@ -25,6 +29,16 @@ class StoreEmbedding(BaseEmbedding):
     fingerprint: str = Field(description="Of the spaces of the store's index.")
 
     @classmethod
+    def of(cls, spaces: Sequence[Space]) -> StoreEmbedding:
+        """The one for an index.
+
+        Args:
+            spaces: of the index.
+        """
+        of_models = [space.fingerprint for space in spaces if not space.is_lexical]
+        return cls(fingerprint=hashlib.sha256(" ".join(of_models).encode()).hexdigest())
+
+    @classmethod
     def class_name(cls) -> str:
         """The name by which LlamaIndex writes it down."""
         return "TrivetStoreEmbedding"
@@ -34,6 +48,13 @@ class StoreEmbedding(BaseEmbedding):
 
     async def _aget_text_embedding(self, text: str) -> Embedding:
         return []
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        # LlamaIndex's own opens a span for each text.
+        return [[] for _ in texts]
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        return [[] for _ in texts]
 
     def _get_query_embedding(self, query: str) -> Embedding:
         raise InvalidInputError(
