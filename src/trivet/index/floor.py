@@ -97,7 +97,8 @@ class DenseFloor:
         assert asked is not None
         assert stored is not None
         foreign = texts.is_foreign[:, : len(passages)]
-        return round(float(np.quantile(_cosines(asked, stored)[foreign], FOREIGN_BELOW)), 4)
+        # Two digits: the last ones are another machine's business.
+        return round(float(np.quantile(_cosines(asked, stored)[foreign], FOREIGN_BELOW)), 2)
 
 
 def _cosines(queries: Representations, documents: Representations) -> np.ndarray:
