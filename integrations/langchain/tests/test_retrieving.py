@@ -36,8 +36,8 @@ from langchain_trivet import (
     create_search_tool,
 )
 from langchain_trivet.filters import QdrantVisitor
+from loops import Gate
 from pydantic import ValidationError
-from ticking import Ticker
 
 import trivet
 from trivet.embedding.lexical import Bm25
@@ -420,21 +420,15 @@ def test_passages_that_were_cut_since_they_were_found_are_cited_as_they_are(
 
 
 async def test_counting_tokens_leaves_the_event_loop_ticking(filled: trivet.Index) -> None:
-    ticker = Ticker()
+    gate = Gate()
 
     def slow(text: str) -> int:
-        if asked:
-            asked.pop()
-            ticker.slow_call()
+        gate()
         return len(text)
 
-    asked: list[str] = []
-
     tool = create_search_tool(TrivetRetriever(index=filled, k=2), encoding=slow)
-    asked.append("anchor")
-    assert (await ticker.watch(tool.ainvoke({"query": "anchor"}))).startswith("Search results")
-    assert ticker.free
-    assert not ticker.blocking
+    found = await gate.passed_by(tool.ainvoke({"query": "anchor"}))
+    assert found.startswith("Search results")
 
 
 def test_a_tool_that_cannot_count_is_refused_when_it_is_made(

@@ -14,7 +14,7 @@ from trivet.store.adopted_layout import Layout, point_id
 from trivet.store.client_models import dense_vectors
 from trivet.store.connection import Connection
 from trivet.store.engine import WRITE_BATCH
-from trivet.store.journal import JournalEntry, JournalTotals, PendingEntry
+from trivet.store.journal import JournalEntry, JournalTotals, PendingEntry, Version
 from trivet.store.manifest import Manifest
 from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import Chunk, FoundPoint, Point, PointVector
@@ -35,7 +35,7 @@ def refuse(action: str) -> NoReturn:
     raise ReadOnlyError(
         f"expected an index of Trivet's own to {action}, got an adopted collection, which is read "
         "only: its points keep their ids and payloads, so no journal could prove a write whole; "
-        "write by what made it, or add index.documents() to an index of your own"
+        "write by what made it, or copy it with index.take_over(location)"
     )
 
 
@@ -287,7 +287,7 @@ class AdoptedStore(Store):
         """Refuse."""
         refuse("add to")
 
-    def delete(self, ids: Sequence[str], revisions: Mapping[str, int] | None = None) -> int:
+    def delete(self, ids: Sequence[str], versions: Mapping[str, Version] | None = None) -> int:
         """Refuse."""
         refuse("delete from")
 

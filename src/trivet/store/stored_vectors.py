@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from trivet.errors import InvalidInputError
+from trivet.store.keys import shown
 from trivet.store.points import point_ids
 from trivet.store.store import Store
 from trivet.types import DenseVectors
@@ -31,13 +32,13 @@ def dense_vectors_of(store: Store, keys: Sequence[str]) -> DenseVectors:
         if len(points.get(key, ())) != 1:
             raise InvalidInputError(
                 "expected documents that are there and have one chunk, got one that has "
-                f"{len(points[key]) if key in points else 'none'}: {key!r}"
+                f"{len(points[key]) if key in points else 'none'}: {shown(key)}"
             )
     ids = [points[key][0] for key in keys]
     found = store.engine.vectors(ids, space.vector_name)
     missing = [key for key, id in zip(keys, ids, strict=True) if id not in found]
     if missing:
-        raise InvalidInputError(f"expected a stored vector of {missing[0]!r}, found none")
+        raise InvalidInputError(f"expected a stored vector of {shown(missing[0])}, found none")
     rows = np.array([found[id] for id in ids], dtype=np.float32)
     return DenseVectors(space, rows.reshape(len(ids), space.dims or 0))
 
