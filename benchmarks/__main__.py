@@ -7,6 +7,7 @@ import argparse
 from benchmarks import (
     drift,
     drift_gate,
+    drift_training,
     embedding_speed,
     engine_speed,
     frameworks,
@@ -41,6 +42,7 @@ ALL = {
     "quality": quality,
     "drift": drift,
     "drift_gate": drift_gate,
+    "drift_training": drift_training,
     "plans": plans,
     "plan_speed": plan_speed,
     "storage": storage,
