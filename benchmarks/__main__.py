@@ -6,7 +6,6 @@ import argparse
 
 from benchmarks import (
     drift,
-    drift_gate,
     drift_training,
     embedding_speed,
     engine_speed,
@@ -41,7 +40,6 @@ ALL = {
     "store": store,
     "quality": quality,
     "drift": drift,
-    "drift_gate": drift_gate,
     "drift_training": drift_training,
     "plans": plans,
     "plan_speed": plan_speed,

@@ -10,23 +10,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from benchmarks import beir, results
+from benchmarks.drift_moves import Move, PerQuery, figure, kept, over_seeds
 from benchmarks.drift_vectors import CACHE, Corpus, corpus, embedded, minilm, of_embedder
 from benchmarks.figures import Bar, Figure
-from benchmarks.intervals import bootstrap, mean
 from trivet.drift import DriftMap
-from trivet.drift.choosing import choose_query_map
-from trivet.drift.pairs import Pairs
+from trivet.drift.fitting import fit_identity
 from trivet.embedding import Embedder
 from trivet.embedding.locate import DEFAULT_MODEL
 from trivet.training import TrainingSettings, fine_tune, read_pairs
-
-if TYPE_CHECKING:
-    from benchmarks.drift import Move, PerQuery
 
 TITLE = "MiniLM fine-tuned on medquad-pairs: nDCG@10 and rankings through a drift map"
 METHOD = (
@@ -41,6 +34,8 @@ VARIANTS = (("tuned", False), ("distilled", True))
 COLLECTIONS = ("cranfield", "medquad-dev")
 STEPS = 60
 RATE = 2e-4
+# Documents that an upgrade samples.
+SAMPLE = 2_000
 KEPT, GAINED = Bar(low=0.98), Bar(low=0.08)
 
 
@@ -105,8 +100,6 @@ def speed() -> list[Figure]:
 
 def quality(of: Corpus, label: str, distilled: bool, trainings: int) -> list[Figure]:
     """What is kept and what returns, by each map."""
-    from benchmarks.drift import Move, fit_identity
-
     whole = embedded(of, "minilm-6", minilm())
     moves, given = [], []
     for seed in range(trainings):
@@ -116,45 +109,23 @@ def quality(of: Corpus, label: str, distilled: bool, trainings: int) -> list[Fig
         moves.append(Move(of, whole, embedded(of, name, encode)))
         given.append(DriftMap.load(folder / "training"))
     what = f"{of.collection.name}: MiniLM → {label}"
-    none = [fit_identity(move.pairs(20, 0)) for move in moves]
-    unmapped = [move.overlap(drift) for move, drift in zip(moves, none, strict=True)]
-    figures = [
-        _figure(f"{what}: old", moves[0].before),
-        _figure(f"{what}: native new", _mean([move.native for move in moves])),
-        _figure(f"{what}: no map", _mean([move.uncompensated for move in moves])),
-        _figure(f"{what}: no map, overlap@10 with old", _mean(unmapped)),
-    ]
     maps = {
-        "documents": [_chosen(move, False, seed) for seed, move in enumerate(moves)],
-        "documents and spans": [_chosen(move, True, seed) for seed, move in enumerate(moves)],
+        "documents": [m.chosen("keep", SAMPLE, s, spans=False) for s, m in enumerate(moves)],
+        "documents and spans": [m.chosen("keep", SAMPLE, s) for s, m in enumerate(moves)],
         "training queries": given,
     }
+    unmapped = [move.overlap(fit_identity(move.pairs(20, 0))) for move in moves]
+    figures = [
+        figure(f"{what}: old", moves[0].before),
+        figure(f"{what}: native new", over_seeds([move.native for move in moves])),
+        figure(f"{what}: no map", over_seeds([move.uncompensated for move in moves])),
+        figure(f"{what}: no map, overlap@10 with old", over_seeds(unmapped)),
+    ]
     for source, drifts in maps.items():
+        print(f"{what}, {source}:", *(f"{d.method} {dict(d.parameters)}" for d in drifts))
         held = source == "documents and spans"
         figures += _rows(f"{what}, {source}", moves, drifts, unmapped, held=held)
     return figures
-
-
-def _chosen(move: Move, with_spans: bool, seed: int) -> DriftMap:
-    """The query map as an upgrade chooses it, without the old model or with it."""
-    from benchmarks.drift import SAMPLE
-
-    pairs = move.pairs(SAMPLE, seed)
-    if with_spans:
-        ids = move.of.collection.ids
-        owners = tuple(ids[i] for i in move.of.owners)
-        pairs = Pairs(
-            pairs.source,
-            pairs.target,
-            np.concatenate([pairs.before, move.new.spans]),
-            np.concatenate([pairs.after, move.old.spans]),
-            pairs.documents + owners,
-            pairs.kinds + ("span",) * len(owners),
-        )
-    choice = choose_query_map(move.sample(pairs), "keep", seed=seed)
-    best = choice.candidates[0]
-    print(f"chose {choice.drift.method} {dict(choice.drift.parameters)}: {best.overlap:.3f}")
-    return choice.drift
 
 
 def _rows(
@@ -166,33 +137,15 @@ def _rows(
     held: bool,
 ) -> list[Figure]:
     """Of one kind of map; `held` puts the project's bars on it."""
-    old, plain = moves[0].before, _mean([move.uncompensated for move in moves])
-    came = _mean([move.compensated(d) for move, d in zip(moves, drifts, strict=True)])
+    old, plain = moves[0].before, over_seeds([move.uncompensated for move in moves])
+    came = over_seeds([move.compensated(d) for move, d in zip(moves, drifts, strict=True)])
     better = old if old.mean() >= plain.mean() else plain
-    back = _mean([
-        move.overlap(drift) - before
-        for move, drift, before in zip(moves, drifts, unmapped, strict=True)
-    ])  # fmt: skip
-    drawn = np.random.default_rng(0).integers(0, len(old), (10_000, len(old)))
-    low, high = np.quantile(came[drawn].mean(1) / better[drawn].mean(1), [0.025, 0.975])
+    through = [move.overlap(d) for move, d in zip(moves, drifts, strict=True)]
+    back = over_seeds(through) - over_seeds(unmapped)
     return [
-        Figure(
-            f"{what}: ÷ the better of old and no map",
-            float(came.mean() / better.mean()),
-            KEPT if held else None,
-            (float(low), float(high)),
-            digits=3,
-        ),
-        _figure(f"{what}: overlap@10 with old − no map's", back, GAINED if held else None),
+        kept(f"{what}: ÷ the better of old and no map", came, better, KEPT if held else None),
+        figure(f"{what}: overlap@10 with old − no map's", back, GAINED if held else None),
     ]
-
-
-def _mean(scores: Sequence[PerQuery]) -> PerQuery:
-    return np.mean(scores, axis=0)
-
-
-def _figure(what: str, scores: PerQuery, bar: Bar | None = None) -> Figure:
-    return Figure(what, float(scores.mean()), bar, bootstrap(scores, mean), digits=4)
 
 
 if __name__ == "__main__":

@@ -232,7 +232,8 @@ class DocumentBusyError(StoreError):
 
     Args:
         message: what is held, by whom, and what to do.
-        documents: their ids.
+        documents: their ids; in an index with tenants, after the tenant's name and a unit
+            separator (U+001F).
     """
 
     def __init__(self, message: str, documents: Iterable[str] = ()) -> None:
