@@ -72,6 +72,8 @@ def cuts() -> list[Figure]:
             came = over_seeds([move.compensated(move.chosen("keep", SAMPLE, s)) for s in SEEDS])
             label = f"{name}: {what}: query mode ÷ old"
             figures.append(kept(label, came, move.before, Bar(low=0.93)))
+            label = f"{name}: {what}: native new ÷ old"
+            figures.append(kept(label, move.native, move.before, None))
         layered = moves["6 → 4 layers"]
         figures += [
             kept(f"{name}: 6 → 4 layers: the same, fitted to the judged queries as well",
