@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from checkpoints import WORDS, Recipe, build_checkpoint
+from stub_server import StubServer
 
 import trivet
 
@@ -55,6 +56,19 @@ def test_an_upgrade_from_the_shell(trivet_run, stored, newer, tmp_path):
     assert (status["native"], status["state"]) == (200, "migrating")
     assert trivet_run("upgrade", "finish", *at, "--grace", "60").code == 0
     assert json.loads(trivet_run("upgrade", "rollback", *at, "--json").out) == {"state": "over"}
+
+
+@pytest.mark.loopback
+def test_an_index_on_a_server_is_named_by_its_url(trivet_run, tiny_model, newer):
+    with StubServer() as server:
+        with trivet.open(server.url, collection="notes", model=tiny_model) as index:
+            index.add(["kedge anchor", "ship sail"], ids=["a", "b"], on_error="raise")
+        at = ("--index", f"{server.url}/collections/notes")
+        plan = json.loads(trivet_run("upgrade", "plan", *at, "--to", newer, "--json").out)
+        assert (plan["documents"], plan["state"]) == (2, "planned")
+        assert json.loads(trivet_run("upgrade", "rollback", *at, "--json").out) == {"state": "over"}
+        missing = trivet_run("upgrade", "status", "--index", f"{server.url}/collections/others")
+        assert (missing.code, server.local.collection_exists("others")) == (1, False)
 
 
 def test_a_step_without_an_upgrade_says_where_to_begin(trivet_run, stored):

@@ -255,6 +255,15 @@ def _collections(server: StubServer, request: Request) -> Any:
     return server.local.get_collections().model_dump(mode="json")
 
 
+def _aliases(server: StubServer, request: Request) -> Any:
+    return server.local.get_aliases().model_dump(mode="json")
+
+
+def _change_aliases(server: StubServer, request: Request) -> Any:
+    wanted = models.ChangeAliasesOperation.model_validate(request.body)
+    return server.local.update_collection_aliases(wanted.actions)
+
+
 def _exists(server: StubServer, request: Request, name: str) -> Any:
     return {"exists": server.local.collection_exists(name)}
 
@@ -475,6 +484,8 @@ def _recover(server: StubServer, request: Request, name: str) -> Any:
 
 ROUTES: list[tuple[str, Callable[..., Any]]] = [
     ("GET /collections", _collections),
+    ("GET /aliases", _aliases),
+    ("POST /collections/aliases", _change_aliases),
     ("GET /collections/([^/]+)/exists", _exists),
     ("GET /collections/([^/]+)", _describe),
     ("PUT /collections/([^/]+)", _create),

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import closing
 from dataclasses import asdict
-from pathlib import Path
 
-import trivet
 from trivet.cli import render
-from trivet.cli.searching import require_index
-from trivet.config import ServerSettings
+from trivet.cli.places import open_existing
 from trivet.errors import (
     IndexDamagedError,
     IndexLockedError,
@@ -19,7 +15,6 @@ from trivet.errors import (
     ServerUnavailableError,
     StoreError,
 )
-from trivet.index.open import is_url
 from trivet.reports import Finding, HealthReport, Level
 
 EXIT_CODES: dict[Level, int] = {"note": 0, "look": 2, "broken": 3}
@@ -32,7 +27,7 @@ def examine_index(location: str, collection: str | None, *, as_json: bool) -> in
     written.
 
     Args:
-        location: a folder, or the URL of a server.
+        location: a folder, or the URL of a server, also with /collections/NAME.
         collection: on a server; None = "trivet".
         as_json: print one object with the fields of `HealthReport` and "level".
 
@@ -43,9 +38,8 @@ def examine_index(location: str, collection: str | None, *, as_json: bool) -> in
         NotAnIndexError: there is no index.
         IndexLockedError, ServerUnavailableError: it cannot be looked at now.
     """
-    _require_there(location, collection)
     try:
-        with trivet.open(location, collection=collection) as index:
+        with open_existing(location, collection) as index:
             report = index.doctor()
     except (IndexLockedError, NotAnIndexError, ServerUnavailableError):
         raise
@@ -56,18 +50,6 @@ def examine_index(location: str, collection: str | None, *, as_json: bool) -> in
     else:
         _print(report)
     return EXIT_CODES[report.level]
-
-
-def _require_there(location: str, collection: str | None) -> None:
-    """Refuse a place without an index, where opening would make one."""
-    if not is_url(location):
-        require_index(Path(location))
-        return
-    from trivet.store.connecting import ServerIndex
-
-    with closing(ServerIndex(location, collection, ServerSettings())) as place:
-        if not place.exists():
-            raise NotAnIndexError(f"expected an index at {place.location}, got none")
 
 
 def _unreadable(error: StoreError) -> Finding:

@@ -18,7 +18,10 @@ upgrade_app = typer.Typer(
     no_args_is_help=True,
 )
 
-IndexFolder = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
+IndexPlace = Annotated[
+    str,
+    typer.Option("--index", metavar="DIR|URL", help="Its folder, or URL/collections/NAME."),
+]
 To = Annotated[
     str | None,
     typer.Option("--to", metavar="MODEL", help="The newer model; default: of the one under way."),
@@ -27,7 +30,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 
 
 @upgrade_app.command("plan")
-def plan_command(index: IndexFolder, to: To = None, as_json: AsJson = False) -> None:
+def plan_command(index: IndexPlace, to: To = None, as_json: AsJson = False) -> None:
     """Say what the upgrade would cost, and which aim and mode suit it."""
     from trivet.cli.upgrading import run_step
 
@@ -36,7 +39,7 @@ def plan_command(index: IndexFolder, to: To = None, as_json: AsJson = False) -> 
 
 @upgrade_app.command("fit")
 def fit_command(
-    index: IndexFolder,
+    index: IndexPlace,
     to: To = None,
     aim: Annotated[
         str | None, typer.Option(metavar="AIM", help="keep or gain; default: as planned.")
@@ -58,7 +61,7 @@ def fit_command(
 
 @upgrade_app.command("verify")
 def verify_command(
-    index: IndexFolder,
+    index: IndexPlace,
     to: To = None,
     judged: Annotated[
         Path | None,
@@ -78,7 +81,7 @@ def verify_command(
 @upgrade_app.command("cutover")
 def cutover_command(
     mode: Annotated[str, typer.Argument(metavar="MODE", help="query or translate.")],
-    index: IndexFolder,
+    index: IndexPlace,
     to: To = None,
     accept_review: Annotated[
         bool, typer.Option("--accept-review", help="Go ahead on REVIEW.")
@@ -95,7 +98,7 @@ def cutover_command(
 
 @upgrade_app.command("migrate")
 def migrate_command(
-    index: IndexFolder,
+    index: IndexPlace,
     to: To = None,
     rate: Annotated[float | None, typer.Option(help="Chunks a second at most.")] = None,
     budget: Annotated[float | None, typer.Option(help="Seconds after which to stop.")] = None,
@@ -112,7 +115,7 @@ def migrate_command(
 
 
 @upgrade_app.command("status")
-def status_command(index: IndexFolder, to: To = None, as_json: AsJson = False) -> None:
+def status_command(index: IndexPlace, to: To = None, as_json: AsJson = False) -> None:
     """Say how far the upgrade is."""
     from trivet.cli.upgrading import run_step
 
@@ -121,7 +124,7 @@ def status_command(index: IndexFolder, to: To = None, as_json: AsJson = False) -
 
 @upgrade_app.command("finish")
 def finish_command(
-    index: IndexFolder,
+    index: IndexPlace,
     to: To = None,
     grace: Annotated[float, typer.Option(help="Seconds that a way back is kept.")] = 0.0,
     force: Annotated[
@@ -136,7 +139,7 @@ def finish_command(
 
 
 @upgrade_app.command("rollback")
-def rollback_command(index: IndexFolder, to: To = None, as_json: AsJson = False) -> None:
+def rollback_command(index: IndexPlace, to: To = None, as_json: AsJson = False) -> None:
     """Go back to the older model."""
     from trivet.cli.upgrading import run_step
 

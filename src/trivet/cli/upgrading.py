@@ -8,9 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import trivet
 from trivet.cli import render
-from trivet.cli.searching import require_index
+from trivet.cli.places import open_existing
 from trivet.errors import InvalidInputError, UpgradeRefusedError, UpgradeStateError
 from trivet.index import Index
 from trivet.index.upgrade import Upgrade
@@ -21,12 +20,12 @@ REFUSED = EXIT_CODES["REFUSE"]
 
 
 def run_step(
-    location: Path, to: str | None, step: Callable[[Upgrade], Any], *, as_json: bool
+    location: str, to: str | None, step: Callable[[Upgrade], Any], *, as_json: bool
 ) -> Any:  # noqa: ANN401 - what the step returns
     """Take one step of an upgrade, and print what it says.
 
     Args:
-        location: folder of the index.
+        location: folder of the index, or URL/collections/NAME.
         to: name or folder of the newer model; None = of the upgrade under way.
         step: returns what is printed: a dataclass or None.
         as_json: print JSON and nothing else.
@@ -35,8 +34,7 @@ def run_step(
         NotAnIndexError: there is no index.
         UpgradeStateError: no model is named, and no upgrade is under way.
     """
-    require_index(location)
-    with trivet.open(location) as index:
+    with open_existing(location) as index:
         told = step(_upgrade(index, to))
         fields = {} if told is None else asdict(told)
         current = index.current_upgrade
@@ -51,12 +49,12 @@ def run_step(
 
 
 def verify_upgrade(
-    location: Path, to: str | None, judged: Path | None, page: Path | None, *, as_json: bool
+    location: str, to: str | None, judged: Path | None, page: Path | None, *, as_json: bool
 ) -> int:
     """Measure and judge an upgrade; the exit code is that of the better mode.
 
     Args:
-        location: folder of the index.
+        location: folder of the index, or URL/collections/NAME.
         to: as in `run_step`.
         judged: a JSON file, {query: {document id: grade}}.
         page: where to write the report as HTML.
@@ -70,7 +68,7 @@ def verify_upgrade(
 
 
 def cut_over(
-    location: Path, to: str | None, mode: str, *, accept_review: bool, force: bool, as_json: bool
+    location: str, to: str | None, mode: str, *, accept_review: bool, force: bool, as_json: bool
 ) -> int:
     """Let the newer model answer; exit code 3 where the verdict forbids it."""
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+from trivet.config import ServerSettings
 from trivet.embedding import Embedder
 from trivet.index.arguments import checked_folder, checked_k
 from trivet.index.description import describe
@@ -109,6 +110,40 @@ class Index(SearchedDocuments):
         from trivet.store.backup import back_up
 
         back_up(self._store, checked_folder(target))
+
+    @checked_keywords
+    def take_over(
+        self,
+        location: str | os.PathLike[str],
+        *,
+        collection: str | None = None,
+        alias: str | None = None,
+        server: ServerSettings | None = None,
+    ) -> Index:
+        """Copy an adopted collection to an index of Trivet's own, which can be upgraded.
+
+        The model is not run: documents take their vectors along. Nothing in the adopted
+        collection is changed. A call that was stopped goes on where it was.
+
+        Args:
+            location: of the new index, as for `trivet.open`.
+            collection: on a server: another than the adopted one.
+            alias: on a server: the name under which the collection is used, if it is an alias, or
+                a new one. It leads to the new index once all is copied; `trivet.open` follows it.
+            server: how to reach the server.
+
+        Returns:
+            The new index, which answers as the adopted one does.
+
+        Raises:
+            InvalidInputError: no adopted collection; an alias where there can be none.
+            UpgradeError: a point without text; learned sparse vectors; or a collection that is
+                being written to meanwhile.
+            StoreError: as `trivet.open`.
+        """
+        from trivet.index.taking_over import take_over
+
+        return take_over(self._shared, location, collection=collection, alias=alias, server=server)
 
     @checked_keywords
     def upgrade(self, new: str | os.PathLike[str] | Embedder) -> Upgrade:

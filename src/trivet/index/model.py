@@ -13,6 +13,7 @@ from trivet.embedding import Embedder
 from trivet.embedding.reloading import reload
 from trivet.errors import IndexDamagedError, ModelNotFoundError
 from trivet.index.canary import make_canaries, require_same_canaries
+from trivet.index.carrying import carried
 from trivet.index.guard import ThoughtGuard
 from trivet.index.once import RecentVectors
 from trivet.index.titles import embed_titled
@@ -21,7 +22,7 @@ from trivet.query import Query
 from trivet.store.generations import Generation, UpgradeRecord
 from trivet.store.manifest import Manifest
 from trivet.store.store import Store
-from trivet.types import Mode, Representations, require_same_space
+from trivet.types import DenseVectors, Mode, Representations, require_same_space
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 QUERY_MAP = "query"
 # And the other way, by which stored vectors are carried over.
 TRANSLATION = "translation"
+# From the newer model's token vectors to the older one's.
+TOKEN_MAP = "tokens"
 
 
 class IndexModel:
@@ -104,8 +107,8 @@ class IndexModel:
     def queries(self, queries: Sequence[Query], modes: Sequence[Mode]) -> Representations | None:
         """The vectors of queries, in spaces that are stored; token vectors are not small yet.
 
-        While an upgrade compensates, the newer model's dense vectors are mapped into the stored
-        space; its other legs have no map.
+        While an upgrade compensates, the newer model's vectors are mapped into the stored spaces;
+        a leg without a map that passed is left out.
 
         Args:
             queries: n of them.
@@ -118,14 +121,22 @@ class IndexModel:
         chosen = self._serving(manifest)
         if chosen == manifest.generation:
             return self.proved_of(chosen).only(modes).embed_queries(queries)
-        if "dense" not in modes:
-            return None
-        dense = self.proved_of(chosen).only(["dense"]).embed_queries(queries).dense
-        assert dense is not None  # the one leg that was asked for
         record = manifest.upgrade
-        if record is None or not record.is_bridged:
-            return Representations(dense=dense)
-        return Representations(dense=self.map_of(record, QUERY_MAP).apply(dense))
+        can_be = {"dense"}
+        is_mapped = record is not None and record.is_bridged
+        if record is not None and is_mapped and "multi" in record.facts.get("mapped", ()):
+            can_be.add("multi")
+        left = [mode for mode in modes if mode in can_be]
+        if not left:
+            return None
+        made = self.proved_of(chosen).only(left).embed_queries(queries)
+        if record is None or not is_mapped:
+            return made
+        dense, multi = made.dense, made.multi
+        return Representations(
+            dense=None if dense is None else self.map_of(record, QUERY_MAP).apply(dense),
+            multi=None if multi is None else self.map_of(record, TOKEN_MAP).apply(multi),
+        )
 
     def documents(self, texts: Sequence[str], modes: Sequence[Mode]) -> Representations | None:
         """The vectors of texts that are like documents, in the spaces of `queries`; cut if long.
@@ -175,6 +186,10 @@ class IndexModel:
         except ModelNotFoundError as error:
             logger.warning("vectors of the other model are mapped, not made: %s", error)
             assert own.dense is not None  # no other leg is ever stored beside
+            if record.state == "translating":
+                translation = self.map_of(record, TRANSLATION)
+                rows = carried(translation, own.dense.values)
+                return Representations(dense=DenseVectors(translation.target, rows))
             return Representations(dense=self.map_of(record, QUERY_MAP).apply(own.dense))
         return embed_titled(other, titled, truncate=True)
 

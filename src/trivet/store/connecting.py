@@ -12,6 +12,7 @@ from trivet.errors import (
     InvalidInputError,
     NotAnIndexError,
 )
+from trivet.store.aliases import followed
 from trivet.store.client_models import field_schema
 from trivet.store.connection import connect
 from trivet.store.manifest import Manifest
@@ -104,6 +105,8 @@ class ServerIndex:
         Raises:
             IndexDamagedError: its parts are unreadable or contradict each other.
         """
+        if not self._journal.exists():
+            self._follow_alias()
         manifest = self._read_manifest()
         if not self._journal.exists():
             raise IndexDamagedError(
@@ -127,6 +130,12 @@ class ServerIndex:
         if manifest.scratch is not None:
             _drop_scratch(store)
         return store
+
+    def _follow_alias(self) -> None:
+        """Go on with the collection that the name leads to, whose journal has its name."""
+        name = followed(self._connection, self._points.name)
+        self._points = ServerCollection(self._connection, name)
+        self._journal = ServerCollection(self._connection, name + JOURNAL_SUFFIX)
 
     def close(self) -> None:
         """Close the connection; a second call does nothing."""

@@ -17,6 +17,8 @@ from stub_server import StubServer
 
 import trivet
 
+from .killer import Killer
+
 
 @pytest.fixture(scope="session")
 def drifted_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -76,3 +78,10 @@ def index(
     index = open_old(model=tiny_model)
     index.add(list(texts.values()), ids=list(texts), on_error="raise")
     return index
+
+
+@pytest.fixture(scope="session")
+def killer() -> Iterator[Killer]:
+    killer = Killer()
+    yield killer
+    killer.close()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,47 +12,12 @@ from indexes import copy_index
 
 import trivet
 
+from .killer import Killer
 from .stages import found, state, stored, translated, verified
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
 
 MOST = 40
-
-
-class Killer:
-    """Lets children take a step in a copy of an index, and die in it."""
-
-    def __init__(self) -> None:
-        self._program = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("killed.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def kill(self, folder: Path, step: str, count: int) -> bool:
-        """Whether the child died before the step was done."""
-        assert self._program.stdin is not None
-        assert self._program.stdout is not None
-        self._program.stdin.write(f"{folder} {step} {count}\n")
-        self._program.stdin.flush()
-        answer = self._program.stdout.readline()
-        assert answer in ("killed\n", "done 0\n")
-        return answer == "killed\n"
-
-    def close(self) -> None:
-        assert self._program.stdin is not None
-        assert self._program.stdout is not None
-        self._program.stdin.close()
-        self._program.wait()
-        self._program.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def killer() -> Iterator[Killer]:
-    killer = Killer()
-    yield killer
-    killer.close()
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def test_a_resolver_finds_the_texts_that_the_index_lacks(
     made = Embedder.load(drifted_model, modes=["dense"]).embed_documents([texts["d0"]]).dense
     assert made is not None
     np.testing.assert_allclose(stored(index, ["d0"], name)["d0"], made.values[0], atol=1e-5)
-    with pytest.raises(errors.InvalidInputError, match="a text or None of 'd1', got int"):
+    with pytest.raises(errors.InvalidInputError, match=r"a text or None of 'd[12]', got int"):
         upgrade.migrate(text_resolver=lambda _: 7)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from trivet.drift.map import DriftMap
 from trivet.embedding import Embedder
+from trivet.index.carrying import is_carried
 from trivet.index.upgrade.sampling import embed_chunks
 from trivet.index.upgrade.texts import TextResolver, text_of
-from trivet.index.upgrade.translating import is_translated
 from trivet.store.points import PAYLOAD_CHECK, PAYLOAD_OWN, Chunk, point_ids
 from trivet.store.store import Store
 from trivet.store.upgrading import alone
@@ -114,7 +114,7 @@ def still_translated(store: Store, translation: DriftMap, ids: Sequence[str]) ->
     both = [id for id in ids if id in old and id in newer]
     if not both:
         return []
-    waits = is_translated(_rows(old, both), _rows(newer, both), translation)
+    waits = is_carried(translation, _rows(old, both), _rows(newer, both))
     return [id for id, is_waiting in zip(both, waits, strict=True) if is_waiting]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from trivet.drift.gates import LEAST_KNOWN_ITEM, LEAST_OVERLAP
 from trivet.drift.intervals import Estimate
 from trivet.index.upgrade.values import Change, Numbers, UpgradeReport
 
@@ -13,9 +14,11 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;
 border-bottom:1px solid #ddd;vertical-align:top}.PASS{color:#17692f}.REVIEW{color:#8a5a00}
 .REFUSE{color:#a31515}svg{width:100%;height:auto}q{quotes:none}
+h1{overflow-wrap:anywhere}td:first-child{min-width:9rem}
 """
 # Of a plot, in its own units.
-_LEFT, _WIDTH, _ROW, _SPARE = 190, 400, 30, 110
+_LEFT, _WIDTH, _ROW, _SPARE = 285, 320, 30, 150
+_LEGS = {"multi": "token vectors", "sparse": "learned sparse vectors"}
 _MODES = {"query": "compensated queries", "translate": "translated vectors"}
 
 
@@ -36,7 +39,9 @@ def report_page(report: UpgradeReport, title: str) -> str:
         parts.append("<h2>nDCG@10 of judged queries</h2>" + _plot(_rows(report.judged)))
     kept = {f"overlap, {_MODES[mode]}": each for mode, each in report.overlap.items()}
     kept |= {f"known items kept, {_MODES[mode]}": each for mode, each in report.retention.items()}
-    parts.append("<h2>Against the old model</h2>" + _plot(kept))
+    parts.append("<h2>Against the old model</h2>" + _plot(kept, _gates(report)))
+    if report.aim == "keep":
+        parts.append("<p>Dashed: what the lower end of an interval has to reach.</p>")
     if report.changes:
         parts.append(_changes(report.changes))
     return (
@@ -47,12 +52,23 @@ def report_page(report: UpgradeReport, title: str) -> str:
 
 
 def _verdicts(report: UpgradeReport) -> str:
+    every = {_MODES[mode]: each for mode, each in report.verdicts.items()}
+    every |= {f"{_LEGS[leg]}, compensated": each for leg, each in report.legs.items()}
     rows = "".join(
-        f'<tr><td>{_MODES[mode]}</td><td class="{each.verdict}"><b>{each.verdict}</b></td>'
+        f'<tr><td>{name}</td><td class="{each.verdict}"><b>{each.verdict}</b></td>'
         f"<td>{escape('; '.join(each.reasons))}</td></tr>"
-        for mode, each in report.verdicts.items()
+        for name, each in every.items()
     )
     return f"<table><tr><th>mode</th><th>verdict</th><th>because</th></tr>{rows}</table>"
+
+
+def _gates(report: UpgradeReport) -> dict[str, float]:
+    """By bar, what has to be reached; to gain, nothing of the old model's has to be kept."""
+    if report.aim != "keep":
+        return {}
+    gates = {f"overlap, {_MODES[mode]}": LEAST_OVERLAP for mode in report.overlap}
+    kept = {f"known items kept, {_MODES[mode]}": LEAST_KNOWN_ITEM for mode in report.retention}
+    return gates | kept
 
 
 def _rows(numbers: Numbers) -> dict[str, Estimate]:
@@ -65,24 +81,34 @@ def _rows(numbers: Numbers) -> dict[str, Estimate]:
     return {name: each for name, each in every.items() if each is not None}
 
 
-def _plot(rows: Mapping[str, Estimate]) -> str:
-    """Bars from 0, each with its value and its 95 % interval."""
+def _plot(rows: Mapping[str, Estimate], gates: Mapping[str, float] | None = None) -> str:
+    """Bars from 0, each with its value, its 95 % interval, and what it has to reach."""
     most = max(1.0, *(min(each.high, 2.0) for each in rows.values()))
-    bars = []
-    for position, (name, each) in enumerate(rows.items()):
-        y = position * _ROW
-        value, low, high = (_x(end, most) for end in (each.value, each.low, each.high))
-        label = f"{each.value:.3f} [{each.low:.3f}, {each.high:.3f}]"
-        bars.append(
-            f'<text x="0" y="{y + 18}" font-size="13">{escape(name)}</text>'
-            f'<rect x="{_LEFT}" y="{y + 5}" width="{value - _LEFT:.1f}" height="18" '
-            'fill="#9bbbe0"/>'
-            f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y + 14}" y2="{y + 14}" stroke="#222" '
-            'stroke-width="2"/>'
-            f'<text x="{_LEFT + _WIDTH + 8}" y="{y + 18}" font-size="12">{label}</text>'
+    bars = [
+        _bar(name, each, position * _ROW, most, (gates or {}).get(name))
+        for position, (name, each) in enumerate(rows.items())
+    ]
+    size = f"0 0 {_LEFT + _WIDTH + _SPARE} {len(rows) * _ROW}"
+    told = "; ".join(f"{name} {each.value:.3f}" for name, each in rows.items())
+    return f'<svg viewBox="{size}" role="img" aria-label="{escape(told)}">{"".join(bars)}</svg>'
+
+
+def _bar(name: str, each: Estimate, y: int, most: float, gate: float | None) -> str:
+    value, low, high = (_x(end, most) for end in (each.value, each.low, each.high))
+    label = f"{each.value:.3f} [{each.low:.3f}, {each.high:.3f}]"
+    parts = [
+        f'<text x="0" y="{y + 18}" font-size="13">{escape(name)}</text>',
+        f'<rect x="{_LEFT}" y="{y + 5}" width="{value - _LEFT:.1f}" height="18" fill="#9bbbe0"/>',
+        f'<path d="M{low:.1f} {y + 14}H{high:.1f}M{low:.1f} {y + 10}v8M{high:.1f} {y + 10}v8" '
+        'stroke="#222" stroke-width="1.5" fill="none"/>',
+        f'<text x="{_LEFT + _WIDTH + 10}" y="{y + 18}" font-size="12">{label}</text>',
+    ]
+    if gate is not None:
+        parts.append(
+            f'<path d="M{_x(gate, most):.1f} {y + 1}v26" stroke="#a31515" stroke-width="1.5" '
+            'stroke-dasharray="4 3" fill="none"/>'
         )
-    size = f"0 0 {_LEFT + _WIDTH + _SPARE + 40} {len(rows) * _ROW}"
-    return f'<svg viewBox="{size}" role="img">{"".join(bars)}</svg>'
+    return "".join(parts)
 
 
 def _x(value: float, most: float) -> float:

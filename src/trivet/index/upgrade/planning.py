@@ -45,7 +45,8 @@ def plan_upgrade(
         came, right = native @ sample.stored.T, sample.stored @ sample.stored.T
         overlap = float(exam.overlap(came, right, sample.keys).mean())
     aim: Aim = "keep" if overlap is not None and overlap >= LEAST_DRIFT_OVERLAP else "gain"
-    mode: UpgradeMode = "query" if aim == "keep" else "translate"
+    is_dense_alone = set(store.manifest.model_modes) == {"dense"}
+    mode: UpgradeMode = "translate" if aim == "gain" and is_dense_alone else "query"
     return UpgradePlan(
         documents=totals.documents,
         chunks=totals.chunks,

@@ -8,18 +8,22 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, cast
 
 from trivet.drift.choosing import Aim, Choice, require_aim
+from trivet.drift.gates import Judgement
+from trivet.drift.map import DriftMap
 from trivet.embedding import Embedder
-from trivet.errors import InvalidInputError, ModelError, UpgradeInProgressError
-from trivet.index.model import QUERY_MAP, TRANSLATION
-from trivet.index.upgrade.fitting import fit_maps, keep_map, keep_sample, kept_sample
+from trivet.errors import InvalidInputError, ModelError, PairsError, UpgradeInProgressError
+from trivet.index.model import QUERY_MAP, TOKEN_MAP, TRANSLATION
+from trivet.index.upgrade.fitting import FittedMaps, fit_maps, keep_map, keep_sample, kept_sample
 from trivet.index.upgrade.judging import checked_judgements
 from trivet.index.upgrade.planning import plan_upgrade
 from trivet.index.upgrade.texts import TextResolver
+from trivet.index.upgrade.token_leg import TokenTrial, fit_tokens, unmappable_legs
 from trivet.index.upgrade.values import UpgradePlan, UpgradeReport
 from trivet.index.upgrade.verifying import Trial, run_trial
 from trivet.query import text_problem
 from trivet.store.generations import NATIVE_STATES, Generation, UpgradeRecord, UpgradeState
 from trivet.store.upgrading import advance, begin, require_state
+from trivet.types import Mode
 
 if TYPE_CHECKING:
     from trivet.index.shared import Shared
@@ -63,6 +67,8 @@ class PreparedUpgrade:
         """
         new = self._model.proved_of(self.generation)
         plan = plan_upgrade(self._store, new, seed=seed, resolver=text_resolver)
+        unmapped = unmappable_legs(self._store.manifest.generation, self.generation)
+        plan = replace(plan, unmapped=unmapped)
         begin(self._store, UpgradeRecord("planned", self.generation, facts={"plan": asdict(plan)}))
         return plan
 
@@ -97,7 +103,8 @@ class PreparedUpgrade:
         if wrong or isinstance(queries, str):
             raise InvalidInputError(f"expected a list of query texts, got {wrong[:1] or queries!r}")
         new = self._model.proved_of(self.generation)
-        old = self._old() if queries else None
+        # For "gain" the older model's rankings are not what is wanted.
+        old = self._old() if queries or chosen == "keep" else None
         fitted = fit_maps(
             self._store,
             new,
@@ -108,10 +115,12 @@ class PreparedUpgrade:
             resolver=text_resolver,
         )
         journal = self._store.journal
+        tokens = self._token_map(fitted, seed)
         maps = {
             QUERY_MAP: keep_map(journal, fitted.query.drift),
             TRANSLATION: keep_map(journal, fitted.translation.drift),
             SAMPLE: keep_sample(journal, fitted),
+            **({} if tokens is None else {TOKEN_MAP: keep_map(journal, tokens)}),
         }
         became = replace(record.at("fitted"), aim=chosen, maps=maps)
         advance(self._store, became, "fit", "planned", *_MEASURED)
@@ -148,12 +157,48 @@ class PreparedUpgrade:
             judged=checked,
         )
         report = run_trial(trial, cast(Aim, record.aim))
+        report = replace(report, legs=self._leg_verdicts(record, trial))
+        legs = {mode: each.verdict for mode, each in report.legs.items()}
         verdicts = {mode: each.verdict for mode, each in report.verdicts.items()}
         reasons = {mode: list(each.reasons) for mode, each in report.verdicts.items()}
         refused = set(verdicts.values()) == {"REFUSE"}
-        became = record.at("refused" if refused else "verified", verdicts=verdicts, reasons=reasons)
+        state: UpgradeState = "refused" if refused else "verified"
+        became = record.at(state, verdicts=verdicts, reasons=reasons, legs=legs)
         advance(self._store, became, "verify", *_MEASURED)
         return report
+
+    def _token_map(self, fitted: FittedMaps, seed: int) -> DriftMap | None:
+        """The map of token vectors, where the index has some and there can be one."""
+        own = self._store.manifest.generation
+        if "multi" not in own.spaces or "multi" in unmappable_legs(own, self.generation):
+            return None
+        old = self._old()
+        if old is None:
+            return None
+        held = fitted.query.held & fitted.translation.held
+        free = [chunk for chunk in fitted.chunks if chunk.key not in held]
+        try:
+            return fit_tokens(free, old, self._model.proved_of(self.generation), seed)
+        except PairsError as error:
+            logger.warning("token vectors are left out of compensated searches: %s", error)
+            return None
+
+    def _leg_verdicts(self, record: UpgradeRecord, trial: Trial) -> dict[Mode, Judgement]:
+        """Whether the legs beside the dense one can be compensated."""
+        own = self._store.manifest.generation
+        verdicts = {
+            mode: Judgement("REFUSE", (reason,))
+            for mode, reason in unmappable_legs(own, self.generation).items()
+        }
+        if "multi" in own.spaces and "multi" not in verdicts:
+            if TOKEN_MAP not in record.maps or trial.old is None:
+                reason = "no map could be fitted: the older model was not at hand, or few tokens"
+                verdicts["multi"] = Judgement("REFUSE", (reason,))
+            else:
+                drift = self._model.map_of(record, TOKEN_MAP)
+                tokens = TokenTrial(trial.sample.chunks, trial.held, trial.old, trial.new, drift)
+                verdicts["multi"] = tokens.judged(cast(Aim, record.aim))
+        return verdicts
 
     def __repr__(self) -> str:
         return f"Upgrade({self.generation.model!r})"

@@ -19,6 +19,8 @@ from trivet.types import Vectors
 SAMPLE = 2_000
 SPAN_WORDS = 14
 LEAST_WORDS = 5
+# To measure on another span of each document than was fitted to.
+SPAN_SEED = 1
 
 
 @dataclass(frozen=True, eq=False)

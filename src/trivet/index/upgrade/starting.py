@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from trivet.embedding import Embedder
-from trivet.errors import InvalidInputError, UpgradeError, UpgradeInProgressError
+from trivet.errors import InvalidInputError, ReadOnlyError, UpgradeError, UpgradeInProgressError
 from trivet.index.tokens import stored_space
 from trivet.index.upgrade.upgrade import Upgrade
 from trivet.store.generations import NATIVE_STATES, Generation
@@ -23,9 +23,16 @@ def start_upgrade(shared: Shared, new: str | os.PathLike[str] | Embedder) -> Upg
         UpgradeInProgressError: one to another model is under way.
         UpgradeError: an index without dense vectors of a model, which alone can be mapped.
         InvalidInputError: the index is of that model.
+        ReadOnlyError: an adopted collection: `take_over` comes first.
         MissingHeadError: the model makes no dense vectors.
         ModelNotFoundError, CheckpointError: it cannot be found or read.
     """
+    if shared.store.is_adopted:
+        raise ReadOnlyError(
+            "expected an index of Trivet's own to upgrade, got an adopted collection, to which no "
+            "named vector is added: copy it first, vectors and all, with index.take_over(location, "
+            "collection=…, alias=…), and upgrade what that returns"
+        )
     embedder = new if isinstance(new, Embedder) else Embedder.load(new)
     manifest = shared.store.manifest
     generation = _generation(embedder, manifest)

@@ -30,7 +30,8 @@ class Upgrade(PreparedUpgrade):
         """Let the newer model answer queries.
 
         Args:
-            mode: "query" maps its queries to the stored vectors and writes nothing to them;
+            mode: "query" maps its queries to the stored vectors and writes nothing to them; legs
+                beside the dense one that do not pass drop out of searches;
                 "translate" gives every document a translated vector beside the old one.
             accept_review: go ahead on REVIEW, too.
             force: go ahead whatever the verdict is.
@@ -46,7 +47,10 @@ class Upgrade(PreparedUpgrade):
         record = self._at("cutover", *(before if mode == "translate" else before[:2]))
         require_verdict(record, mode, accept_review=accept_review, force=force)
         if mode == "query":
-            became = record.at("bridged", bridged=True)
+            enough = ("PASS", "REVIEW") if accept_review else ("PASS",)
+            legs = record.facts.get("legs", {})
+            mapped = [leg for leg, verdict in legs.items() if verdict in enough]
+            became = record.at("bridged", bridged=True, mapped=mapped)
             advance(self._store, became, "cutover", "verified", "refused")
         else:
             self._translate(record)

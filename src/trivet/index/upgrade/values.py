@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from trivet.drift.choosing import Aim
 from trivet.drift.gates import Judgement, Verdict
 from trivet.drift.intervals import Estimate
 from trivet.store.generations import UpgradeState
+from trivet.types import Mode
 
 UpgradeMode: TypeAlias = Literal["query", "translate"]
 MODES: tuple[UpgradeMode, ...] = ("query", "translate")
@@ -28,7 +29,10 @@ class UpgradePlan:
         overlap: @10 between the old rankings and those of the newer model's vectors as they are;
             None where the dims differ.
         aim: "keep" where that is half or more (the same model, drifted), else "gain".
-        mode: "query" for "keep", "translate" for "gain".
+        mode: "query" for "keep", "translate" for "gain"; "query" where other legs than the dense
+            one come from the model: these cannot be translated.
+        unmapped: legs beside the dense one that drop out of compensated searches, each with the
+            reason and the ways out.
     """
 
     documents: int
@@ -39,6 +43,7 @@ class UpgradePlan:
     overlap: float | None
     aim: Aim
     mode: UpgradeMode
+    unmapped: Mapping[Mode, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ class UpgradeReport:
         verdicts: of each mode.
         models: labels of the old and the new one.
         changes: the spans whose compensated results differ most from the old ones.
+        legs: on the legs beside the dense one that the model makes; one that does not pass drops
+            out of compensated searches.
     """
 
     aim: Aim
@@ -90,6 +97,7 @@ class UpgradeReport:
     verdicts: Mapping[UpgradeMode, Judgement]
     models: tuple[str, str] = ("", "")
     changes: tuple[Change, ...] = ()
+    legs: Mapping[Mode, Judgement] = field(default_factory=dict)
 
     def to_html(self) -> str:
         """The report as one page with plots, which opens without a network."""

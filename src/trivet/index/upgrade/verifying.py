@@ -16,6 +16,7 @@ from trivet.embedding import Embedder
 from trivet.errors import PairsError
 from trivet.index.upgrade.judging import ndcg
 from trivet.index.upgrade.sampling import (
+    SPAN_SEED,
     StoredSample,
     cut_spans,
     embed_chunks,
@@ -24,8 +25,6 @@ from trivet.index.upgrade.sampling import (
 from trivet.index.upgrade.values import MODES, Change, Numbers, UpgradeMode, UpgradeReport
 from trivet.types import Vectors
 
-# Another span of each document than the fit saw.
-SPAN_SEED = 1
 # Spans in the report, and characters of each text.
 CHANGES = 10
 SHOWN = 300

@@ -1,0 +1,46 @@
+"""The program `killed.py`, as tests ask it for children."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+class Killer:
+    """Lets children take a step in a copy of an index, and die in it."""
+
+    def __init__(self) -> None:
+        self._program = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("killed.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def kill(self, folder: Path, step: str, count: int) -> bool:
+        """Whether the child died before the step was done."""
+        answer = self.ask(f"{folder} {step} {count}")
+        assert answer in (["killed"], ["done", "0"])
+        return answer == ["killed"]
+
+    def migrate_for(self, folder: Path, seconds: float, model: Path) -> tuple[bool, float]:
+        """Whether the child died before all was migrated, and the processor time that it had."""
+        *answer, took = self.ask(f"{folder} migrate-for {seconds} {model}")
+        assert answer in (["killed"], ["done", "0"])
+        return answer == ["killed"], float(took)
+
+    def ask(self, line: str) -> list[str]:
+        """What became of a child."""
+        assert self._program.stdin is not None
+        assert self._program.stdout is not None
+        self._program.stdin.write(f"{line}\n")
+        self._program.stdin.flush()
+        return self._program.stdout.readline().split()
+
+    def close(self) -> None:
+        assert self._program.stdin is not None
+        assert self._program.stdout is not None
+        self._program.stdin.close()
+        self._program.wait()
+        self._program.stdout.close()

@@ -1,0 +1,168 @@
+"""An adopted collection is upgraded: copied with its vectors, led to by an alias, and upgraded."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qdrant_client import QdrantClient, models
+from stub_server import StubServer
+
+import trivet
+from trivet import Embedder, errors
+
+from .stages import bridged, found, state
+
+pytestmark = pytest.mark.loopback
+BM25 = trivet.Lexical("en")
+
+
+@pytest.fixture
+def server() -> Iterator[StubServer]:
+    with StubServer() as made:
+        yield made
+
+
+@pytest.fixture
+def foreign(server: StubServer, tiny_model: Path, texts: dict[str, str]) -> Iterator[QdrantClient]:
+    """A collection as langchain-qdrant makes it, behind the alias "notes"."""
+    client = QdrantClient(url=server.url, check_compatibility=False)
+    client.create_collection(
+        "notes-1", models.VectorParams(size=32, distance=models.Distance.COSINE)
+    )
+    dense = Embedder.load(tiny_model, modes=["dense"]).embed_documents(list(texts.values())).dense
+    assert dense is not None
+    points = [
+        models.PointStruct(
+            id=str(uuid.uuid5(uuid.NAMESPACE_URL, name)),
+            vector=row.tolist(),
+            payload={"page_content": text, "metadata": {"name": name}},
+        )
+        for (name, text), row in zip(texts.items(), dense.values, strict=True)
+    ]
+    client.upsert("notes-1", points)
+    lead = models.CreateAlias(collection_name="notes-1", alias_name="notes")
+    client.update_collection_aliases([models.CreateAliasOperation(create_alias=lead)])
+    yield client
+    client.close()
+
+
+def names(index: trivet.Index, query: str) -> list[str]:
+    return [hit.metadata["name"] for hit in index.search(query, k=5, modes=["dense"])]
+
+
+def test_an_adopted_collection_is_upgraded_behind_its_alias(
+    server: StubServer, foreign: QdrantClient, tiny_model: Path, drifted_model: Path,
+    texts: dict[str, str],
+) -> None:  # fmt: skip
+    query = texts["d7"]
+    with trivet.adopt(server.url, "notes", model=tiny_model) as adopted:
+        hits = names(adopted, query)
+        with pytest.raises(errors.ReadOnlyError, match="take_over"):
+            adopted.upgrade(drifted_model)
+        own = adopted.take_over(server.url, collection="notes-2", alias="notes")
+        with own:
+            assert names(own, query) == hits
+            assert own.verify().is_clean
+            bridged(own, drifted_model)
+        assert names(adopted, query) != []  # who has it open goes on with it
+    with trivet.open(server.url, collection="notes") as again:
+        upgrade = again.current_upgrade
+        assert upgrade is not None
+        assert state(again) == "bridged"
+        upgrade.migrate()
+        assert upgrade.status().native == 240
+        upgrade.finish()
+        assert names(again, query)[0] == "d7"
+        again.add(["kedge anchor rope"], ids=["added"], on_error="raise")
+        assert again.doctor().level == "note"
+    # The collection that was adopted is as it was.
+    assert foreign.count("notes-1").count == 240
+    [record] = foreign.retrieve("notes-1", [str(uuid.uuid5(uuid.NAMESPACE_URL, "d7"))])
+    assert record.payload == {"page_content": query, "metadata": {"name": "d7"}}
+
+
+def test_a_copy_goes_on_where_it_was_stopped(
+    server: StubServer, foreign: QdrantClient, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trivet.index import taking_over
+
+    put, counts = taking_over._put, []
+    with trivet.adopt(server.url, "notes", model=tiny_model) as adopted:
+
+        def first_only(store: object, own: object, chunks: dict) -> None:
+            put(store, own, dict(list(chunks.items())[:100]))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(taking_over, "_put", first_only)
+        with pytest.raises(KeyboardInterrupt):
+            adopted.take_over(server.url, collection="notes-2", alias="notes")
+        # The alias still leads to the whole collection.
+        assert foreign.count("notes").count == 240
+
+        def counted(store: object, own: object, chunks: dict) -> None:
+            counts.append(len(chunks))
+            put(store, own, chunks)
+
+        monkeypatch.setattr(taking_over, "_put", counted)
+        with adopted.take_over(server.url, collection="notes-2", alias="notes") as own:
+            assert (sum(counts), own.count()) == (140, 240)
+            space = own.spaces[0].vector_name
+            page = next(iter(own._store.engine.pages()))
+            keys = {payload["_trivet"]["document"]: id for id, payload in page.items()}
+            mine = own._store.engine.vectors(list(keys.values()), space)
+            theirs = adopted._store.engine.vectors(list(keys), space)
+            for document, id in keys.items():
+                np.testing.assert_allclose(mine[id], theirs[document], atol=1e-6)
+
+
+def test_what_cannot_be_taken_over_is_refused(
+    server: StubServer, foreign: QdrantClient, tiny_model: Path, tmp_path: Path
+) -> None:
+    with trivet.adopt(server.url, "notes", model=tiny_model) as adopted:
+        with pytest.raises(errors.InvalidInputError, match="only a server has aliases"):
+            adopted.take_over(tmp_path / "index", alias="notes")
+        with pytest.raises(errors.NotAnIndexError):
+            adopted.take_over(server.url, collection="notes-1")
+        with pytest.raises(errors.InvalidInputError, match="which a collection has"):
+            adopted.take_over(server.url, collection="notes-2", alias="notes-1")
+        with pytest.raises(errors.ReadOnlyError, match="take_over"):
+            adopted.add(["another"])
+        id = str(uuid.uuid5(uuid.NAMESPACE_URL, "d3"))
+        foreign.set_payload("notes-1", {"page_content": " "}, [id])
+        with pytest.raises(errors.UpgradeError, match="expected a text in the payload"):
+            adopted.take_over(tmp_path / "index")
+    with (
+        trivet.open(":memory:", model=tiny_model) as own,
+        pytest.raises(errors.InvalidInputError, match=r"use index\.upgrade"),
+    ):
+        own.take_over(tmp_path / "other")
+
+
+def test_a_collection_of_a_client_is_taken_over_into_memory(
+    tiny_model: Path, drifted_model: Path, texts: dict[str, str]
+) -> None:
+    client = QdrantClient(":memory:")
+    client.create_collection(
+        "notes",
+        models.VectorParams(size=32, distance=models.Distance.COSINE),
+        sparse_vectors_config={"words": models.SparseVectorParams(modifier=models.Modifier.IDF)},
+    )
+    dense = Embedder.load(tiny_model, modes=["dense"]).embed_documents(list(texts.values())).dense
+    assert dense is not None
+    client.upsert("notes", [
+        models.PointStruct(id=i, vector={"": row.tolist(), "words": models.SparseVector(indices=[1], values=[1.0])}, payload={"page_content": text})
+        for i, (text, row) in enumerate(zip(texts.values(), dense.values, strict=True))
+    ])  # fmt: skip
+    adopted = trivet.adopt(client, "notes", model=tiny_model, lexical=BM25)
+    with adopted, adopted.take_over(":memory:") as own:
+        assert [space.mode for space in own.spaces] == ["dense", "sparse"]
+        assert found(own, texts["d7"]) == found(adopted, texts["d7"])
+        assert own.search(texts["d7"], k=1, modes=["sparse"])[0].id == "7"
+        upgrade = bridged(own, drifted_model)
+        upgrade.migrate()
+        upgrade.finish()
+        assert found(own, texts["d7"], k=1) == ["7"]

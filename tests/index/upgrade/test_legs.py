@@ -1,0 +1,131 @@
+"""The legs beside the dense one: token vectors that are mapped, and legs that drop out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from checkpoints import Recipe, build_checkpoint
+
+import trivet
+from trivet import Embedder, Settings, errors
+from trivet.drift import DriftMap
+from trivet.index.upgrade.token_leg import max_sim, unmappable_legs
+from trivet.store.generations import Generation
+from trivet.types import MultiVectors, Space
+
+from .stages import verified
+
+
+@pytest.fixture
+def location() -> str:
+    return ":memory:"
+
+
+@pytest.fixture
+def three_legs(tiny_model: Path, texts: dict[str, str]) -> trivet.Index:
+    settings = Settings(tokens="full")
+    index = trivet.open(":memory:", model=tiny_model, modes=["dense", "sparse", "multi"],
+                        settings=settings)  # fmt: skip
+    index.add(list(texts.values()), ids=list(texts), on_error="raise")
+    return index
+
+
+def test_token_vectors_are_mapped_one_by_one(
+    three_legs: trivet.Index, drifted_model: Path, tiny_model: Path, texts: dict[str, str]
+) -> None:
+    with three_legs as index:
+        upgrade = index.upgrade(drifted_model)
+        assert upgrade.plan().unmapped == {}
+        upgrade.fit()
+        report = upgrade.verify()
+        assert report.legs["multi"].verdict == "PASS"
+        assert "token vectors, compensated" in report.to_html()
+        upgrade.cutover("query")
+        query = texts["d7"]
+        hits = index.search(query, k=5, modes=["multi"])
+        record = index._store.manifest.upgrade
+        drift: DriftMap = index._model.map_of(record, "tokens")
+        asked = Embedder.load(drifted_model, modes=["multi"]).embed_queries([query]).multi
+        made = Embedder.load(tiny_model, modes=["multi"]).embed_documents(list(texts.values()))
+        assert asked is not None
+        assert made.multi is not None
+        assert drift.provenance.sources == {"token": drift.provenance.pairs}
+        mapped = drift.apply(asked).values[0]
+        scores = {
+            id: float(np.mean([max(token @ row for row in rows) for token in mapped]))
+            for id, rows in zip(texts, made.multi.values, strict=True)
+        }
+        best = sorted(scores, key=lambda id: -scores[id])[:5]
+        assert [hit.id for hit in hits] == best
+        assert hits[0].score == pytest.approx(scores[best[0]], abs=1e-4)
+        [hit] = index.search(query, k=1)
+        assert set(hit.scores) == {"dense", "sparse", "multi"}
+        with pytest.raises(errors.UpgradeStateError, match=r"dense vectors alone.*stay with"):
+            upgrade.migrate()
+        upgrade.rollback()
+        assert set(index.search(query, k=1)[0].scores) == {"dense", "sparse", "multi"}
+
+
+def test_compact_token_vectors_are_compensated_too(
+    tiny_model: Path, drifted_model: Path, texts: dict[str, str]
+) -> None:
+    with trivet.open(":memory:", model=tiny_model, modes=["dense", "multi"]) as index:
+        index.add(list(texts.values()), ids=list(texts), on_error="raise")
+        verified(index, drifted_model).cutover("query")
+        [hit] = index.search(texts["d7"], k=1)
+        assert hit.id == "d7"
+        assert set(hit.scores) == {"dense", "multi"}
+
+
+def test_tokens_of_another_tokenizer_drop_out_and_scores_show_it(
+    three_legs: trivet.Index, tmp_path: Path, texts: dict[str, str]
+) -> None:
+    cased = build_checkpoint(tmp_path / "cased", Recipe(cased=True))
+    with three_legs as index:
+        upgrade = index.upgrade(cased)
+        assert "other tokens than" in upgrade.plan().unmapped["multi"]
+        upgrade.fit("keep")
+        report = upgrade.verify()
+        assert report.legs["multi"].verdict == "REFUSE"
+        upgrade.cutover("query", force=True)
+        [hit] = index.search(texts["d7"], k=1)
+        assert set(hit.scores) == {"dense", "sparse"}
+        assert index.search(texts["d7"], k=1, modes=["multi"]) == []
+
+
+def test_a_leg_whose_map_is_measurably_worse_drops_out(
+    three_legs: trivet.Index, tiny_model_other: Path, texts: dict[str, str]
+) -> None:
+    with three_legs as index:
+        upgrade = index.upgrade(tiny_model_other)
+        upgrade.plan()
+        upgrade.fit("keep")
+        assert upgrade.verify().legs["multi"].verdict == "REFUSE"
+        upgrade.cutover("query", force=True)
+        assert set(index.search(texts["d7"], k=1)[0].scores) == {"dense", "sparse"}
+
+
+def test_a_learned_sparse_leg_of_another_vocabulary_is_refused_with_the_ways_out() -> None:
+    dense = Space("dense", "old", 8, {"weights": "a"})
+    old = {"dense": dense, "sparse": Space("sparse", "old", None, {"tokenizer": "a"})}
+    new = {"dense": dense, "sparse": Space("sparse", "new", None, {"tokenizer": "b"})}
+    reasons = unmappable_legs(Generation("old", {}, old), Generation("new", {}, new))
+    assert list(reasons) == ["sparse"]
+    assert "one word here and for another there" in reasons["sparse"]
+    assert "or use BM25" in reasons["sparse"]
+    reasons = unmappable_legs(Generation("old", {}, old), Generation("new", {}, {"dense": dense}))
+    assert reasons == {"sparse": "'new' makes no sparse vectors"}
+
+
+def test_the_score_of_tokens_is_the_mean_best_cosine() -> None:
+    random = np.random.default_rng(0)
+    space = Space("multi", "m", 4, {})
+    queries = MultiVectors(space, tuple(random.standard_normal((n, 4)) for n in (2, 3)))
+    documents = MultiVectors(space, tuple(random.standard_normal((n, 4)) for n in (1, 4, 2)))
+    expected = [
+        [np.mean([max(t @ d for d in rows) for t in tokens]) for rows in documents.values]
+        for tokens in queries.values
+    ]
+    np.testing.assert_allclose(max_sim(queries, documents), expected, atol=1e-5)
