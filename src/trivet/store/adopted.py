@@ -133,7 +133,8 @@ class AdoptedEngine:
                 with_vectors=True,
             ),
         )  # fmt: skip
-        if theirs:
+        if theirs or any(isinstance(r.vector, dict) for r in records):
+            # Beside a sparse vector, the unnamed one has the name "".
             return dense_vectors(records, theirs)
         return {str(r.id): np.array(r.vector, dtype=np.float32) for r in records}
 
