@@ -8,7 +8,7 @@ TYPED := src $(addsuffix /src,$(PLUGINS))
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: setup demo test check cookbook bench format clean
+.PHONY: setup demo test check cookbook outside bench format clean
 
 setup: $(INSTALLED)
 
@@ -33,6 +33,9 @@ check: setup
 
 cookbook: setup
 	$(PYTEST) --nbmake --nbmake-timeout=60 cookbook
+
+outside: setup
+	$(BIN)/python tests/outside/langchain_qdrant_tests.py
 
 bench: setup
 	$(BIN)/python -m benchmarks

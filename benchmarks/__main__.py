@@ -6,7 +6,6 @@ import argparse
 
 from benchmarks import (
     drift,
-    drift_gate,
     embedding_speed,
     engine_speed,
     frameworks,
@@ -40,7 +39,6 @@ ALL = {
     "store": store,
     "quality": quality,
     "drift": drift,
-    "drift_gate": drift_gate,
     "plans": plans,
     "plan_speed": plan_speed,
     "storage": storage,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks import results
-from benchmarks.drift import Move, cut
+from benchmarks.drift_moves import Move, cut, unit
 from benchmarks.drift_training import fine_tuned
 from benchmarks.drift_vectors import Corpus, corpus, embedded, minilm, of_embedder, static
 from benchmarks.figures import Bar, Figure
@@ -21,13 +19,6 @@ from trivet.drift.map import DriftMap
 from trivet.drift.measures import Exam
 from trivet.drift.pairs import Pairs
 
-TITLE = "The gate of upgrades: verdicts for the aim `keep`, against the truth"
-METHOD = (
-    "Maps fitted to 50, 200 and 1,000 documents, of models that drifted (fine-tuned) and of others "
-    "(fewer dims or layers, static, random), to shuffled pairs and to another collection. Each is "
-    "judged on spans of documents that it was not fitted to; the truth is nDCG@10 of the judged "
-    "queries, compensated over old."
-)
 GOOD = 0.95
 COUNTS = (50, 200, 1_000)
 
@@ -42,9 +33,8 @@ class Judged:
     drifted: bool
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.drift_gate", description=__doc__)
-    parser.parse_args(arguments)
+def gate() -> list[Figure]:
+    """Every map's verdict on a line of its own, and what all of them come to."""
     judged = list(_every())
     for each in judged:
         print(f"{each.verdict:7} {each.retention:.3f} {each.what}", flush=True)
@@ -53,14 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     worst = min((each.retention for each in passed), default=float("nan"))
     false = sum(each.retention < GOOD for each in passed)
     share = sum(each.verdict == "PASS" for each in good) / len(good)
-    results.report("drift_gate", TITLE, METHOD, [
-        Figure("maps", len(judged), Bar(low=60), digits=0),
-        Figure("passed", len(passed), digits=0),
-        Figure("passed with a true retention below .95", false, Bar(high=0), digits=0),
-        Figure("worst true retention that passed", worst, Bar(low=GOOD), digits=3),
-        Figure("maps of drifted models that truly keep .95", len(good), digits=0),
-        Figure("share of these that passed", share, Bar(low=0.8)),
-    ])  # fmt: skip
+    return [
+        Figure("gate: maps", len(judged), Bar(low=60), digits=0),
+        Figure("gate: passed", len(passed), digits=0),
+        Figure(f"gate: passed with a true retention below {GOOD}", false, Bar(high=0), digits=0),
+        Figure("gate: worst true retention that passed", worst, Bar(low=GOOD), digits=3),
+        Figure(f"gate: maps of drifted models that truly keep {GOOD}", len(good), digits=0),
+        Figure("gate: share of these that passed", share, Bar(low=0.8)),
+    ]
 
 
 def _every() -> Iterator[Judged]:
@@ -76,7 +66,7 @@ def _every() -> Iterator[Judged]:
         yield from _fitted(f"{name} shuffled", move, move, 1_000, drifted=False, shuffled=True)
         random = np.random.default_rng(0)
         noise = {
-            part: _unit(random.standard_normal(getattr(move.new, part).shape))
+            part: unit(random.standard_normal(getattr(move.new, part).shape))
             for part in ("documents", "queries", "spans")
         }
         of_noise = replace(move, new=replace(move.new, **noise))
@@ -118,6 +108,9 @@ def _fitted(
         pairs = replace(pairs, after=pairs.after[order])
     fitted, held = pairs.distinct().split(0.2, 0)
     methods: dict[str, Callable[[Pairs], DriftMap]] = {"ridge": lambda p: fit_ridge(p, held)}
+    if not shuffled:
+        short = fitted_on.with_spans(fitted).distinct()
+        methods["ridge with spans"] = lambda _: fit_ridge(short, held)
     if pairs.dims[0] == pairs.dims[1]:
         methods["mean shift"] = fit_mean_shift
     if len(fitted) >= max(pairs.dims):
@@ -144,11 +137,3 @@ def _verdict(move: Move, drift: DriftMap, seen: set[str]) -> str:
         ratio(exam.known_item(came, owners), exam.known_item(right, owners)),
     )
     return judge(evidence, "keep").verdict
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-if __name__ == "__main__":
-    main()

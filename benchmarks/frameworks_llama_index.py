@@ -40,8 +40,8 @@ TITLE = "LlamaIndex: Trivet's store against LlamaIndex's Qdrant store, hybrid, a
 METHOD = (
     "As the comparison for LangChain, through `VectorStoreIndex.insert_nodes` and a retriever of "
     "each: theirs in mode `hybrid` with its own fusion. All defaults of both: LlamaIndex hands its "
-    "embedding 10 texts at a time, and its Hugging Face embedding hands `encode` as many. The last "
-    "line is the same with 256 texts at a time, which is for its users to find out."
+    "embedding 10 texts at a time. The last line is the same with 256 at a time, which `encode` "
+    "sorts by length and cuts into batches of 32: that is for its users to find out."
 )
 LARGE_BATCH = 256
 # Passages that are stored with large batches, after the others.
@@ -49,7 +49,7 @@ MORE = 2 * TURN
 
 
 class Encoded(BaseEmbedding):
-    """MiniLM by sentence-transformers, in the batches of LlamaIndex's Hugging Face embedding."""
+    """MiniLM by sentence-transformers, as LlamaIndex's users run it."""
 
     _model: SentenceTransformer = PrivateAttr()
 
@@ -58,9 +58,7 @@ class Encoded(BaseEmbedding):
         self._model = SentenceTransformer(folder, device="cpu")
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        vectors: list[list[float]] = self._model.encode(
-            texts, batch_size=self.embed_batch_size
-        ).tolist()
+        vectors: list[list[float]] = self._model.encode(texts).tolist()
         return vectors
 
     def _get_text_embedding(self, text: str) -> list[float]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -44,6 +45,7 @@ AGAIN = Bar(low=20)
 NONE = Bar(high=0)
 # What grows with the documents is the engine's inverted index and table of ids, about 1 kB each.
 GROWTH = Bar(high=1.25)
+TRACED, FLAT = 10_000, Bar(high=1.1)
 
 
 def texts(n: int) -> list[str]:
@@ -102,7 +104,7 @@ def measure(n: int, *, lexical: bool) -> list[Figure]:
         empty_index(f"{folder}/index", lexical=lexical) as index,
     ):
         wall, cpu = time.perf_counter(), time.process_time()
-        stored = index.upsert(incoming, representations=given, on_error="raise", progress=watch)
+        stored = index.upsert(incoming, representations=given, progress=watch)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         assert stored.chunks == index.count() == n, stored
     legs = "dense given, BM25 made" if lexical else "dense + sparse given"
@@ -137,10 +139,44 @@ def in_fresh_processes() -> list[Figure]:
     figures = []
     for n in RATES:
         for legs in ("sparse", "bm25"):
-            command = [sys.executable, "-m", "benchmarks.store_ingest", str(n), legs]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            figures += [Figure.from_json(row) for row in json.loads(done.stdout)]
-    return figures
+            figures += _in_fresh_process(str(n), legs)
+    return [*figures, *_in_fresh_process(str(TRACED), "traced")]
+
+
+def _in_fresh_process(*arguments: str) -> list[Figure]:
+    command = [sys.executable, "-m", "benchmarks.store_ingest", *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return [Figure.from_json(row) for row in json.loads(done.stdout)]
+
+
+def measure_objects(n: int) -> list[Figure]:
+    """What Python's own objects occupy while n documents stream in: all but the engine's part."""
+    given = Representations(dense_vectors(n))
+    seen: list[tuple[int, int, int]] = []
+
+    def watch(report: IngestReport) -> None:
+        traced, _ = tracemalloc.get_traced_memory()
+        seen.append((report.total, traced, _resident_bytes()[0]))
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        empty_index(f"{folder}/index", lexical=True) as index,
+    ):
+        incoming = documents(n)
+        tracemalloc.start()
+        stored = index.upsert(iter(incoming), representations=given, progress=watch)
+        tracemalloc.stop()
+        assert stored.chunks == index.count() == n, stored
+    _, traced, own = next(row for row in seen if row[0] >= n / 10)
+    _, traced_at_end, own_at_end = seen[-1]
+    what = f"ingest of {n:,}, traced"
+    return [
+        Figure(f"{what}: Python's objects at the end, times those of a tenth",
+               traced_at_end / traced, FLAT),
+        Figure(f"{what}: Python's objects a tenth in, MB", traced / 1e6, digits=1),
+        Figure(f"{what}: bytes of own memory that a document adds, the engine's",
+               ((own_at_end - traced_at_end) - (own - traced)) / (0.9 * n), digits=0),
+    ]  # fmt: skip
 
 
 def measure_again() -> list[Figure]:
@@ -186,5 +222,7 @@ def _counted() -> Iterator[list[int]]:
 
 
 if __name__ == "__main__":
-    figures = measure(int(sys.argv[1]), lexical=sys.argv[2] == "bm25")
+    number = int(sys.argv[1])
+    is_traced, lexical = sys.argv[2] == "traced", sys.argv[2] == "bm25"
+    figures = measure_objects(number) if is_traced else measure(number, lexical=lexical)
     print(json.dumps([asdict(figure) for figure in figures]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from checkpoints import HIDDEN, WORDS, Recipe, build_checkpoint, vocabulary, write_tokenizer
-from layouts import change, seeded
+from checkpoints import HIDDEN, WORDS, Recipe, build_checkpoint, seeded, vocabulary, write_tokenizer
+from layouts import change
 
 CUSTOM = """
 import torch

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import BertConfig
 
 PROSE = """
 the a an of in on at to for from by with and or not is are was were be been has have had do does
@@ -107,12 +111,12 @@ def write_tokenizer(folder: Path, recipe: Recipe) -> None:
     write_json(folder / "tokenizer_config.json", {**config, "model_max_length": 512})
 
 
-def _write_backbone(folder: Path, recipe: Recipe) -> None:
-    import torch
-    from transformers import BertConfig, BertModel
+def small_bert(words: int) -> BertConfig:
+    """How the tiny backbones are built: of BERT's kind, with a vocabulary of so many words."""
+    from transformers import BertConfig
 
-    config = BertConfig(
-        vocab_size=len(vocabulary()),
+    return BertConfig(
+        vocab_size=words,
         hidden_size=HIDDEN,
         num_hidden_layers=2,
         num_attention_heads=4,
@@ -120,12 +124,32 @@ def _write_backbone(folder: Path, recipe: Recipe) -> None:
         max_position_embeddings=64,
         initializer_range=0.2,
     )
+
+
+def seeded(kind: Callable[..., Any], *facts: object, seed: int = 0) -> Any:
+    """A module whose weights are the same in every run."""
+    import torch
+
     with torch.random.fork_rng():
-        torch.manual_seed(recipe.seed)
-        model = BertModel(config)
-    with torch.no_grad():  # words shall say more than places, so that like texts are near
+        torch.manual_seed(seed)
+        return kind(*facts).eval()
+
+
+def quiet_places(model: Any) -> Any:
+    """The model, made to hear words more than places: like texts are near."""
+    import torch
+
+    with torch.no_grad():
         model.embeddings.position_embeddings.weight *= 0.2
         model.embeddings.token_type_embeddings.weight *= 0.2
+    return model
+
+
+def _write_backbone(folder: Path, recipe: Recipe) -> None:
+    import torch
+    from transformers import BertModel
+
+    model = quiet_places(seeded(BertModel, small_bert(len(vocabulary())), seed=recipe.seed))
     model.save_pretrained(folder)
     if recipe.pickled:
         torch.save(model.state_dict(), folder / "pytorch_model.bin")

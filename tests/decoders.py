@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from checkpoints import WORDS, write_json
+from checkpoints import WORDS, seeded, write_json
 
 HIDDEN = 32
 TOKENS = ["<unk>", "<s>", "</s>", "<pad>", "<|endoftext|>"]
@@ -111,15 +111,12 @@ def build_decoder(
         pooling: writes the modules of sentence-transformers; None = what transformers saves.
         prefix: of every weight's name.
     """
-    import torch
     from safetensors.torch import load_file, save_file
     from transformers import AutoModel, AutoModelForCausalLM
 
     words = write_decoder_tokenizer(folder, begins=begins, ends=ends, side=side)
     kind = AutoModel if pooling else AutoModelForCausalLM
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        model = kind.from_config(decoder_config(family, words))
+    model = seeded(kind.from_config, decoder_config(family, words), seed=3)
     model.save_pretrained(folder)
     if prefix:
         file = folder / "model.safetensors"
@@ -137,11 +134,6 @@ def build_decoder(
         stated = {"word_embedding_dimension": HIDDEN, f"pooling_mode_{switch}": True}
         write_json(folder / "1_Pooling" / "config.json", stated)
     return folder
-
-
-def change(file: Path, **values: object) -> None:
-    """Change values of a JSON object in a file."""
-    write_json(file, {**json.loads(file.read_text()), **values})
 
 
 def build_nv_embed(folder: Path) -> Path:

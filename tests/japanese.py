@@ -5,8 +5,8 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
-from checkpoints import HIDDEN, write_json
-from layouts import seeded, write_modules
+from checkpoints import HIDDEN, seeded, small_bert, write_json
+from layouts import write_modules
 
 TEXTS = [
     "錨は船を一つの場所に留めておく重い道具である。",
@@ -51,19 +51,10 @@ def write_japanese_tokenizer(folder: Path, dictionary: str = "unidic_lite", **se
 
 def build_japanese(folder: Path, *, modules: bool = True, added: int = 0, **settings) -> Path:
     """A dense checkpoint; `added` rows stand behind its vocabulary for tokens of the caller's."""
-    from transformers import BertConfig, BertModel
+    from transformers import BertModel
 
     words = write_japanese_tokenizer(folder, **settings)
-    config = BertConfig(
-        vocab_size=words + added,
-        hidden_size=HIDDEN,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.2,
-    )
-    seeded(BertModel, config).save_pretrained(folder)
+    seeded(BertModel, small_bert(words + added)).save_pretrained(folder)
     if modules:
         write_json(folder / "sentence_bert_config.json", {"max_seq_length": 64})
         chain = [("", "Transformer"), ("1_Pooling", "Pooling")]

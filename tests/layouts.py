@@ -5,7 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from checkpoints import HIDDEN, SPECIAL, Recipe, vocabulary, write_json, write_tokenizer
+from checkpoints import (
+    HIDDEN,
+    SPECIAL,
+    Recipe,
+    quiet_places,
+    seeded,
+    small_bert,
+    vocabulary,
+    write_json,
+    write_tokenizer,
+)
 
 XLMR_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
@@ -30,10 +40,7 @@ def build_m3(folder: Path, *, dims: int = 12, heads: bool = True, modules: bool 
         eos_token_id=2,
         type_vocab_size=1,
     )
-    model = seeded(XLMRobertaModel, config)
-    with torch.no_grad():  # words shall say more than places
-        model.embeddings.position_embeddings.weight *= 0.2
-        model.embeddings.token_type_embeddings.weight *= 0.2
+    model = quiet_places(seeded(XLMRobertaModel, config))
     model.save_pretrained(folder)
     if modules:
         write_json(folder / "sentence_bert_config.json", {"max_seq_length": 64})
@@ -62,14 +69,6 @@ def change(file: Path, **values: object) -> None:
     """Change keys of a JSON object."""
     stored = json.loads(file.read_text()) if file.exists() else {}
     write_json(file, {**stored, **values})
-
-
-def seeded(kind: type, *facts: object, seed: int = 0):
-    import torch
-
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return kind(*facts).eval()
 
 
 def _write_xlmr_tokenizer(folder: Path) -> int:
@@ -132,20 +131,11 @@ def build_document_only(folder: Path) -> Path:
 
 def _masked_language_model(folder: Path):
     from sentence_transformers.base.modules import Transformer
-    from transformers import BertConfig, BertForMaskedLM
+    from transformers import BertForMaskedLM
 
     folder.mkdir(parents=True)
     write_tokenizer(folder, Recipe())
-    config = BertConfig(
-        vocab_size=len(vocabulary()),
-        hidden_size=HIDDEN,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.2,
-    )
-    seeded(BertForMaskedLM, config).save_pretrained(folder)
+    seeded(BertForMaskedLM, small_bert(len(vocabulary()))).save_pretrained(folder)
     return Transformer(str(folder), transformer_task="fill-mask", max_seq_length=64)
 
 
@@ -242,9 +232,8 @@ def _projection(rows: int):
 
 def _late_backbone(folder: Path):
     """A BERT in a folder whose vocabulary ends with two markers."""
-    import torch
     from tokenizers import Tokenizer
-    from transformers import BertConfig, BertModel
+    from transformers import BertModel
 
     folder.mkdir(parents=True)
     write_tokenizer(folder, Recipe())
@@ -253,18 +242,7 @@ def _late_backbone(folder: Path):
     for marker in MARKERS:
         stored["model"]["vocab"][marker] = len(stored["model"]["vocab"])
     file.write_text(json.dumps(stored))
-    config = BertConfig(
-        vocab_size=Tokenizer.from_file(str(file)).get_vocab_size(),
-        hidden_size=HIDDEN,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.2,
-    )
-    model = seeded(BertModel, config)
-    with torch.no_grad():  # words shall say more than places
-        model.embeddings.position_embeddings.weight *= 0.2
-        model.embeddings.token_type_embeddings.weight *= 0.2
+    config = small_bert(Tokenizer.from_file(str(file)).get_vocab_size())
+    model = quiet_places(seeded(BertModel, config))
     config.save_pretrained(folder)
     return model

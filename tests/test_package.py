@@ -6,10 +6,12 @@ import inspect
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import trivet
 from trivet import errors
 
+ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge")
 
 
@@ -39,6 +41,14 @@ def test_the_public_names_are_those_that_are_there() -> None:
     }
     assert public == set(trivet.__all__)
     assert trivet.__all__ == sorted(trivet.__all__)
+
+
+def test_every_distribution_carries_the_licence() -> None:
+    licence = ROOT / "LICENSE"
+    for project in (ROOT, *(path.parent for path in ROOT.glob("integrations/*/pyproject.toml"))):
+        stated = (project / "pyproject.toml").read_text("utf-8")
+        assert 'license-files = ["LICENSE"]' in stated
+        assert (project / "LICENSE").read_bytes() == licence.read_bytes()
 
 
 def test_every_error_is_a_trivet_error_and_drawn_in_the_tree() -> None:

@@ -12,6 +12,7 @@
     │   ├── UnknownModeError                    a mode that does not exist, or that the index lacks
     │   ├── UnknownTaskError                    a task that the model has no wording for
     │   ├── InstructionError                    an instruction that the model has no place for
+    │   ├── TrainingPairsError                  pairs that no model can be trained on
     │   └── TextTooLongError                    more tokens than the model reads
     ├── UnknownKeywordError (TypeError)         a keyword that the call does not take
     ├── DocumentExistsError (ValueError)        `add` of an id that holds other content
@@ -29,6 +30,8 @@
     │   ├── ModelNotFoundError (LookupError)    no such folder, package or model on the hub
     │   ├── CheckpointError                     a checkpoint that cannot be read as it is
     │   ├── MissingHeadError                    a mode that the checkpoint holds no head for
+    │   ├── UntrainableModelError               a model that no checkpoint can be trained of
+    │   ├── TrainingError                       a training that cannot go on
     │   └── EmbeddingError                      the model failed on a batch
     ├── VocabularyError (RuntimeError)          a tokenizer's vocabulary cannot be had
     ├── MissingExtraError (ImportError)         an optional package is not installed
@@ -104,6 +107,10 @@ class InstructionError(InvalidInputError):
     """An instruction, examples or a title that the model has no place or no room for."""
 
 
+class TrainingPairsError(InvalidInputError):
+    """Pairs of a query and a document that no model can be trained on."""
+
+
 class TextTooLongError(InvalidInputError):
     """A text of more tokens than the model reads, where cutting was not asked for."""
 
@@ -172,6 +179,14 @@ class MissingHeadError(ModelError):
     """A mode was asked for that the checkpoint holds no head for."""
 
 
+class UntrainableModelError(ModelError):
+    """A model of which no checkpoint can be trained that has all that it has."""
+
+
+class TrainingError(ModelError):
+    """A training that cannot go on; nothing of it was written."""
+
+
 class EmbeddingError(ModelError):
     """The model failed while it embedded a batch."""
 
@@ -217,7 +232,8 @@ class DocumentBusyError(StoreError):
 
     Args:
         message: what is held, by whom, and what to do.
-        documents: their ids.
+        documents: their ids; in an index with tenants, after the tenant's name and a unit
+            separator (U+001F).
     """
 
     def __init__(self, message: str, documents: Iterable[str] = ()) -> None:

@@ -13,6 +13,7 @@ from trivet.drift.fitting import (
     fit_mean_shift,
     fit_procrustes,
     fit_ridge,
+    fit_stretched,
 )
 from trivet.drift.pairs import Pairs
 from trivet.errors import DriftError, PairsError, UnmappableSpaceError
@@ -76,6 +77,31 @@ def test_the_scale_of_a_narrowing_rotation_has_the_least_error() -> None:
         return float((((pairs.after - pairs.after.mean(0)) - x @ matrix) ** 2).sum())
 
     assert error(1.0) < min(error(0.99), error(1.01))
+
+
+@pytest.mark.parametrize("to", [12, 8])
+def test_a_stretched_rotation_is_scipys_of_equal_spread_about_the_mean_of_queries(to: int) -> None:
+    pairs, queries = noisy(80, 12, to), clustered(30, 12, 5)
+    x, y = pairs.before.astype(np.float64), pairs.after.astype(np.float64)
+    x0, y0 = x - x.mean(0), y - y.mean(0)
+    turned, _ = orthogonal_procrustes(x0, np.pad(y0, [(0, 0), (0, 12 - to)]))
+    turned = turned[:, :to]
+    turned *= np.linalg.norm(y0) / np.linalg.norm(x0 @ turned)
+    maps = fit_stretched(pairs, queries, stretches=(1.0, 2.5))
+    for drift, stretch in zip(maps, (1.0, 2.5), strict=True):
+        expected = (queries - queries.astype(np.float64).mean(0)) @ turned * stretch + y.mean(0)
+        np.testing.assert_allclose(drift.apply_rows(queries), unit(expected), atol=1e-5)
+        assert drift.parameters == {"centred": "queries", "stretch": stretch}
+
+
+def test_stretched_rotations_are_refused_what_they_cannot_be_fitted_to() -> None:
+    pairs = noisy(80)
+    with pytest.raises(PairsError, match="at least 12 pairs"):
+        fit_stretched(noisy(11), clustered(5, 12, 0))
+    with pytest.raises(PairsError, match=r"\(m, 12\) queries"):
+        fit_stretched(pairs, clustered(5, 8, 0))
+    with pytest.raises(DriftError, match="stretches above 0"):
+        fit_stretched(pairs, clustered(5, 12, 0), stretches=(0.0,))
 
 
 @pytest.mark.parametrize("prior", ["identity", "procrustes", "zero"])

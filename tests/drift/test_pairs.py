@@ -70,3 +70,14 @@ def test_a_map_knows_what_it_was_fitted_to() -> None:
     assert (provenance.pairs, provenance.documents, provenance.seed) == (20, 20, 4)
     assert provenance.sources == {"document": 20}
     assert provenance.corpus == "c"
+
+
+def test_texts_that_are_added_stay_with_their_documents() -> None:
+    pairs, others = noisy(20), noisy(5, seed=1)
+    both = pairs.with_texts(others.before, others.after, others.documents, "span")
+    np.testing.assert_array_equal(both.before[20:], others.before)
+    np.testing.assert_array_equal(both.after[:20], pairs.after)
+    assert both.provenance().sources == {"document": 20, "span": 5}
+    fitted, held = both.split(0.2, 0)
+    assert set(fitted.documents).isdisjoint(held.documents)
+    assert len(fitted) + len(held) == 25

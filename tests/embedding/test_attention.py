@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from decoders import build_decoder, change, states_by_hand, unit
+from decoders import build_decoder, states_by_hand, unit
+from layouts import change
 
 from trivet.embedding import Embedder
 from trivet.embedding.profile import Profile

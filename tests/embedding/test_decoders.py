@@ -6,7 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from decoders import build_decoder, build_nv_embed, change, states_by_hand, unit
+from decoders import build_decoder, build_nv_embed, states_by_hand, unit
+from layouts import change
 
 from trivet.embedding import Embedder
 from trivet.embedding.profile import Profile

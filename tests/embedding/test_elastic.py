@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from checkpoints import HIDDEN, vocabulary
+from checkpoints import HIDDEN, seeded, vocabulary
 
 from trivet.embedding import Embedder
 from trivet.errors import InvalidInputError
@@ -46,9 +46,7 @@ def pre_norm(folder, tiny_model, family):
         pad_token_id=0,
         **({"num_key_value_heads": 2} if family == "Qwen2" else {}),
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = getattr(transformers, f"{family}Model")(config)
+    model = seeded(getattr(transformers, f"{family}Model"), config)
     norm = getattr(model, "norm" if family == "Qwen2" else "final_norm")
     with torch.no_grad():
         norm.weight.copy_(torch.linspace(0.2, 2, HIDDEN))

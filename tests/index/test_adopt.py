@@ -352,3 +352,31 @@ def test_a_filter_on_items_of_a_list_reaches_the_makers_payload(tiny_embedder) -
         must=[models.NestedCondition(nested=models.Nested(key="metadata.parts", filter=item))]
     )
     assert [document.id for document in index.documents(filter=where)] == [nodes[3].node_id]
+
+
+def test_explanations_and_vectors_are_read_under_the_points_own_ids(tiny_embedder) -> None:
+    client = QdrantClient(":memory:")
+    lang_chain_store(client, tiny_embedder, "hybrid")
+    with trivet.adopt(client, "notes", model=tiny_embedder, lexical=BM25) as index:
+        hits = index.search("kedge in mud", k=3)
+        explained = index.explain("kedge in mud", hits[0].id)
+        assert sum(leg.contribution for leg in explained.legs) == pytest.approx(
+            hits[0].score, abs=1e-5
+        )
+        read = index.vectors([hit.id for hit in hits]).dense.values
+        own = tiny_embedder.embed_documents([hit.text for hit in hits]).dense.values
+        np.testing.assert_allclose(read, own, atol=1e-5)
+        with pytest.raises(ReadOnlyError, match="measure"):
+            index.measure_recall()
+
+
+@pytest.mark.loopback
+def test_nobody_is_told_to_index_the_fields_of_a_collection_that_is_only_read(
+    server, tiny_embedder, caplog
+) -> None:
+    client = QdrantClient(url=server.url, check_compatibility=False)
+    lang_chain_store(client, tiny_embedder, "dense")
+    client.close()
+    with trivet.adopt(server.url, "notes", model=tiny_embedder) as index:
+        assert index.search("kedge", k=2, filter={"kind": "kedge"})
+    assert "has no index" not in caplog.text

@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from loops import Gate
 
 import trivet
 from trivet.errors import (
@@ -72,24 +73,15 @@ def test_searches_that_wait_together_are_one_pass(filled: trivet.Index, monkeypa
 
 
 def test_the_loop_goes_on_while_a_search_is_under_way(filled: trivet.Index, monkeypatch) -> None:
-    answer_all = filled._shared.worker._answer_all
+    answer_all, gate = filled._shared.worker._answer_all, Gate()
 
     def slow(asked):
-        time.sleep(0.3)
+        gate()
         return answer_all(asked)
 
     monkeypatch.setattr(filled._shared.worker, "_answer_all", slow)
 
-    async def ask() -> int:
-        search = asyncio.ensure_future(filled.asearch("anchor"))
-        ticks = 0
-        while not search.done():
-            await asyncio.sleep(0.01)
-            ticks += 1
-        await search
-        return ticks
-
-    assert asyncio.run(ask()) >= 5
+    assert asyncio.run(gate.passed_by(filled.asearch("anchor")))
 
 
 def test_one_bad_query_costs_the_others_nothing(filled: trivet.Index) -> None:

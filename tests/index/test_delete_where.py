@@ -111,6 +111,25 @@ def test_a_document_that_is_replaced_meanwhile_stays(films: trivet.Index, monkey
     assert films.get(["4"])[0].text == "film 4 in colour"
 
 
+def test_a_document_that_is_deleted_and_added_anew_meanwhile_stays(films, monkeypatch) -> None:
+    pages = films._store.engine.pages
+
+    def renewing(where: models.Filter | None = None):
+        for page in pages(where):
+            films.delete(["4"])
+            films.add(["film 4 in colour"], ids=["4"], metadatas=[{"genre": "drama"}])
+            yield page
+
+    (listed,) = films._store.journal.entries(["4"]).values()
+    monkeypatch.setattr(films._store.engine, "pages", renewing)
+    assert films.delete(filter={"genre": "war"}) == 9
+    monkeypatch.undo()
+    (renewed,) = films._store.journal.entries(["4"]).values()
+    assert renewed.revision == listed.revision  # which tells nothing of it
+    assert films.get(["4"])[0].text == "film 4 in colour"
+    assert left(films) == {n for n in range(30) if n % 3 != 1} | {4}
+
+
 @pytest.mark.parametrize(
     "empty",
     [{}, models.Filter(), models.Filter(must=[]), models.Filter(should=[models.Filter()])],

@@ -191,6 +191,19 @@ def test_after_a_large_deletion_the_next_addition_finds_the_average_anew(open_in
     require_consistent(index)
 
 
+def test_replacements_that_change_lengths_find_the_average_anew(open_index: Open) -> None:
+    index = open_index(modes=["sparse"])
+    ids = [f"n{n}" for n in range(40)]
+    index.add([f"anchor {n}" for n in range(40)], ids=ids)
+    index.upsert([f"anchor {n} " * 20 for n in range(40)], ids=ids)
+    assert index.count() == 40
+    assert index.describe().chunks == 40
+    found = index.verify()
+    assert found.is_clean
+    assert found.average_error < 0.1
+    require_consistent(index)
+
+
 def test_vectors_that_are_given_get_bm25_in_the_language_of_their_texts(
     open_index: Open, tiny_embedder: trivet.Embedder
 ) -> None:

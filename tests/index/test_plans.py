@@ -10,6 +10,10 @@ import pytest
 import trivet
 from trivet import Plan
 from trivet.errors import InvalidInputError, InvalidPlanError
+from trivet.plan import best_plan
+from trivet.store.leg_query import LegQuery
+from trivet.store.request import PlannedQuery
+from trivet.types import SparseVector
 
 TEXTS = [
     "a kedge is a light anchor", "the anchor holds the boat in the storm",
@@ -66,6 +70,32 @@ def test_scores_are_summed_as_written(filled, legs, query) -> None:
         at = IDS.index(hit.id)
         assert hit.scores["dense"] == pytest.approx(cosines[at], abs=1e-5)
         assert hit.scores.get("sparse", 0.0) == pytest.approx(bm25[at], abs=1e-5)
+
+
+@pytest.mark.parametrize("weights", [(0.6, 0.4), (60.0, 40.0), (0.002, 1.0), (1.0, 0.0)])
+@pytest.mark.parametrize("floor", [-1.0, 0.35, 0.9])
+def test_each_legs_score_is_told_whatever_the_weights(filled, legs, weights, floor) -> None:
+    plan = Plan(
+        {"dense": 10, "sparse": 10},
+        weights=dict(zip(("dense", "sparse"), weights, strict=True)),
+        dense_floor=floor,
+    )
+    cosines, bm25 = legs(QUERIES[0])
+    hits = filled.search(QUERIES[0], k=len(TEXTS), plan=plan)
+    assert len(hits) == len(TEXTS)
+    for hit in hits:
+        at = IDS.index(hit.id)
+        assert hit.scores["dense"] == pytest.approx(cosines[at], abs=1e-5)
+        assert hit.scores.get("sparse", 0.0) == pytest.approx(bm25[at], abs=1e-5)
+
+
+def test_a_hybrid_query_asks_for_no_list_of_the_dense_leg() -> None:
+    legs = {
+        "dense": LegQuery("dense", "dense__0", np.ones(4, np.float32)),
+        "sparse": LegQuery("sparse", "sparse__0", SparseVector(np.array([1]), np.array([1.0]))),
+    }
+    asked = PlannedQuery(best_plan(("dense", "sparse"), 100), legs, 10, None).requests()
+    assert [request.using for request in asked] == [None, "sparse__0"]
 
 
 @pytest.mark.parametrize("query", QUERIES)

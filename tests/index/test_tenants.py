@@ -168,8 +168,9 @@ def test_a_document_that_a_machine_holds_is_held_of_its_tenant_alone(
         writing = [PendingEntry(JournalEntry("acme\x1f1", "digest", 1, 1, 1), "insert", 0, None)]
         one._store.journal.begin(writing)
         assert two.tenant("bolt").add(["an anchor"], ids=["1"]).added == 1
-        with pytest.raises(DocumentBusyError):
+        with pytest.raises(DocumentBusyError, match="write '1' of tenant 'acme' alone") as caught:
             two._store.journal.begin(writing)
+        assert "\x1f" not in str(caught.value)
         one._store.journal.abandon(writing)
         assert two.tenant("acme").add(["a sail"], ids=["1"]).added == 1
         assert [hit.text for hit in two.tenant("bolt").search("sail")] == ["an anchor"]

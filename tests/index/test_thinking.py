@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import trivet
-from trivet.errors import InvalidInputError, StoreError
+from trivet.errors import InvalidInputError, StoreError, TenantError
 from trivet.thinking import (
     Cached,
     Given,
@@ -234,7 +234,7 @@ def test_hanging_thinkers_take_a_bounded_number_of_threads(filled) -> None:
         for _ in range(8):
             filled.search(QUERY, think=chosen)
         assert thinker.begun == 3
-        assert threading.active_count() <= before + 3
+        assert threading.active_count() <= before + 3 + 1  # and the one that searches
     finally:
         thinker.freed.set()
     assert [report.status for report in told] == ["timeout"] * 3 + ["skipped"] * 5
@@ -338,6 +338,22 @@ def test_thoughts_of_tenants_are_kept_apart(tiny_embedder, tmp_path) -> None:
         for name in ("ann", "bob"):
             index.tenant(name).add(list(TEXTS.values()))
             index.tenant(name).search(QUERY, think=cached)
+    assert [request.tenant for request in thinker.asked] == ["ann", "bob"]
+
+
+async def test_thinking_for_another_tenant_than_the_one_that_is_searched_is_refused(
+    tiny_embedder, filled, tmp_path
+) -> None:
+    thinker = Counting(THOUGHT)
+    with trivet.open(tmp_path / "index", model=tiny_embedder, tenants=True) as index:
+        ann = index.tenant("ann")
+        ann.add(list(TEXTS.values()))
+        ann.search(QUERY, think=Thinking(thinker, tenant="ann"))
+        with pytest.raises(TenantError, match=r"'ann'.*'bob'"):
+            ann.search(QUERY, think=Thinking(thinker, tenant="bob"))
+        with pytest.raises(TenantError, match=r"'ann'.*'bob'"):
+            await ann.asearch(QUERY, think=Thinking(thinker, tenant="bob"))
+    filled.search(QUERY, think=Thinking(thinker, tenant="bob"))  # an index without tenants
     assert [request.tenant for request in thinker.asked] == ["ann", "bob"]
 
 
@@ -451,7 +467,7 @@ async def test_equal_queries_and_thoughts_of_one_pass_are_embedded_once(
     one, two, three = filled.search_many([QUERY, "bread", QUERY], think=chosen)
     assert one == three
     assert one != two
-    assert seen == [("q", 2), ("q", 2), ("t", 1)]
+    assert seen == [("q", 2), ("t", 1)]
 
 
 async def test_a_hundred_at_once_are_one_pass(filled) -> None:

@@ -89,6 +89,22 @@ def test_an_index_that_lost_its_points_is_restored_over_its_journal(server: Stub
     assert restored(server, "docs") == WHOLE
 
 
+def test_the_journal_that_another_index_left_alone_is_not_overwritten(server: StubServer) -> None:
+    with machine(server.url, "other", time=FakeTime()) as store:
+        store.write([write(store, "kept", 1, "its points are gone")])
+    server.local.delete_collection("other")
+    with snapshots(server) as kept:
+        taken = kept.take()
+        with pytest.raises(errors.StoreError, match="what another index has written; delete it"):
+            kept.restore(taken.id, "other")
+        journal, _ = server.local.scroll("other__journal", with_payload=True)
+        assert [p.payload["document"] for p in journal if "document" in p.payload] == ["kept"]
+        assert not server.local.collection_exists("other")
+        server.local.delete_collection("other__journal")
+        kept.restore(taken.id, "other")
+    assert restored(server, "other") == WHOLE
+
+
 def test_a_snapshot_is_deleted_with_its_files(server: StubServer) -> None:
     with snapshots(server) as kept:
         first, second = kept.take(), kept.take()

@@ -15,6 +15,7 @@ from thinkers import Counting, Hanging, Raising, Returning
 
 from trivet.errors import InvalidInputError
 from trivet.thinking import Cached, ThinkRequest, WritingThinker, caching
+from trivet.thinking.templates import template_for
 
 REQUEST = ThinkRequest("what keeps a ship in place", deadline_s=5.0)
 
@@ -56,6 +57,29 @@ def test_another_thinker_or_template_is_another_key_and_spaces_are_not(
     monkeypatch.setattr(caching, "template_for", lambda task: replace(real(task), version="2"))
     Cached(one, tmp_path).think(REQUEST)
     assert len(one.asked) == 2
+
+
+def test_templates_of_ones_own_are_part_of_the_key_in_every_task(tmp_path) -> None:
+    def templates(version: str):
+        changed = {"qa": replace(template_for("qa"), version=version)}
+        return lambda task: changed.get(task, template_for(task))
+
+    answer = "PASSAGE: The anchor and its chain keep the ship in place."
+    request = replace(REQUEST, task="qa")
+    for version, status in (("1", "ok"), ("1", "cached"), ("2", "ok")):
+        thinker = WritingThinker(lambda prompt: answer, name="m", templates=templates(version))
+        result = Cached(thinker, tmp_path).think(replace(request, kinds=("passage",)))
+        assert result.status == status
+
+
+def test_tenants_that_ask_at_the_same_time_share_nothing(tmp_path) -> None:
+    thinker = Counting(seconds=0.2)
+    cached = Cached(thinker, tmp_path)
+    asking = [replace(REQUEST, tenant=name) for name in ("ann", "bob", "ann", "bob", None, "")]
+    with ThreadPoolExecutor(len(asking)) as pool:
+        results = list(pool.map(cached.think, asking))
+    assert all(result.thoughts for result in results)
+    assert sorted(str(each.tenant) for each in thinker.asked) == ["", "None", "ann", "bob"]
 
 
 def test_the_file_is_its_owners_alone_and_holds_no_query(tmp_path) -> None:

@@ -96,6 +96,13 @@ async def test_what_is_recorded_is_replayed(tmp_path) -> None:
     assert replay.think(ThinkRequest("another query")).thoughts == second.thoughts
 
 
+def test_a_file_that_others_could_read_is_closed_to_them(tmp_path) -> None:
+    path = tmp_path / "thoughts.jsonl"
+    path.touch(0o644)
+    Recording(Counting(), path).think(REQUEST)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_failures_are_not_recorded(tmp_path) -> None:
     path = tmp_path / "thoughts.jsonl"
 

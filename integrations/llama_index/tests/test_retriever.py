@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import time
 
 import pytest
 from llama_index.core import VectorStoreIndex
@@ -13,6 +12,7 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 from llama_index.embeddings.trivet import TrivetEmbedding, TrivetSparseEmbedding
 from llama_index.retrievers.trivet import TrivetRetriever
 from llama_index.vector_stores.trivet import TrivetVectorStore
+from loops import Gate
 
 import trivet
 from trivet.errors import (
@@ -102,22 +102,13 @@ async def test_a_slow_search_leaves_the_event_loop_ticking(
 ) -> None:
     from trivet.store.memory import MemoryEngine
 
-    ask = MemoryEngine.query
+    ask, gate = MemoryEngine.query, Gate()
 
     def slowly(self, requests):
-        time.sleep(0.2)
+        gate()
         return ask(self, requests)
 
     monkeypatch.setattr(MemoryEngine, "query", slowly)
-
-    async def ticks_during(work) -> int:
-        ticks = 0
-        task = asyncio.ensure_future(work)
-        while not task.done():
-            await asyncio.sleep(0.005)
-            ticks += 1
-        assert task.result()
-        return ticks
 
     index = VectorStoreIndex.from_vector_store(filled, embed_model=filled.embed_model)
     retriever = TrivetRetriever(filled)
@@ -126,22 +117,23 @@ async def test_a_slow_search_leaves_the_event_loop_ticking(
         retriever.abatch(["anchor"]),
         index.as_retriever().aretrieve("anchor"),
     ):
-        assert await ticks_during(work) > 3
+        assert await gate.passed_by(work)
 
 
 async def test_writing_and_embedding_leave_the_event_loop_ticking(
     memory_store: TrivetVectorStore, tiny_embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     embed, ask = trivet.Embedder.embed_documents, trivet.Embedder.embed_queries
+    gate = Gate()
     monkeypatch.setattr(
         trivet.Embedder,
         "embed_documents",
-        lambda self, texts, **more: time.sleep(0.1) or embed(self, texts, **more),
+        lambda self, texts, **more: gate() or embed(self, texts, **more),
     )
     monkeypatch.setattr(
         trivet.Embedder,
         "embed_queries",
-        lambda self, texts, **more: time.sleep(0.1) or ask(self, texts, **more),
+        lambda self, texts, **more: gate() or ask(self, texts, **more),
     )
     dense = TrivetEmbedding(tiny_embedder)
     for work in (
@@ -150,13 +142,7 @@ async def test_writing_and_embedding_leave_the_event_loop_ticking(
         dense.aget_text_embedding("one"),
         dense.aget_text_embedding_batch(["one", "two"]),
     ):
-        ticks = 0
-        task = asyncio.ensure_future(work)
-        while not task.done():
-            await asyncio.sleep(0.005)
-            ticks += 1
-        assert task.result()
-        assert ticks > 3
+        assert await gate.passed_by(work)
 
 
 def test_fields_of_the_retriever_reach_the_search(filled: TrivetVectorStore) -> None:

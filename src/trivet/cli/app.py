@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from trivet.cli.finetune_command import finetune_command
 from trivet.cli.upgrade_commands import upgrade_app
 
 EXIT_CODES = """\
@@ -283,6 +284,7 @@ def doctor_command(
 
 
 app.add_typer(upgrade_app, name="upgrade")
+app.command("finetune")(finetune_command)
 
 
 @app.command("demo")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
@@ -15,6 +16,7 @@ from trivet.drift.fitting import (
     fit_mean_shift,
     fit_procrustes,
     fit_ridge,
+    fit_stretched,
     least_of_rotation,
 )
 from trivet.drift.map import DriftMap
@@ -37,7 +39,8 @@ class Sample:
         pairs: the newer model's vectors (`before`) and the stored ones (`after`).
         stored: (m, d') of the older model, to search among.
         documents: of each stored vector.
-        spans: short texts, by the newer model; those of held-out documents are used. None = none.
+        spans: short texts, by the newer model: those of fitted documents say where queries lie,
+            those of held-out ones which map finds their documents. None = none.
     """
 
     pairs: Pairs
@@ -86,7 +89,8 @@ def choose_query_map(sample: Sample, aim: Aim, *, seed: int = 0, corpus: str = "
     "keep" takes the highest overlap with the older model's rankings: all methods take part.
     "gain" takes the rotation that finds most known items: to imitate the rankings of a weaker
     model is the wrong aim, and held-out texts cannot tell how much better the newer one is. With
-    fewer pairs than dims there is no rotation, and all others take part.
+    spans there are rotations about their mean, too. With fewer pairs than dims there is no
+    rotation, and all others take part.
 
     Args:
         sample: pairs, and what to search among.
@@ -102,13 +106,7 @@ def choose_query_map(sample: Sample, aim: Aim, *, seed: int = 0, corpus: str = "
     fitted, held = sample.pairs.distinct().split(HELD_SHARE, seed)
     names = frozenset(held.documents)
     exam = _HeldOut(sample, held)
-    candidates = []
-    for fit in _METHODS:
-        try:
-            drift = fit(fitted, held)
-        except (PairsError, UnmappableSpaceError):  # these pairs do not allow it
-            continue
-        candidates.append(exam.judged(drift, seed, corpus))
+    candidates = [exam.judged(drift, seed, corpus) for drift in _fitted(sample, fitted, held, aim)]
     if not candidates:
         raise PairsError(
             f"expected pairs enough for a map from {fitted.source.dims} to {fitted.target.dims} "
@@ -158,6 +156,16 @@ _METHODS: tuple[Fit, ...] = (
     lambda fitted, _: fit_identity(fitted),
     lambda fitted, held: fit_low_rank(fitted, held, rank=_rank(fitted)),
 )
+
+
+def _fitted(sample: Sample, fitted: Pairs, held: Pairs, aim: Aim) -> Iterator[DriftMap]:
+    """Every map that these pairs allow."""
+    for fit in _METHODS:
+        with suppress(PairsError, UnmappableSpaceError):  # these pairs do not allow it
+            yield fit(fitted, held)
+    asked = _of_documents(sample.spans, frozenset(fitted.documents))
+    if aim == "gain" and asked is not None and len(fitted) >= least_of_rotation(fitted):
+        yield from fit_stretched(fitted, asked.values)
 
 
 class _HeldOut:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,26 @@ def procrustes(before: Vectors, after: Vectors, *, centred: bool, scaled: bool) 
     rotation = rotation_of(x - mean_x, y - mean_y, scaled=scaled)
     shift = np.broadcast_to(mean_y - mean_x @ rotation if centred else 0.0, y.shape[1:])
     return _affine((rotation,), shift)
+
+
+def stretched(
+    before: Vectors, after: Vectors, centre: Rows, stretches: Sequence[float]
+) -> tuple[Affine, ...]:
+    """The centred rotation about another centre, so long that spreads are equal, times a factor.
+
+    Args:
+        before: (n, d).
+        after: (n, d').
+        centre: (d,) what is mapped to the mean of `after`.
+        stretches: 1 = rows of `before` spread about their mean as rows of `after` do.
+    """
+    x, y = before.astype(np.float64), after.astype(np.float64)
+    mean_y = y.mean(axis=0)
+    x, y = x - x.mean(axis=0), y - mean_y
+    rotation = rotation_of(x, y, scaled=False)
+    rotation = rotation * np.sqrt(np.sum(y**2) / np.sum((x @ rotation) ** 2))
+    middle = centre.astype(np.float64) @ rotation
+    return tuple(_affine((s * rotation,), mean_y - s * middle) for s in stretches)
 
 
 def rotation_of(x: Rows, y: Rows, *, scaled: bool) -> Rows:

@@ -11,13 +11,16 @@ from trivet.drift.affine import Affine
 from trivet.drift.closed_forms import RidgeSystem, mean_cosine
 from trivet.drift.map import DriftMap
 from trivet.drift.pairs import LEAST_PAIRS, Pairs, require_disjoint, require_pairs
-from trivet.errors import DriftError, UnmappableSpaceError
-from trivet.types import Fact
+from trivet.errors import DriftError, PairsError, UnmappableSpaceError
+from trivet.types import Fact, Vectors
 
 PRIORS = ("identity", "procrustes", "zero")
 # From "the pairs alone" to "the prior with a mean shift".
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 RANK = 64
+# Where stored vectors lie close together, 2 to 4 was best of static, cut and fine-tuned MiniLMs;
+# elsewhere 1 (benchmarks/drift.py).
+STRETCHES = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 
 
 def fit_identity(pairs: Pairs) -> DriftMap:
@@ -58,6 +61,36 @@ def fit_procrustes(pairs: Pairs, *, centred: bool = False, scaled: bool = False)
     require_pairs(pairs, least_of_rotation(pairs), "procrustes")
     step = closed_forms.procrustes(pairs.before, pairs.after, centred=centred, scaled=scaled)
     return _mapped(pairs, "procrustes", {"centred": centred, "scaled": scaled}, step)
+
+
+def fit_stretched(
+    pairs: Pairs, queries: Vectors, *, stretches: Sequence[float] = STRETCHES
+) -> tuple[DriftMap, ...]:
+    """Rotations for queries, one for each stretch: their mean comes to that of stored vectors.
+
+    Short texts do not lie where documents do. And the scale of least error draws what cannot be
+    predicted towards the mean: then the documents there are found by every query.
+
+    Args:
+        pairs: documents, to fit the rotation to.
+        queries: (m, d) vectors of short texts, in the source space.
+        stretches: above 0; 1 = documents spread as the stored vectors do.
+
+    Raises:
+        PairsError: fewer pairs than dims, or no queries of the source's dims.
+        DriftError: a stretch that is no number above 0.
+    """
+    require_pairs(pairs, least_of_rotation(pairs), "procrustes")
+    if queries.ndim != 2 or not len(queries) or queries.shape[1] != pairs.dims[0]:
+        raise PairsError(f"expected (m, {pairs.dims[0]}) queries, got {queries.shape}")
+    if not stretches or not all(np.isfinite(s) and s > 0 for s in stretches):
+        raise DriftError(f"expected stretches above 0, got {list(stretches)!r}")
+    centre = queries.mean(axis=0, dtype=np.float64)
+    steps = closed_forms.stretched(pairs.before, pairs.after, centre, stretches)
+    return tuple(
+        _mapped(pairs, "procrustes", {"centred": "queries", "stretch": stretch}, step)
+        for stretch, step in zip(stretches, steps, strict=True)
+    )
 
 
 def fit_ridge(

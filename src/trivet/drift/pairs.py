@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,26 @@ class Pairs:
             self.after[chosen],
             tuple(self.documents[i] for i in chosen),
             tuple(self.kinds[i] for i in chosen),
+        )
+
+    def with_texts(
+        self, before: Vectors, after: Vectors, documents: Sequence[str], kind: str
+    ) -> Pairs:
+        """These pairs and others of the same two spaces.
+
+        Args:
+            before: (m, d) in `source`.
+            after: (m, d') in `target`.
+            documents: of each text.
+            kind: of all of them.
+        """
+        return Pairs(
+            self.source,
+            self.target,
+            np.concatenate([self.before, before]),
+            np.concatenate([self.after, after]),
+            (*self.documents, *documents),
+            (*self.kinds, *(kind,) * len(documents)),
         )
 
     def distinct(self) -> Pairs:

@@ -16,7 +16,8 @@ from tokenizers.normalizers import Sequence as NormalizerSequence
 from tokenizers.pre_tokenizers import BertPreTokenizer, PreTokenizer
 from tokenizers.processors import TemplateProcessing
 
-from trivet.embedding.readers.files import read_object_if_there
+from trivet.embedding.readers import kinds
+from trivet.embedding.readers.files import read_object_if_there, whole_number
 from trivet.embedding.readers.modules import require_known
 from trivet.errors import CheckpointError, MissingExtraError
 
@@ -47,7 +48,10 @@ class _Words(Protocol):
 def is_japanese(folder: Path) -> bool:
     """Whether a checkpoint's tokenizer is of this kind, whatever other files lie beside it."""
     files = (folder / name for name in ("tokenizer_config.json", "config.json"))
-    return any(read_object_if_there(file).get("tokenizer_class") == _CLASS for file in files)
+    return any(
+        read_object_if_there(file, kinds.TOKENIZER_CLASS).get("tokenizer_class") == _CLASS
+        for file in files
+    )
 
 
 def tokenizer_facts(folder: Path) -> str:
@@ -143,8 +147,8 @@ class _WordFinder:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    settings = read_object_if_there(folder / "tokenizer_config.json")
-    settings |= read_object_if_there(folder / "special_tokens_map.json")
+    settings = read_object_if_there(folder / "tokenizer_config.json", kinds.TOKENIZER)
+    settings |= read_object_if_there(folder / "special_tokens_map.json", kinds.TOKENIZER)
     file = folder / "tokenizer_config.json"
     words, pieces = (settings.get(f"{kind}word_tokenizer_type") for kind in ("", "sub"))
     require_known("word_tokenizer_type", words, (None, "basic", "mecab"), file)
@@ -214,10 +218,11 @@ def _special(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def _added(settings: Mapping[str, Any], folder: Path) -> list[tuple[int, dict[str, Any]]]:
     """Tokens that were added to the vocabulary: their numbers, and what is said of each."""
-    stored: dict[str, Any] = settings.get("added_tokens_decoder") or {}
+    stored: dict[Any, Any] = settings.get("added_tokens_decoder") or {}
     if not stored:
-        texts = read_object_if_there(folder / "added_tokens.json")
-        stored = {str(number): {"content": text} for text, number in texts.items()}
+        file = folder / "added_tokens.json"
+        texts = read_object_if_there(file, kinds.ADDED_TOKENS)
+        stored = {whole_number(texts, (text,), file): {"content": text} for text in texts}
     return sorted((int(number), dict(token)) for number, token in stored.items())
 
 

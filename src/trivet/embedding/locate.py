@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trivet.embedding.readers.files import read_objects
+from trivet.embedding.readers.kinds import MODULE
 from trivet.errors import InvalidInputError, ModelNotFoundError
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def _fetch(name: str, patterns: list[str]) -> Path:
 def _pickled_heads(folder: Path) -> list[str]:
     """The pickles of heads whose backbone came with safer weights, and they did not."""
     file = folder / "modules.json"
-    modules = read_objects(file)[1:] if file.is_file() else []
+    modules = read_objects(file, MODULE)[1:] if file.is_file() else []
     places = [
         str(module.get("path", ""))
         for module in modules

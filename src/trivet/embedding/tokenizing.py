@@ -16,6 +16,7 @@ from tokenizers.normalizers import Sequence as NormalizerSequence
 from trivet.embedding.eos import with_eos
 from trivet.embedding.japanese import is_japanese, make_tokenizer, tokenizer_facts
 from trivet.embedding.prompts import Rendered
+from trivet.embedding.readers.tokens import PROBE, refusing_unreadable
 from trivet.embedding.spec import EncoderSpec
 from trivet.errors import CheckpointError, InstructionError, TextTooLongError
 
@@ -81,20 +82,13 @@ class TextTokenizer:
     @staticmethod
     def _settings(spec: EncoderSpec) -> str:
         """The content of tokenizer.json, which can be read as a tokenizer."""
-        try:
+        with refusing_unreadable(spec.tokenizer_file):
             stored = json.loads(spec.tokenizer_file.read_bytes())
             settings = {name: value for name, value in stored.items() if name not in STATE_KEYS}
             if spec.eos is not None:
                 settings = with_eos(settings, spec.eos, spec.tokenizer_file)
             text = json.dumps(settings, sort_keys=True)
-            Tokenizer.from_str(text)
-        except CheckpointError:
-            raise
-        except Exception as error:  # the tokenizers library raises plain Exception
-            raise CheckpointError(
-                f"expected a tokenizer in {spec.tokenizer_file}, got a file that cannot be read "
-                f"as one ({error}): fetch or save the checkpoint anew"
-            ) from error
+            Tokenizer.from_str(text).encode(PROBE)
         return text
 
     def copy(self) -> Tokenizer:

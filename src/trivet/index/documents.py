@@ -8,6 +8,7 @@ import math
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from trivet.errors import InvalidDocumentError, InvalidInputError
@@ -48,7 +49,7 @@ class CheckedDocument:
     position: int
     tenant: str | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What the journal knows it by."""
         return document_key(self.tenant, self.id)

@@ -21,7 +21,7 @@ from trivet.index.search import Asked, embedded_queries, planned_query, query_le
 from trivet.index.titles import embed_titled
 from trivet.plan import Plan
 from trivet.store.neighbours import only_points
-from trivet.store.points import Chunk, FoundPoint, point_id
+from trivet.store.points import Chunk, FoundPoint
 from trivet.store.request import PlannedQuery
 from trivet.store.store import Store
 from trivet.store.term_requests import term_requests
@@ -51,7 +51,7 @@ def explain(
         raise InvalidInputError(
             f"expected the id of a stored document, got {id!r}: take the id of a hit"
         )
-    ids = [point_id(store.manifest.namespace, chunk.key, chunk.sequence) for chunk in chunks]
+    ids = [store.point_id(chunk.key, chunk.sequence) for chunk in chunks]
     by_point = dict(zip(ids, chunks, strict=True))
     plan = replace(asked.options.plan, threshold=None, offset=0)
     asked = replace(asked, options=replace(asked.options, plan=plan))

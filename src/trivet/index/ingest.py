@@ -85,7 +85,8 @@ class Ingest:
             raise
         # Also after nothing was written: an earlier call may have died before it came to this.
         if lexicon.has_lexical_leg(self._store.manifest):
-            lexicon.keep_up(self._store, at_end=True)
+            replaced = self._tally.report().replaced > 0
+            lexicon.keep_up(self._store, at_end=True, replaced=replaced)
         if was_fast and self._store.optimize_pays:
             logger.warning("the index has grown: Index.optimize makes its searches faster")
         report = self._tell()

@@ -79,30 +79,39 @@ def estimate(store: Store, documents: Sequence[Sequence[tuple[str, str]]]) -> No
         _adopt(store, state, sum(lengths) / len(lengths), len(documents))
 
 
-def keep_up(store: Store, *, at_end: bool) -> None:
-    """Weigh the leg anew if the index is of another size and its language or length is not true.
+def keep_up(store: Store, *, at_end: bool, replaced: bool = False) -> None:
+    """Weigh the leg anew if its language or length is not true any more.
 
     Corpora are often ordered, by date or by source: the first documents are no fair sample. Where
     it cannot be done now, it is done at a later check: a search is right with either weighting.
+
+    Args:
+        store: of the index.
+        at_end: whether the call that writes is at its end.
+        replaced: whether it replaced documents: then lengths may be others in an index of the
+            same size, too.
     """
     try:
         with store.writing:
-            _keep_up(store, at_end=at_end)
+            _keep_up(store, at_end=at_end, replaced=replaced)
     except (DocumentBusyError, ServerUnavailableError) as error:
         logger.info("BM25 is not weighted anew now: %s", error)
 
 
-def _keep_up(store: Store, *, at_end: bool) -> None:
+def _keep_up(store: Store, *, at_end: bool, replaced: bool) -> None:
     state = _state(store)
     growth = GROWTH_AT_END if at_end else GROWTH
-    if state.documents / growth < store.journal.count() < max(1.0, growth * state.documents):
+    is_as_large = (
+        state.documents / growth < store.journal.count() < max(1.0, growth * state.documents)
+    )
+    if is_as_large and not (replaced and _has_drifted(store, state)):
         return
     language = _language(state, _heads(store)) if _is_open(store) else state.language
     totals = store.journal.totals()
     if not totals.chunks:  # another machine deletes what was just written
         return
     average = totals.terms / totals.chunks
-    drifted = abs(average / state.average_tokens - 1) > TOLERANCE
+    drifted = _has_drifted(store, state)
     if language != state.language:
         state = replace(state, language=language)
         average = _average_tokens(store, bm25_for(state))
@@ -117,6 +126,12 @@ def _keep_up(store: Store, *, at_end: bool) -> None:
             )  # fmt: skip
         average = state.average_tokens
     _adopt(store, state, average, totals.documents)
+
+
+def _has_drifted(store: Store, state: LexicalState) -> bool:
+    totals = store.journal.totals()
+    average = totals.terms / max(1, totals.chunks)
+    return abs(average / state.average_tokens - 1) > TOLERANCE
 
 
 def counter_for(manifest: Manifest) -> Callable[[Sequence[Chunk]], Sequence[int]] | None:

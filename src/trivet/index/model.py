@@ -15,6 +15,7 @@ from trivet.errors import IndexDamagedError, ModelNotFoundError
 from trivet.index.canary import make_canaries, require_same_canaries
 from trivet.index.carrying import carried
 from trivet.index.guard import ThoughtGuard
+from trivet.index.once import RecentVectors
 from trivet.index.titles import embed_titled
 from trivet.index.tokens import IndexTokens, stored_space
 from trivet.query import Query
@@ -39,6 +40,7 @@ class IndexModel:
     Attributes:
         tokens: how token vectors are stored.
         guard: how like a query its thoughts have to be.
+        thoughts: vectors of the last ones.
 
     Args:
         store: of the index.
@@ -59,6 +61,7 @@ class IndexModel:
         self._maps: dict[str, DriftMap] = {}
         self.tokens = IndexTokens(store, self.found)
         self.guard = ThoughtGuard(store, self)
+        self.thoughts = RecentVectors()
         self._loading = threading.RLock()
 
     def bring(self, embedder: Embedder) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
-from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, picked, with_thoughts
+from trivet.index.once import QueryVectors, embedded_once
+from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, with_thoughts
 from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
@@ -58,6 +59,11 @@ class Asked:
     query: Query
     options: SearchOptions
     thoughts: AskedThoughts | None = None
+    vectors: QueryVectors | None = None
+
+    def remembering(self) -> Asked:
+        """The same, which keeps its query's vectors for a second search."""
+        return replace(self, vectors=QueryVectors())
 
 
 def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list[Hit]]:
@@ -97,29 +103,25 @@ def embedded_queries(
 ) -> Representations | None:
     """The legs that the model makes of the queries, as far as plans and thoughts need them.
 
-    Queries that are equal are embedded once. Token vectors are the model's own, not yet as the
-    index stores them.
+    A query is embedded once, however often it is among them, or was before. Token vectors are the
+    model's own, not yet as the index stores them.
 
     Raises:
         TextTooLongError: a query is longer than the model reads.
     """
+    manifest = store.manifest
     needed = {mode for each in asked for mode in each.options.plan.legs}
     if any(each.thoughts for each in asked):
-        needed |= {mode for mode in [meaning_mode(store.manifest)] if mode}
-    by_model = [mode for mode in store.manifest.model_modes if mode in needed]
+        needed |= {mode for mode in [meaning_mode(manifest)] if mode}
+    by_model = [mode for mode in manifest.model_modes if mode in needed]
     if not by_model:
         return None
-    queries = [each.query for each in asked]
-    row = {query: n for n, query in enumerate(dict.fromkeys(queries))}
     try:
-        embedded = model.queries(list(row), by_model)
+        return embedded_once(manifest, by_model, asked, lambda new: model.queries(new, by_model))
     except TextTooLongError as error:
         raise TextTooLongError(
             f'{str(error).partition(":")[0]}: shorten the query, or search with modes=["sparse"]'
         ) from error
-    if embedded is None or len(row) == len(queries):
-        return embedded
-    return picked(embedded, [row[query] for query in queries])
 
 
 def query_legs(

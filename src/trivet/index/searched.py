@@ -89,14 +89,14 @@ class SearchedDocuments(StoredDocuments):
             if think is None:
                 return record(self._shared.answer(asked))
             # Most searches never think.
-            from trivet.index.thinking import checked_thinking, search_thinking
+            from trivet.index.thinking import search_thinking
+            from trivet.thinking.report import checked_thinking
 
-            thinking = checked_thinking(think, self._scope.name)
-            shared = self._shared
+            thinking, shared = checked_thinking(think, self._scope.name), self._shared
+            asked = [each.remembering() for each in asked]
+            many = shared.worker.answer_many
             return record(
-                search_thinking(
-                    shared.answer, asked, thinking, shared.thinking, shared.prepare_thinking
-                )
+                search_thinking(many, asked, thinking, shared.thinking, shared.prepare_thinking)
             )
 
     @checked_keywords
@@ -138,12 +138,14 @@ class SearchedDocuments(StoredDocuments):
         with tracing.retrieval([asked.query.text], k) as record:
             if think is None:
                 return record([await self._shared.worker.answer(asked, seconds)])[0]
-            from trivet.index.thinking import asearch_thinking, checked_thinking
+            from trivet.index.thinking import asearch_thinking
+            from trivet.thinking.report import checked_thinking
 
             thinking, shared = checked_thinking(think, self._scope.name), self._shared
             hits = await asearch_thinking(
-                shared.worker.answer, asked, thinking, seconds, shared.prepare_thinking
-            )
+                shared.worker.answer, asked.remembering(), thinking, seconds,
+                shared.prepare_thinking,
+            )  # fmt: skip
             return record([hits])[0]
 
     @checked_keywords

@@ -11,7 +11,6 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from trivet.errors import InvalidInputError
 from trivet.query import text_problem
 from trivet.thinking.interface import (
     STATUSES,
@@ -38,23 +37,6 @@ DEFAULT_TASK = "search"
 # Of one query, whatever a thinker makes: a passage is asked for in 60 words.
 MAX_THOUGHTS = 16
 MAX_CHARACTERS = 20_000
-
-
-def checked_thinking(think: object, tenant: str | None) -> Thinking:
-    """How to think; thoughts are kept apart by the tenant that is searched.
-
-    Raises:
-        InvalidInputError: neither a thinker nor a `Thinking`.
-    """
-    if isinstance(think, Thinking):
-        thinking = think
-    elif isinstance(think, Thinker):
-        thinking = Thinking(think)
-    else:
-        raise InvalidInputError(
-            f"expected think to be a thinker or trivet.thinking.Thinking, got {think!r}"
-        )
-    return replace(thinking, tenant=tenant) if thinking.tenant is None else thinking
 
 
 @dataclass

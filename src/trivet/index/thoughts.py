@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trivet.index.lexicon import bm25_for
+from trivet.index.once import joined
 from trivet.store.leg_query import LegQuery
 from trivet.store.manifest import Manifest
 from trivet.thinking.combine import (
@@ -152,7 +153,7 @@ def consider(
             guard,
         )  # fmt: skip
         if passed:
-            rest = None if own is None else model.tokens.small(picked(own, passed))
+            rest = None if own is None else model.tokens.small(joined([own[n] for n in passed]))
             kept[i] = KeptThoughts(tuple(thoughts[n] for n in passed), rest, given.weights)
         start = end
     return kept
@@ -204,20 +205,6 @@ def meaning_mode(manifest: Manifest) -> Mode | None:
     return next((mode for mode in MEANING if mode in manifest.model_modes), None)
 
 
-def picked(vectors: Representations, rows: Sequence[int]) -> Representations:
-    """Some of the texts."""
-    parts = [vectors[row] for row in rows]
-    first = parts[0]
-    return Representations(
-        None if first.dense is None else type(first.dense)(
-            first.dense.space, np.concatenate([p.dense.values for p in parts if p.dense])),
-        None if first.sparse is None else type(first.sparse)(
-            first.sparse.space, tuple(v for p in parts if p.sparse for v in p.sparse.values)),
-        None if first.multi is None else type(first.multi)(
-            first.multi.space, tuple(v for p in parts if p.multi for v in p.multi.values)),
-    )  # fmt: skip
-
-
 def _embedded(
     manifest: Manifest, model: IndexModel, asked: Sequence[Asked], texts: Sequence[str]
 ) -> Representations | None:
@@ -227,12 +214,7 @@ def _embedded(
     modes = [mode for mode in manifest.model_modes if mode in needed]
     if not modes:
         return None
-    # Who ask the same at once are answered together, and share their thoughts.
-    row = {text: n for n, text in enumerate(dict.fromkeys(texts))}
-    vectors = model.documents(list(row), modes)
-    if vectors is None or len(row) == len(texts):
-        return vectors
-    return picked(vectors, [row[text] for text in texts])
+    return model.thoughts.of(manifest, modes, texts, lambda new: model.documents(new, modes))
 
 
 def _meanings(vectors: Representations) -> list[SparseVector] | list[np.ndarray]:

@@ -23,7 +23,7 @@ def warn_of_undeclared(store: Store, filter: models.Filter | None, warned: set[s
         filter: as the engine gets it.
         warned: fields that were warned of; more are added.
     """
-    if filter is None or store.engine.is_near:
+    if filter is None or store.engine.is_near or store.is_adopted:  # whose maker makes its indexes
         return
     declared = store.manifest.payload_indexes
     for path in _paths(filter):

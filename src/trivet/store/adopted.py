@@ -14,7 +14,7 @@ from trivet.store.adopted_layout import Layout, point_id
 from trivet.store.client_models import dense_vectors
 from trivet.store.connection import Connection
 from trivet.store.engine import WRITE_BATCH
-from trivet.store.journal import JournalEntry, JournalTotals, PendingEntry
+from trivet.store.journal import JournalEntry, JournalTotals, PendingEntry, Version
 from trivet.store.manifest import Manifest
 from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import Chunk, FoundPoint, Point, PointVector
@@ -203,11 +203,11 @@ class AdoptedJournal:
 
     def entries(self, ids: Sequence[str]) -> dict[str, JournalEntry]:
         """Refuse: asked before documents are written."""
-        refuse("add to")
+        refuse("write to")
 
     def pages(self) -> Iterator[list[JournalEntry]]:
         """Refuse: there is none to compare with."""
-        refuse("verify")
+        refuse("verify or measure")
 
     def count(self, tenant: str | None = None) -> int:
         """Points in the collection."""
@@ -288,9 +288,17 @@ class AdoptedStore(Store):
         """Refuse."""
         refuse("add to")
 
-    def delete(self, ids: Sequence[str], revisions: Mapping[str, int] | None = None) -> int:
+    def delete(self, ids: Sequence[str], versions: Mapping[str, Version] | None = None) -> int:
         """Refuse."""
         refuse("delete from")
+
+    def chunk_ids(self, ids: Iterable[str]) -> dict[str, list[str]]:
+        """Each document is one point."""
+        return {id: [id] for id in self.engine.retrieve(list(ids))}
+
+    def point_id(self, document: str, sequence: int) -> str:
+        """Its own id."""
+        return document
 
     def chunks(self, ids: Sequence[str]) -> dict[str, list[Chunk]]:
         """The one chunk of each point."""

@@ -36,8 +36,8 @@ def delete_where(store: Store, where: models.Filter | None) -> int:
     for page in store.engine.pages(where):
         chunks = [read_chunk(payload) for payload in page.values()]
         # A point that is no chunk is of no document: `verify` finds it.
-        revisions = {chunk.key: chunk.revision for chunk in chunks if chunk is not None}
-        deleted += store.delete(list(revisions), revisions)
+        versions = {c.key: (c.revision, c.digest) for c in chunks if c is not None}
+        deleted += store.delete(list(versions), versions)
     return deleted
 
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 Operation: TypeAlias = Literal["insert", "replace", "delete"]
+# Which of the contents that a document has had: its revision and its digest. A document that was
+# deleted and added again begins with revision 1 once more.
+Version: TypeAlias = tuple[int, str]
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ class JournalEntry:
     chunks: int
     revision: int
     terms: int
+
+    @property
+    def version(self) -> Version:
+        """Which of the contents that it has had."""
+        return self.revision, self.digest
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,12 @@ def document_key(tenant: str | None, document: str) -> str:
     return document if tenant is None else f"{tenant}{SEPARATOR}{document}"
 
 
+def shown(key: str) -> str:
+    """A document as messages name it: its id, and its tenant's name if it has one."""
+    tenant, separator, document = key.partition(SEPARATOR)
+    return f"{document!r} of tenant {tenant!r}" if separator else repr(key)
+
+
 def tenant_of(key: str) -> str | None:
     """The tenant in a key of an index with tenants."""
     tenant, separator, _ = key.partition(SEPARATOR)

@@ -23,8 +23,9 @@ SPREAD_FACTOR = 4
 # More of them Qdrant refuses.
 MAX_SPREAD = 16_384
 
-# The share of all weights from which on a leg's score is deduced from the sum.
-LEAST_DEDUCED = 0.02
+# The share of all weights from which on a leg's score is deduced from the sum, whose 24 bits then
+# give it to 1e-5; of the dense leg, that is the part that counts below the floor.
+LEAST_DEDUCED = 0.005
 
 # Vectors read to compute a leg's scores here: a scan of 10,000 costs as much as reading 300.
 MAX_RECOMPUTED = 300
@@ -107,18 +108,30 @@ class PlannedQuery:
     @property
     def _recomputed(self) -> tuple[Mode, ...]:
         """The legs whose scores are computed here, which saves the engine a scan of the leg."""
-        is_wanted = self.is_near and self._deduced is not None and "dense" in self.legs
+        is_wanted = self.is_near and self._deduced == "multi" and "dense" in self.legs
         return ("dense",) if is_wanted and self.limit <= MAX_RECOMPUTED else ()
 
     @property
     def _deduced(self) -> Mode | None:
-        """The leg whose score follows from the plan's and the others', and is dear to compute."""
+        """The leg whose score follows from the plan's and the others': the dearest one that does.
+
+        A leg's own request is as dear as the plan's: it finds the same candidates once more.
+        """
         summed = self.plan.fuse == "scores" and self.plan.rescore is None
-        plain = summed and self.plan.relevance is None and not self.plan.is_single
-        share = self.plan.weights.get("multi", 0.0)
+        if not summed or self.plan.relevance is not None or self.plan.is_single:
+            return None
         # A small part of a float32 sum has too few digits.
-        is_large = share > 0 and share >= LEAST_DEDUCED * sum(self.plan.weights.values())
-        return "multi" if plain and is_large else None
+        least = LEAST_DEDUCED * sum(self.plan.weights.values())
+        shares: dict[Mode, float] = {
+            "multi": self.plan.weights.get("multi", 0.0),
+            "dense": self._tie,
+        }
+        return next((mode for mode, share in shares.items() if share > 0 and share >= least), None)
+
+    @property
+    def _tie(self) -> float:
+        """What a cosine below the floor is multiplied with."""
+        return min(DENSE_TIE_WEIGHT, self.plan.weights.get("dense", 0.0))
 
     def _ranked(self, point: FoundPoint, found: Mapping[Mode, Mapping[str, float]]) -> RankedChunk:
         if self._is_one_score:
@@ -131,8 +144,8 @@ class PlannedQuery:
         scores |= {mode: of[point.id] for mode, of in found.items() if point.id in of}
         if self._deduced is not None:
             rest = point.score - sum(self.part(mode, s) for mode, s in scores.items())
-            scores[self._deduced] = rest / self.plan.weights[self._deduced]
-        return RankedChunk(point, scores)
+            scores[self._deduced] = self._of_part(self._deduced, rest)
+        return RankedChunk(point, {mode: scores[mode] for mode in self.legs if mode in scores})
 
     def _cosine(self, point: FoundPoint, mode: Mode) -> float:
         leg = self.legs[mode]
@@ -145,11 +158,18 @@ class PlannedQuery:
         """What a leg's score adds to the sum of a plan that fuses scores."""
         weight = self.plan.weights[mode]
         if mode == "dense":
-            tie = min(DENSE_TIE_WEIGHT, weight)
+            tie = self._tie
             return (weight - tie) * max(score, self.plan.dense_floor) + tie * score
         if mode == "sparse":
             return weight * score / (score + self.plan.sparse_half)
         return weight * score
+
+    def _of_part(self, mode: Mode, part: float) -> float:
+        """The score of a leg, dense or multi, that adds this to the sum."""
+        weight, floor = self.plan.weights[mode], self.plan.dense_floor
+        if mode == "dense" and part < weight * floor:
+            return (part - (weight - self._tie) * floor) / self._tie
+        return part / weight
 
     def _pool(self, mode: Mode) -> int:
         """Candidates of a leg: enough for what is wanted."""
@@ -207,7 +227,7 @@ class PlannedQuery:
             defaults[score] = -leg.shift / leg.scale
             weight = self.plan.weights[mode]
             if mode == "dense":
-                tie = min(DENSE_TIE_WEIGHT, weight)
+                tie = self._tie
                 floored = models.MaxExpression(max=[score, self.plan.dense_floor])
                 parts.append(models.MultExpression(mult=[weight - tie, floored]))
                 parts.append(models.MultExpression(mult=[tie, score]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,8 @@ from qdrant_client import models
 
 from trivet.errors import DocumentBusyError
 from trivet.store.journal import JournalEntry, PendingEntry
-from trivet.store.keys import tenant_of
-from trivet.store.server_points import Payload
+from trivet.store.keys import shown, tenant_of
+from trivet.store.server_points import Payload, ServerPoints
 from trivet.store.server_redo import Hold
 from trivet.store.server_writer import holders, is_value
 
@@ -23,6 +24,23 @@ def fields_of(entry: JournalEntry) -> dict[str, Any]:
     fields = {name: value for name, value in vars(entry).items() if name != "id"}
     tenant = tenant_of(entry.id)
     return {"document": entry.id, **fields, **({} if tenant is None else {"tenant": tenant})}
+
+
+def entry_id(namespace: uuid.UUID, kind: str, key: str) -> str:
+    """The id of a journal's point; each can be there only once."""
+    return str(uuid.uuid5(namespace, f"journal\x1f{kind}\x1f{key}"))
+
+
+def is_journal_of(points: ServerPoints, namespace: uuid.UUID) -> bool:
+    """Whether a journal is empty or that of this index, by its first page: ids tell the index."""
+    for id, payload in next(iter(points.pages(None)), {}).items():
+        kind, document = payload.get("kind"), payload.get("document")
+        if kind in ("document", "pending"):
+            if id != entry_id(namespace, kind, str(document)):
+                return False
+        elif kind not in ("redo", "lock", "kept"):
+            return False
+    return True
 
 
 def entry_of(payload: Payload) -> JournalEntry:
@@ -71,7 +89,7 @@ def is_open(pending: PendingEntry, stored: JournalEntry | None) -> bool:
 
 def busy_error(busy: Mapping[str, Payload]) -> DocumentBusyError:
     """What to raise where other writers are at work on documents, by what is there."""
-    names = [repr(id) for id in sorted(busy)]
+    names = [shown(key) for key in sorted(busy)]
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return DocumentBusyError(
         f"expected to write {shown} alone, got it {holders(list(busy.values()))}: do the same "

@@ -20,11 +20,13 @@ from qdrant_client import models
 from trivet.errors import StoreError
 from trivet.store.client_models import field_schema
 from trivet.store.journal import JournalEntry, JournalTotals, PendingEntry
+from trivet.store.keys import shown
 from trivet.store.server_collection import ServerCollection
 from trivet.store.server_entries import (
     MAX_VALUES,
     busy_error,
     documents_of,
+    entry_id,
     entry_of,
     fields_of,
     is_open,
@@ -224,8 +226,7 @@ class ServerJournal:
 
     def recount(self, terms: Mapping[str, int]) -> None:
         """Change the lengths of documents, by id, while every other writer is kept out."""
-        stored = self.entries(list(terms)).values()
-        recounted = [replace(entry, terms=terms[entry.id]) for entry in stored]
+        recounted = [replace(e, terms=terms[e.id]) for e in self.entries(list(terms)).values()]
         self._points.write([self._point("document", e.id, fields_of(e)) for e in recounted])
 
     def size_bytes(self) -> int:
@@ -236,7 +237,7 @@ class ServerJournal:
         """Nothing to release: the connection is another's."""
 
     def _id(self, kind: str, key: str) -> str:
-        return str(uuid.uuid5(self._namespace, f"journal\x1f{kind}\x1f{key}"))
+        return entry_id(self._namespace, kind, key)
 
     def _point(self, kind: str, key: str, fields: Mapping[str, Any]) -> models.PointStruct:
         payload = {"kind": kind, **fields}
@@ -271,7 +272,7 @@ class ServerJournal:
             payload, hold = found.get(id, {}), self._held.get(document)
             if hold is None or not self._writer.owns(payload) or payload["token"] != hold.token:
                 raise StoreError(
-                    f"document {document!r} was taken over by another writer, since this one said "
+                    f"document {shown(document)} was taken over by another writer: this one said "
                     f"nothing for {self._writer.lease_s:.0f} s: do the same again"
                 )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from qdrant_client import models
 
 from trivet.errors import IndexDamagedError
+from trivet.store.keys import shown
 from trivet.store.server_points import Payload, ServerPoints
 from trivet.store.server_writer import Writer
 
@@ -74,7 +75,7 @@ class Redo:
             found.update(self._points.retrieve(ids[start : start + PIECES_READ]))
         if len(found) < len(ids):
             raise IndexDamagedError(
-                f"document {document!r}: expected {len(ids)} pieces to finish its replacement "
+                f"document {shown(document)}: expected {len(ids)} pieces to finish its replacement "
                 f"from, got {len(found)}: restore the index from snapshots of both collections"
             )
         return base64.b64decode("".join(found[id]["redo"] for id in ids))

@@ -23,6 +23,7 @@ from trivet.store.connecting import JOURNAL_SUFFIX, ServerIndex, checked_collect
 from trivet.store.connection import Connection, connect
 from trivet.store.retrying import Timing
 from trivet.store.server_collection import ServerCollection
+from trivet.store.server_entries import is_journal_of
 from trivet.store.server_points import Payload, ServerPoints
 from trivet.store.server_writer import is_value
 from trivet.store.snapshot_files import SnapshotFiles
@@ -131,7 +132,8 @@ class ServerSnapshots:
         Raises:
             InvalidInputError: no name of a collection.
             NotAnIndexError: no such snapshot.
-            StoreError: the collection is there, or the server cannot read the files.
+            StoreError: the collection is there, or the journal of another index beside its place,
+                or the server cannot read the files.
         """
         snapshot, manifest = self._found(id)
         name = self._name if into is None else checked_collection(into)
@@ -142,6 +144,7 @@ class ServerSnapshots:
                 "name; delete it first, or restore into= another one"
             )
         journal = ServerCollection(self._connection, name + JOURNAL_SUFFIX)
+        _require_ours(journal, uuid.UUID(manifest["namespace"]))
         self._files.recover(journal.name, self._name + JOURNAL_SUFFIX, snapshot.journal)
         stored = ServerPoints(journal, models.WriteOrdering.STRONG)
         # Of the writer that made the snapshot, and kept all others out.
@@ -239,6 +242,17 @@ class ServerSnapshots:
                 f"{len(others)} others: make snapshots of a cluster node by node, with Qdrant's "
                 "own tools, while nobody writes"
             )
+
+
+def _require_ours(journal: ServerCollection, namespace: uuid.UUID) -> None:
+    """Refuse to overwrite the journal of another index, which may have lost its points alone."""
+    points = ServerPoints(journal, models.WriteOrdering.STRONG)
+    if journal.exists() and not is_journal_of(points, namespace):
+        raise StoreError(
+            f"cannot restore a snapshot beside the collection {journal.name!r}: expected none of "
+            "that name, an empty one or this index's own journal, got what another index has "
+            "written; delete it first if nothing of it is wanted, or restore into= another one"
+        )
 
 
 def _require_count(collection: ServerCollection, came: int, expected: int) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from trivet.errors import DocumentBusyError, StoreError
 from trivet.store.current import CurrentManifest
 from trivet.store.engine import WRITE_BATCH, Engine
-from trivet.store.journal import Journal, JournalEntry, PendingEntry
+from trivet.store.journal import Journal, JournalEntry, PendingEntry, Version
 from trivet.store.manifest import Manifest
 from trivet.store.points import Chunk, FoundPoint, check_points, point_ids
 from trivet.store.redo import load_points
@@ -116,12 +116,12 @@ class Store:
                 self.engine.flush()
                 self.journal.commit(pending)
 
-    def delete(self, ids: Sequence[str], revisions: Mapping[str, int] | None = None) -> int:
+    def delete(self, ids: Sequence[str], versions: Mapping[str, Version] | None = None) -> int:
         """Delete documents; ids that are not there are ignored.
 
         Args:
             ids: of documents, as the journal knows them.
-            revisions: of these documents; one that has another by now stays. None = any.
+            versions: of these documents; one that is another by now stays. None = any.
 
         Returns:
             How many documents were there and are gone.
@@ -131,7 +131,7 @@ class Store:
         """
         while True:
             try:
-                return self._delete(ids, revisions)
+                return self._delete(ids, versions)
             except DocumentBusyError as error:  # noqa: PERF203
                 self.journal.wait(error.documents)
 
@@ -147,6 +147,14 @@ class Store:
             complete, torn = self._chunks(torn)
             found.update(complete)
         return found
+
+    def chunk_ids(self, ids: Iterable[str]) -> dict[str, list[str]]:
+        """The points of stored documents, in order; documents that are not there are left out."""
+        return {id: self._ids(id, e) for id, e in self.journal.entries(list(ids)).items()}
+
+    def point_id(self, document: str, sequence: int) -> str:
+        """The point of a document's chunk."""
+        return point_ids(self.manifest.namespace, document, [sequence])[0]
 
     def pages(self) -> Iterator[list[Chunk]]:
         """Every stored chunk, a page at a time."""
@@ -224,13 +232,13 @@ class Store:
                 [p.entry.id for p in pending],
             )
 
-    def _delete(self, ids: Sequence[str], revisions: Mapping[str, int] | None) -> int:
+    def _delete(self, ids: Sequence[str], versions: Mapping[str, Version] | None) -> int:
         with self.writing:
             self.recover()
             require_room(self.folder, 0)
             entries: Collection[JournalEntry] = self.journal.entries(ids).values()
-            if revisions is not None:
-                entries = [entry for entry in entries if entry.revision == revisions[entry.id]]
+            if versions is not None:
+                entries = [entry for entry in entries if entry.version == versions[entry.id]]
             pending = [PendingEntry(entry, "delete", entry.chunks, None) for entry in entries]
             with self._tidied():
                 self.journal.begin(pending)

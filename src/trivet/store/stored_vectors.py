@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from trivet.errors import InvalidInputError
+from trivet.store.keys import shown
 from trivet.store.points import point_ids
 from trivet.store.store import Store
 from trivet.types import DenseVectors
@@ -26,18 +27,18 @@ def dense_vectors_of(store: Store, keys: Sequence[str]) -> DenseVectors:
     if "dense" not in store.manifest.spaces:
         raise InvalidInputError("expected an index with a dense leg, got one without")
     space = store.manifest.spaces["dense"]
-    entries = store.journal.entries(keys)
+    points = store.chunk_ids(keys)
     for key in keys:
-        if key not in entries or entries[key].chunks != 1:
+        if len(points.get(key, ())) != 1:
             raise InvalidInputError(
                 "expected documents that are there and have one chunk, got one that has "
-                f"{entries[key].chunks if key in entries else 'none'}: {key!r}"
+                f"{len(points[key]) if key in points else 'none'}: {shown(key)}"
             )
-    ids = [point_ids(store.manifest.namespace, key, [0])[0] for key in keys]
+    ids = [points[key][0] for key in keys]
     found = store.engine.vectors(ids, space.vector_name)
     missing = [key for key, id in zip(keys, ids, strict=True) if id not in found]
     if missing:
-        raise InvalidInputError(f"expected a stored vector of {missing[0]!r}, found none")
+        raise InvalidInputError(f"expected a stored vector of {shown(missing[0])}, found none")
     rows = np.array([found[id] for id in ids], dtype=np.float32)
     return DenseVectors(space, rows.reshape(len(ids), space.dims or 0))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trivet.generation import Completion
+    from trivet.thinking.adapting import AdaptedThinker
     from trivet.thinking.caching import Cached
     from trivet.thinking.combine import Weights
     from trivet.thinking.given import Given
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from trivet.thinking.writing import WritingThinker
 
 _HOMES = {
+    "AdaptedThinker": "trivet.thinking.adapting",
     "Completion": "trivet.generation",
     "Cached": "trivet.thinking.caching",
     "Weights": "trivet.thinking.combine",
@@ -32,6 +34,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AdaptedThinker",
     "Budgeted",
     "Cached",
     "Completion",

@@ -118,6 +118,7 @@ class Recording:
     def _append(self, lines: str) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with self._writing, os.fdopen(descriptor, "a", encoding="utf-8") as file:
+            self._path.chmod(0o600)  # a file that was there may have been open to others
             file.write(lines)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from trivet.errors import InvalidInputError
+from trivet.errors import InvalidInputError, TenantError
 from trivet.thinking.combine import Weights
 from trivet.thinking.interface import (
     DEADLINE_S,
@@ -82,7 +82,8 @@ class Thinking:
         weights: of thoughts against the query.
         kinds: of thoughts that are asked for.
         language: to think in (its English name); None = the query's.
-        tenant: whose queries they are, for the cache.
+        tenant: whose queries they are, for the cache; None = the one that is searched. Another
+            one than that is refused.
         tell: called with what was thought about each query, in their order, before the search
             returns.
 
@@ -113,3 +114,28 @@ class Thinking:
             raise InvalidInputError(f"expected a guard from -1 to 1, got {self.guard!r}")
         if not self.kinds or any(kind not in KINDS for kind in self.kinds):
             raise InvalidInputError(f"expected kinds out of {', '.join(KINDS)}, got {self.kinds!r}")
+
+
+def checked_thinking(think: object, tenant: str | None) -> Thinking:
+    """How to think; thoughts are kept apart by the tenant that is searched.
+
+    Raises:
+        InvalidInputError: neither a thinker nor a `Thinking`.
+        TenantError: a `Thinking` for another tenant.
+    """
+    if isinstance(think, Thinking):
+        thinking = think
+    elif isinstance(think, Thinker):
+        thinking = Thinking(think)
+    else:
+        raise InvalidInputError(
+            f"expected think to be a thinker or trivet.thinking.Thinking, got {think!r}"
+        )
+    if thinking.tenant is None:
+        return replace(thinking, tenant=tenant)
+    if tenant not in (None, thinking.tenant):
+        raise TenantError(
+            f"expected thinking for the tenant {tenant!r}, which is searched, got "
+            f"tenant={thinking.tenant!r}: leave it out"
+        )
+    return thinking

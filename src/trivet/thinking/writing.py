@@ -13,7 +13,7 @@ from trivet.generation import Completion
 from trivet.thinking.cleaning import clean_thoughts
 from trivet.thinking.interface import Status, ThinkRequest, ThinkResult, Usage, nothing
 from trivet.thinking.parsing import parse_thoughts
-from trivet.thinking.templates import Template, template_for
+from trivet.thinking.templates import Template, template_for, template_tasks
 from trivet.thinking.threads import DaemonThreads, run_coroutine
 
 Answer: TypeAlias = "str | Completion"
@@ -49,7 +49,8 @@ class WritingThinker:
             getattr(write, "__call__", None)  # noqa: B004  (an object with an async call)
         )
         self._threads = DaemonThreads()
-        self.fingerprint = f"{name}|{self._templates('search').version}"
+        versions = dict.fromkeys(self._version(task) for task in template_tasks())
+        self.fingerprint = "|".join([name, *versions])
 
     def think(self, request: ThinkRequest) -> ThinkResult:
         """Think, in the caller's thread."""
@@ -80,6 +81,12 @@ class WritingThinker:
         except Exception as error:  # noqa: BLE001  (as above)
             return self._failed(error, start)
         return self._read(prompt, answer, request, start)
+
+    def _version(self, task: str) -> str:
+        try:
+            return self._templates(task).version
+        except Exception:  # noqa: BLE001  (templates of the caller's, which need not know every task)
+            return ""
 
     def _failed(self, error: Exception, start: float) -> ThinkResult:
         reason = f"{type(error).__name__}: {error}"[:300]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
-from trivet.thinking import Completion, WritingThinker
+from trivet.thinking import AdaptedThinker, Completion
 
 
-class LangChainThinker(WritingThinker):
+class LangChainThinker(AdaptedThinker[BaseMessage]):
     """Thinks with any chat model, for `TrivetRetriever(thinker=…)` and `index.search(think=…)`.
 
     Args:
@@ -20,13 +18,14 @@ class LangChainThinker(WritingThinker):
     """
 
     def __init__(self, model: BaseChatModel, *, name: str | None = None) -> None:
-        async def awrite(prompt: str) -> Completion:
-            return _completion(await model.ainvoke(prompt))
-
+        stated = sorted((str(k), repr(v)) for k, v in model._identifying_params.items())
         super().__init__(
-            lambda prompt: _completion(model.invoke(prompt)),
-            name=_name(model) if name is None else name,
-            awrite=awrite,
+            model.invoke,
+            model.ainvoke,
+            _completion,
+            kind=model._llm_type,
+            stated=stated,
+            name=name,
         )
 
 
@@ -34,8 +33,3 @@ def _completion(message: BaseMessage) -> Completion:
     counted = getattr(message, "usage_metadata", None) or {}
     text = message.text if isinstance(message.text, str) else message.text()
     return Completion(str(text), counted.get("input_tokens"), counted.get("output_tokens"))
-
-
-def _name(model: BaseChatModel) -> str:
-    stated = repr(sorted((str(k), repr(v)) for k, v in model._identifying_params.items()))
-    return f"{model._llm_type}|{hashlib.sha256(stated.encode()).hexdigest()[:16]}"

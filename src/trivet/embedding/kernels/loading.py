@@ -10,6 +10,7 @@ import torch
 import transformers
 from torch import Tensor
 
+from trivet.embedding.readers import kinds
 from trivet.embedding.readers.decoders import unwrapped
 from trivet.embedding.readers.files import read_object
 from trivet.embedding.spec import EncoderSpec, Loading
@@ -33,7 +34,7 @@ def loading_arguments(spec: EncoderSpec) -> dict[str, Any]:
             spec.folder, local_files_only=True, trust_remote_code=loading.remote_code
         )
     else:
-        stored = unwrapped(read_object(spec.folder / "config.json"))
+        stored = unwrapped(read_object(spec.folder / "config.json", kinds.BACKBONE))
         stated = {key: value for key, value in stored.items() if key not in _OF_OWN_CODE}
         config = transformers.AutoConfig.for_model(loading.architecture, **stated)
     if loading.causal is not None:

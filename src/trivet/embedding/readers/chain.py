@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from trivet.embedding.readers import kinds
 from trivet.embedding.readers.decoders import own_code
 from trivet.embedding.readers.files import read_object, read_object_if_there, read_objects
 from trivet.embedding.readers.modules import inside, module_kind
@@ -30,7 +31,7 @@ def read_chain(folder: Path, *, trusted: bool) -> EncoderSpec:
         CheckpointError: a file is missing or damaged, or the code of a module is not trusted.
     """
     file = folder / "modules.json"
-    kinds = [module_kind(entry) for entry in read_objects(file)]
+    modules = [module_kind(entry) for entry in read_objects(file, kinds.MODULE)]
     name, at = next(_foreign_code(folder), ("", file))
     if name and not trusted:
         raise CheckpointError(
@@ -38,14 +39,14 @@ def read_chain(folder: Path, *, trusted: bool) -> EncoderSpec:
             "code from elsewhere: choose another model, or pass trust_remote_code=True if you "
             "trust its authors with this machine"
         )
-    cut = read_object_if_there(folder / _CONFIG).get("truncate_dim")
+    cut = read_object_if_there(folder / _CONFIG, kinds.LIBRARY).get("truncate_dim")
     spec = EncoderSpec(
         folder=folder,
         weights_files=_deciding_files(folder),
         dims=cut or 0,
         max_tokens=0,
         pooling=("modules",),
-        normalise=bool(kinds) and kinds[-1] == "Normalize",
+        normalise=bool(modules) and modules[-1] == "Normalize",
         chain=ModuleChain(trusted),
     )
     return with_library_config(spec, folder / _CONFIG)
@@ -57,7 +58,7 @@ def _foreign_code(folder: Path) -> Iterator[tuple[str, Path]]:
         if not name.startswith(_LIBRARY):
             yield name, file
         # Where it does not trust what a config names, it takes another instead, unasked.
-        config = read_object_if_there(place / "config.json")
+        config = read_object_if_there(place / "config.json", kinds.FOREIGN)
         code = own_code(config)
         if module_kind({"type": name}) == "Dense":
             activation = str(config.get("activation_function"))
@@ -69,10 +70,10 @@ def _foreign_code(folder: Path) -> Iterator[tuple[str, Path]]:
 def _modules(folder: Path) -> Iterator[tuple[str, Path, Path]]:
     """Class and folder of every module, and where it is named, those behind routers included."""
     file = folder / "modules.json"
-    for entry in read_objects(file):
+    for entry in read_objects(file, kinds.MODULE):
         yield str(entry.get("type", "")), inside(file, str(entry.get("path", ""))), file
     for routes in sorted(folder.rglob("router_config.json")):
-        for place, name in read_object(routes).get("types", {}).items():
+        for place, name in (read_object(routes, kinds.ROUTER).get("types") or {}).items():
             yield str(name), inside(routes, place), routes
 
 

@@ -8,7 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trivet.embedding.readers.files import find_weights, read_object, read_object_if_there
+from trivet.embedding.readers import kinds
+from trivet.embedding.readers.files import (
+    find_weights,
+    read_object,
+    read_object_if_there,
+    whole_number,
+)
 from trivet.embedding.readers.modules import (
     Module,
     read_modules,
@@ -37,7 +43,7 @@ def read_stanford(folder: Path) -> EncoderSpec:
         CheckpointError: a file is missing or damaged, or a marker is no token.
     """
     spec = read_backbone(folder, {})
-    metadata = read_object(folder / "artifact.metadata")
+    metadata = read_object(folder / "artifact.metadata", kinds.STANFORD)
     table = TokenTable.read(folder)
     markers = {
         "query": metadata.get("query_token_id") or "[unused0]",
@@ -105,18 +111,20 @@ def read_native(folder: Path) -> EncoderSpec:
     spec, projections = _read_chain(folder, (*KINDS, _POOLING))
     modules = read_modules(folder / "modules.json", (*KINDS, _POOLING))
     mask = next((place for kind, place in modules if kind == "MultiVectorMask"), folder)
-    config = read_object_if_there(mask / "config.json") if mask != folder else {}
+    config = read_object_if_there(mask / "config.json", kinds.MASK) if mask != folder else {}
     require_known("keep_only_token_ids", config.get("keep_only_token_ids"), (None,), mask)
     normalised = [place for kind, place in modules if kind == "Normalize"]
     for place in normalised:
-        stated = read_object_if_there(place / "config.json").get("module_input_name")
+        stated = read_object_if_there(place / "config.json", kinds.NORMALIZE).get(
+            "module_input_name"
+        )
         require_known("module_input_name", stated, (_TOKENS,), place / "config.json")
     settings = read_transformer(spec.folder, obeyed=_LENGTHS)
     table = TokenTable.read(spec.folder)
     stated = settings.get("query_expansion")
     expansion, queries = None, settings.get("query_length") or spec.max_tokens
     if stated:
-        length = stated["length"]
+        length = whole_number(stated, ("length",), spec.folder)
         expansion = _expansion(
             table, length, attend=stated.get("attend"), token=stated.get("token")
         )
@@ -137,15 +145,15 @@ def read_native(folder: Path) -> EncoderSpec:
 
 def _read_pooling(modules: Sequence[Module], file: Path) -> TokenPooling | None:
     """The pooling of token vectors that a checkpoint ends with."""
-    kinds = [kind for kind, _ in modules]
-    if _POOLING not in kinds:
+    chain = [kind for kind, _ in modules]
+    if _POOLING not in chain:
         return None
-    if kinds[-1] != _POOLING or "Normalize" not in kinds:
+    if chain[-1] != _POOLING or "Normalize" not in chain:
         raise CheckpointError(
-            f"expected {_POOLING} after Normalize and at the end, got {', '.join(kinds)} in "
+            f"expected {_POOLING} after Normalize and at the end, got {', '.join(chain)} in "
             f"{file}: choose a checkpoint of that order"
         )
-    config = read_object(modules[-1][1] / "config.json")
+    config = read_object(modules[-1][1] / "config.json", kinds.TOKEN_POOLING)
     factor = config.get("pool_factor", 1.0)
     if isinstance(factor, bool) or not isinstance(factor, (int, float)) or factor < 1:
         raise CheckpointError(
@@ -168,12 +176,12 @@ def _read_chain(
     """The backbone and the layers over its token states."""
     file = folder / "modules.json"
     modules = read_modules(file, known)
-    kinds = [kind for kind, _ in modules]
-    head = ["Transformer", *["Dense"] * kinds.count("Dense")]
-    if kinds[: len(head)] != head or len(set(kinds[len(head) :])) != len(kinds) - len(head):
+    chain = [kind for kind, _ in modules]
+    head = ["Transformer", *["Dense"] * chain.count("Dense")]
+    if chain[: len(head)] != head or len(set(chain[len(head) :])) != len(chain) - len(head):
         raise CheckpointError(
             "expected Transformer, any number of Dense, then MultiVectorMask and Normalize, got "
-            f"{', '.join(kinds) or 'no module'} in {file}: choose a checkpoint of that order"
+            f"{', '.join(chain) or 'no module'} in {file}: choose a checkpoint of that order"
         )
     backbone = modules[0][1]
     spec = read_backbone(backbone, read_transformer(backbone, obeyed=_LENGTHS))
@@ -189,7 +197,7 @@ def _read_chain(
 
 def _input(folder: Path) -> str:
     """The name of a Dense's input: PyLate's states none and reads token states all the same."""
-    stated = read_object(folder / "config.json").get("module_input_name")
+    stated = read_object(folder / "config.json", kinds.DENSE).get("module_input_name")
     require_known("module_input_name", stated, (None, _TOKENS), folder / "config.json")
     return _TOKENS
 

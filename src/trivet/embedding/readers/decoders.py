@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from trivet.embedding.profile import Profile
+from trivet.embedding.readers import kinds
 from trivet.embedding.readers.files import (
     find_weights,
     read_object,
@@ -27,7 +28,7 @@ _LATENT_HEADS = 8
 def unwrapped(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config of the transformer itself, where a checkpoint keeps it inside another."""
     if config.get("model_type") == _LATENT_TYPE:
-        return {**config, **config.get("text_config", {}), "model_type": _LATENT_TYPE}
+        return {**config, **(config.get("text_config") or {}), "model_type": _LATENT_TYPE}
     return dict(config)
 
 
@@ -53,7 +54,7 @@ def with_decoder_facts(
         CheckpointError: the checkpoint wants to run code of its own, or contradicts itself.
     """
     file = spec.folder / "config.json"
-    config = read_object(file)
+    config = read_object(file, kinds.BACKBONE)
     stated = None if profile is None else profile.architecture
     code = own_code(config)
     if code is not None and stated is None and not trust_remote_code:
@@ -88,7 +89,7 @@ def _eos(spec: EncoderSpec, profile: Profile | None) -> str | None:
     """The token that shall end every text, where profile or tokenizer config say that one does."""
     if profile is not None and profile.eos is not None:
         return profile.eos
-    config = read_object_if_there(spec.folder / "tokenizer_config.json")
+    config = read_object_if_there(spec.folder / "tokenizer_config.json", kinds.TOKENIZER)
     token = config.get("eos_token")
     content = token.get("content") if isinstance(token, dict) else token
     return content if config.get("add_eos_token") is True and isinstance(content, str) else None

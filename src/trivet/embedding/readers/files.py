@@ -7,40 +7,37 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trivet.embedding.readers.kinds import WEIGHTS_INDEX, Kinds, checked_object
 from trivet.errors import CheckpointError
 
 
-def read_object(file: Path) -> dict[str, Any]:
+def read_object(file: Path, kinds: Kinds) -> dict[str, Any]:
     """Read a JSON object.
 
+    Args:
+        file: holds it.
+        kinds: of the settings that the caller reads.
+
     Raises:
-        CheckpointError: the file is missing, or holds something else.
+        CheckpointError: the file is missing, holds something else, or a setting is of another kind.
     """
     stored = _read_json(file)
     if not isinstance(stored, dict):
         raise _wrong_kind(file, "object", stored)
-    return stored
+    return checked_object(stored, kinds, file)
 
 
-def read_objects(file: Path) -> list[dict[str, Any]]:
-    """Read a JSON list of objects.
-
-    Raises:
-        CheckpointError: the file is missing, or holds something else.
-    """
+def read_objects(file: Path, kinds: Kinds) -> list[dict[str, Any]]:
+    """Read a JSON list of objects; arguments and errors as of `read_object`."""
     stored = _read_json(file)
     if not isinstance(stored, list) or not all(isinstance(entry, dict) for entry in stored):
         raise _wrong_kind(file, "list of objects", stored)
-    return stored
+    return [checked_object(entry, kinds, file) for entry in stored]
 
 
-def read_object_if_there(file: Path) -> dict[str, Any]:
-    """Read a JSON object, an empty one where there is no such file.
-
-    Raises:
-        CheckpointError: the file holds something else.
-    """
-    return read_object(file) if file.is_file() else {}
+def read_object_if_there(file: Path, kinds: Kinds) -> dict[str, Any]:
+    """Read a JSON object, an empty one where there is no such file; errors as of `read_object`."""
+    return read_object(file, kinds) if file.is_file() else {}
 
 
 def whole_number(config: Mapping[str, Any], keys: Sequence[str], file: Path) -> int:
@@ -81,7 +78,7 @@ def find_weights(folder: Path) -> tuple[Path, ...]:
     """
     single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if not single.is_file() and index.is_file():
-        names = sorted(set(read_object(index).get("weight_map", {}).values()))
+        names = sorted(set((read_object(index, WEIGHTS_INDEX).get("weight_map") or {}).values()))
         shards = tuple(folder / name for name in names)
         missing = [name for name in names if not (folder / name).is_file()]
         if shards and not missing:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from trivet.embedding.readers import kinds
 from trivet.embedding.readers.files import (
     find_weights,
     positive_number,
@@ -35,12 +36,12 @@ class UnknownModulesError(CheckpointError):
     """Modules that this library does not run itself, and that sentence-transformers may."""
 
 
-def read_modules(file: Path, kinds: Collection[str]) -> list[Module]:
+def read_modules(file: Path, known: Collection[str]) -> list[Module]:
     """The modules that a modules.json names.
 
     Args:
         file: the modules.json.
-        kinds: those that the caller knows.
+        known: those that the caller knows.
 
     Raises:
         UnknownModulesError: a module of another kind.
@@ -48,10 +49,10 @@ def read_modules(file: Path, kinds: Collection[str]) -> list[Module]:
     """
     modules = [
         (module_kind(entry), inside(file, str(entry.get("path", ""))))
-        for entry in read_objects(file)
+        for entry in read_objects(file, kinds.MODULE)
     ]
     for kind, _ in modules:
-        _require_ours("module", kind, kinds, file)
+        _require_ours("module", kind, known, file)
     return modules
 
 
@@ -90,14 +91,14 @@ def read_transformer(
     """
     files = [folder / f"sentence_{family}_config.json" for family in _FAMILIES]
     file = next((file for file in files if file.is_file()), files[0])
-    settings = read_object_if_there(file)
+    settings = read_object_if_there(file, kinds.TRANSFORMER)
     tokenizer = settings.get("processor_kwargs") or settings.get("tokenizer_args") or {}
     model = settings.get("model_kwargs") or settings.get("model_args") or {}
     config = settings.get("config_kwargs") or settings.get("config_args") or {}
     modalities = settings.get("modality_config") or {"text": {}}
     require_known("modality_config", "text", modalities, file)
     expected = "logits" if task == "fill-mask" else "last_hidden_state"
-    output = modalities["text"].get("method_output_name", expected)
+    output = (modalities["text"] or {}).get("method_output_name", expected)
     name = settings.get("module_output_name", "token_embeddings")
     require_known("method_output_name", output, (expected,), file)
     require_known("transformer_task", settings.get("transformer_task", task), (task,), file)
@@ -130,7 +131,7 @@ def read_projection(folder: Path, dims: int, *, over: str = "sentence_embedding"
         CheckpointError: a file is missing or damaged, or vectors of another length.
     """
     file = folder / "config.json"
-    config = read_object(file)
+    config = read_object(file, kinds.DENSE)
     kind = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
     activation = kind.rpartition(".")[2] if kind.startswith("torch.nn.") else kind
     _require_ours("activation_function", activation, ACTIVATIONS, file)

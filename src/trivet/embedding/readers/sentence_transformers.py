@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trivet.embedding.japanese import is_japanese
+from trivet.embedding.readers import kinds
 from trivet.embedding.readers.decoders import unwrapped
 from trivet.embedding.readers.files import (
     find_weights,
@@ -102,7 +103,7 @@ def read_backbone(folder: Path, settings: Mapping[str, Any]) -> EncoderSpec:
         settings: of the Transformer module; empty for a bare folder.
     """
     file = folder / "config.json"
-    config = unwrapped(read_object(file))
+    config = unwrapped(read_object(file, kinds.BACKBONE))
     if config.get("is_encoder_decoder") or config.get("model_type") in _HALVES_OF_PAIRS:
         raise UnknownModulesError(
             f"expected an encoder or a decoder, got {config.get('model_type')!r} in {file}, "
@@ -131,7 +132,7 @@ def read_backbone(folder: Path, settings: Mapping[str, Any]) -> EncoderSpec:
 
 def _token_limit(folder: Path, config: Mapping[str, Any]) -> int:
     """The text length that tokenizer and backbone allow where the module names none."""
-    tokenizer = read_object_if_there(folder / "tokenizer_config.json")
+    tokenizer = read_object_if_there(folder / "tokenizer_config.json", kinds.TOKENIZER)
     places = config.get("max_position_embeddings")
     if isinstance(places, int) and config.get("model_type") in _PADDED_PLACES:
         padding = config.get("pad_token_id", _ROBERTA_PAD)
@@ -169,7 +170,7 @@ def _with_heads(spec: EncoderSpec, modules: Sequence[Module]) -> EncoderSpec:
 
 
 def _with_pooling(spec: EncoderSpec, file: Path) -> EncoderSpec:
-    config = read_object(file)
+    config = read_object(file, kinds.POOLING)
     stated = config.get("pooling_mode")
     if stated is None:
         switched = [mode for key, mode in _POOLING_SWITCHES.items() if config.get(key)]
@@ -184,13 +185,8 @@ def _with_pooling(spec: EncoderSpec, file: Path) -> EncoderSpec:
 
 def with_library_config(spec: EncoderSpec, file: Path) -> EncoderSpec:
     """The spec with the prompts and the cut that sentence-transformers keeps for the whole."""
-    config = read_object_if_there(file)
-    stated = config.get("prompts") or {}
-    if not isinstance(stated, dict) or not all(isinstance(t or "", str) for t in stated.values()):
-        raise CheckpointError(
-            f"expected prompts as texts by name, got {stated!r} in {file}: correct the file"
-        )
-    prompts = {name: text or "" for name, text in stated.items()}
+    config = read_object_if_there(file, kinds.LIBRARY)
+    prompts = {name: text or "" for name, text in (config.get("prompts") or {}).items()}
     default = config.get("default_prompt_name")
     if default is not None:
         require_known("default_prompt_name", default, prompts, file)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trivet.embedding.readers import kinds
 from trivet.embedding.readers.files import find_weights, read_object, whole_number
 from trivet.embedding.readers.modules import (
     Module,
@@ -49,7 +50,7 @@ def read_sparse(folder: Path, library: dict[str, Any]) -> EncoderSpec:
         )
     (_, backbone), (_, pooling) = modules
     spec = read_backbone(backbone, read_transformer(backbone, task="fill-mask"))
-    config = read_object(backbone / "config.json")
+    config = read_object(backbone / "config.json", kinds.BACKBONE)
     head = replace(
         _read_pooling(pooling / "config.json"),
         vocabulary=whole_number(config, ("vocab_size",), backbone / "config.json"),
@@ -61,7 +62,7 @@ def read_sparse(folder: Path, library: dict[str, Any]) -> EncoderSpec:
 
 
 def _read_pooling(file: Path) -> VocabularyWeights:
-    config = read_object(file)
+    config = read_object(file, kinds.SPLADE)
     pooling = config.get("pooling_strategy", "max")
     activation = config.get("activation_function", "relu")
     require_known("pooling_strategy", pooling, _POOLINGS, file)
@@ -71,12 +72,12 @@ def _read_pooling(file: Path) -> VocabularyWeights:
 
 def _read_routes(file: Path) -> tuple[list[Module], Path]:
     """The document modules of a router, and the folder of its static query side."""
-    config = read_object(file)
-    structure, types = config.get("structure", {}), config.get("types", {})
+    config = read_object(file, kinds.ROUTER)
+    structure, types = config.get("structure") or {}, config.get("types") or {}
     require_known("routes", sorted(structure), (["document", "query"],), file)
     require_known(
         "route_mappings",
-        config.get("parameters", {}).get("route_mappings") or None,
+        (config.get("parameters") or {}).get("route_mappings") or None,
         (None,),
         file,
     )

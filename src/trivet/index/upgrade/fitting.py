@@ -7,8 +7,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from trivet.drift.choosing import Aim, Choice, Sample, choose_query_map, choose_translation
 from trivet.drift.files import pack
 from trivet.drift.map import DriftMap
@@ -62,7 +60,7 @@ def fit_maps(
         store: of the index.
         new: the newer model.
         aim: "keep" or "gain".
-        old: the older model, to pair the caller's own queries.
+        old: the older model, to pair short texts: the caller's own queries, and for "keep" spans.
         queries: the caller's own.
         seed: of the draws.
         resolver: knows the texts that the index does not hold.
@@ -74,20 +72,21 @@ def fit_maps(
     sample = draw_sample(store, SAMPLE, seed, resolver)
     native = embed_chunks(new, sample.chunks)
     source, target = new.spaces["dense"], store.manifest.spaces["dense"]
-    kinds = ("document",) * len(native)
-    before, after, documents = native, sample.stored, sample.keys
     corpus = corpus_fingerprint(store, sample.keys)
+    spans, keys = cut_spans(sample.chunks, seed)
+    asked = Texts(embed_spans(new, spans), tuple(keys)) if spans else None
+    kinds = ("document",) * len(native)
+    pairs = Pairs(source, target, native, sample.stored, sample.keys, kinds)
     back = Pairs(target, source, sample.stored, native, sample.keys, kinds)
     if queries and old is not None:
-        before = np.concatenate([before, embed_spans(new, queries)])
-        after = np.concatenate([after, embed_spans(old, queries)])
-        documents += tuple(f"query {number}" for number in range(len(queries)))
-        kinds += ("query",) * len(queries)
-    pairs = Pairs(source, target, before, after, documents, kinds)
-    spans, keys = cut_spans(sample.chunks, seed)
-    texts = Texts(embed_spans(new, spans), tuple(keys)) if spans else None
+        names = tuple(f"query {number}" for number in range(len(queries)))
+        both = embed_spans(new, queries), embed_spans(old, queries)
+        pairs = pairs.with_texts(*both, names, "query")
+    if asked is not None and old is not None and aim == "keep":
+        # Spans are like queries: with them the old rankings come back better than with documents.
+        pairs = pairs.with_texts(asked.values, embed_spans(old, spans), asked.documents, "span")
     choice = choose_query_map(
-        Sample(pairs, sample.stored, sample.keys, texts), aim, seed=seed, corpus=corpus
+        Sample(pairs, sample.stored, sample.keys, asked), aim, seed=seed, corpus=corpus
     )
     translation = choose_translation(back, seed=seed, corpus=corpus)
     return FittedMaps(choice, translation, sample.chunks)

@@ -103,7 +103,8 @@ class PreparedUpgrade:
         if wrong or isinstance(queries, str):
             raise InvalidInputError(f"expected a list of query texts, got {wrong[:1] or queries!r}")
         new = self._model.proved_of(self.generation)
-        old = self._old() if queries else None
+        # For "gain" the older model's rankings are not what is wanted.
+        old = self._old() if queries or chosen == "keep" else None
         fitted = fit_maps(
             self._store,
             new,

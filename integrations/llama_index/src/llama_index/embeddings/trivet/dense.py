@@ -7,9 +7,10 @@ import os
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
-from llama_index.core.bridge.pydantic import Field, PrivateAttr
+from llama_index.core.bridge.pydantic import BaseModel, Field, PrivateAttr
 from llama_index.core.callbacks import CallbackManager
 from llama_index.embeddings.trivet.models import embedder_of, refuse_cache
+from llama_index.embeddings.trivet.recorded import RecordedEmbedder
 
 from trivet import Embedder, Query
 from trivet.embedding.locate import DEFAULT_MODEL
@@ -23,7 +24,8 @@ class TrivetEmbedding(BaseEmbedding):
     """Dense vectors of one model, with its own wording for queries and for documents.
 
     What would change the vectors is in public fields, so that an `IngestionPipeline` embeds anew
-    when the model changes.
+    when the model changes. Pickled, as for the workers of a pipeline, it is what loads the model
+    again, so that each worker has weights of its own; a wrapped model is refused there.
 
     Args:
         model: a name, a folder or an `Embedder`.
@@ -86,6 +88,18 @@ class TrivetEmbedding(BaseEmbedding):
     def embedder(self) -> Embedder:
         """The model."""
         return self._embedder
+
+    def __getstate__(self) -> dict[str, Any]:
+        bare = self.model_copy()
+        private = {**(bare.__pydantic_private__ or {}), "_embedder": None}
+        bare.__pydantic_private__ = private
+        state = BaseEmbedding.__getstate__(bare)
+        return {**state, "recorded": RecordedEmbedder.of(self._embedder)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Not BaseEmbedding's, which would call the constructor for the default model.
+        BaseModel.__setstate__(self, {k: v for k, v in state.items() if k != "recorded"})
+        self._embedder = state["recorded"].loaded()
 
     def _get_query_embedding(self, query: str) -> Embedding:
         refuse_cache(self.embeddings_cache)  # which may have been assigned later

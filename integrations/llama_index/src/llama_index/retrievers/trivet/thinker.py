@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from llama_index.core.base.llms.types import CompletionResponse
 from llama_index.core.llms import LLM
 
-from trivet.thinking import Completion, WritingThinker
+from trivet.thinking import AdaptedThinker, Completion
 
 
-class LlamaIndexThinker(WritingThinker):
+class LlamaIndexThinker(AdaptedThinker[CompletionResponse]):
     """Thinks with any LLM, for `TrivetRetriever(thinker=…)` and `index.search(think=…)`.
 
     Args:
@@ -20,13 +18,13 @@ class LlamaIndexThinker(WritingThinker):
     """
 
     def __init__(self, llm: LLM, *, name: str | None = None) -> None:
-        async def awrite(prompt: str) -> Completion:
-            return _completion(await llm.acomplete(prompt))
-
         super().__init__(
-            lambda prompt: _completion(llm.complete(prompt)),
-            name=_name(llm) if name is None else name,
-            awrite=awrite,
+            llm.complete,
+            llm.acomplete,
+            _completion,
+            kind=llm.class_name(),
+            stated=(llm.metadata, getattr(llm, "temperature", None)),
+            name=name,
         )
 
 
@@ -35,8 +33,3 @@ def _completion(response: CompletionResponse) -> Completion:
     return Completion(
         response.text, counted.get("prompt_tokens"), counted.get("completion_tokens")
     )  # fmt: skip
-
-
-def _name(llm: LLM) -> str:
-    stated = repr((llm.metadata, getattr(llm, "temperature", None)))
-    return f"{llm.class_name()}|{hashlib.sha256(stated.encode()).hexdigest()[:16]}"

@@ -99,7 +99,7 @@ def _require_legs(query: VectorStoreQuery, held: Mapping[Mode, Space]) -> None:
     if query.mode not in _NEEDS:
         raise UnknownModeError(
             f"expected a query mode out of {', '.join(mode.value for mode in _NEEDS)}, got "
-            f"{query.mode!r}: an index learns nothing from single queries"
+            f"{query.mode.value!r}: an index learns nothing from single queries"
         )
     missing = [mode for mode in _NEEDS[query.mode] if mode not in held]
     if missing:

@@ -29,8 +29,7 @@ TYPES: dict[str, type[BaseNode]] = {
 
 VECTORS_UNUSED = (
     "nodes come with vectors of their own, which are not used: pass store.embed_model in place of "
-    "the embedding. An IngestionPipeline deletes a changed document before it embeds, and the "
-    "store can put it back only if the embedding is the store's"
+    "the embedding, and texts are embedded once"
 )
 
 

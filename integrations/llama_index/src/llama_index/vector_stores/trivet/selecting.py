@@ -14,6 +14,7 @@ from llama_index.vector_stores.trivet.filters import (
 from qdrant_client import models
 
 from trivet import Document, Index
+from trivet.errors import InvalidInputError
 from trivet.store.filters import payload_path
 
 
@@ -50,6 +51,17 @@ def from_sources(ids: Sequence[str]) -> models.Filter:
     no_source = models.IsEmptyCondition(is_empty=models.PayloadField(key=SOURCE_PATH))
     itself = models.Filter(must=[among(DOCUMENT_PATH, ids), no_source])
     return models.Filter(should=[among(SOURCE_PATH, ids), itself])
+
+
+def required_id(source: object) -> str:
+    """The id of a document.
+
+    Raises:
+        InvalidInputError: it is no text.
+    """
+    if not isinstance(source, str):
+        raise InvalidInputError(f"expected the id of a document, got {source!r}")
+    return source
 
 
 def field_texts(index: Index, field: str) -> list[str]:

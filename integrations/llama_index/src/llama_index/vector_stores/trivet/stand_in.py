@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import Field
 
 from trivet.errors import InvalidInputError
+from trivet.types import Space
 
 
 class StoreEmbedding(BaseEmbedding):
@@ -23,6 +27,16 @@ class StoreEmbedding(BaseEmbedding):
     model_name: str = "trivet"
     embed_batch_size: int = 2048
     fingerprint: str = Field(description="Of the spaces of the store's index.")
+
+    @classmethod
+    def of(cls, spaces: Sequence[Space]) -> StoreEmbedding:
+        """The one for an index.
+
+        Args:
+            spaces: of the index.
+        """
+        of_models = [space.fingerprint for space in spaces if not space.is_lexical]
+        return cls(fingerprint=hashlib.sha256(" ".join(of_models).encode()).hexdigest())
 
     @classmethod
     def class_name(cls) -> str:

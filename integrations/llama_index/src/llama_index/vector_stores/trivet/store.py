@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 from collections.abc import Sequence
@@ -29,8 +28,8 @@ from llama_index.vector_stores.trivet.nodes import (
     to_document,
 )
 from llama_index.vector_stores.trivet.opening import opened
-from llama_index.vector_stores.trivet.replacing import Replacing
-from llama_index.vector_stores.trivet.selecting import selection
+from llama_index.vector_stores.trivet.replacing import Caller, Replacing
+from llama_index.vector_stores.trivet.selecting import required_id, selection
 from llama_index.vector_stores.trivet.stand_in import StoreEmbedding
 
 from trivet import ALL, Embedder, Hit, Index
@@ -107,10 +106,7 @@ class TrivetVectorStore(BasePydanticVectorStore):
     @property
     def embed_model(self) -> StoreEmbedding:
         """What to give LlamaIndex as an embedding: it leaves every vector to this store."""
-        spaces = self._index.spaces
-        of_models = [space.fingerprint for space in spaces if not space.is_lexical]
-        digest = hashlib.sha256(" ".join(of_models).encode()).hexdigest()
-        return StoreEmbedding(fingerprint=digest)
+        return StoreEmbedding.of(self._index.spaces)
 
     def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Store nodes; those that are there with other content are replaced.
@@ -133,12 +129,15 @@ class TrivetVectorStore(BasePydanticVectorStore):
             ModelError, StoreError: as `trivet.Index.upsert`; what was stored before stays.
         """
         require_no_more("add", kwargs)
+        return self._add(nodes, Caller.here())
+
+    def _add(self, nodes: Sequence[BaseNode], caller: Caller) -> list[str]:
         dims = {space.mode: space.dims for space in self._index.spaces}.get("dense")
         if refuse_foreign_vectors(nodes, dims) and not self._has_warned:
             self._has_warned = True
             logger.warning(VECTORS_UNUSED)
         try:
-            with self._replacing.storing(nodes):
+            with self._replacing.storing(nodes, caller):
                 self._index.upsert([to_document(node) for node in nodes], on_error="raise")
         except TextTooLongError as error:
             raise TextTooLongError(
@@ -149,7 +148,8 @@ class TrivetVectorStore(BasePydanticVectorStore):
 
     async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """As `add`, beside the event loop."""
-        return await asyncio.to_thread(self.add, nodes, **kwargs)
+        require_no_more("async_add", kwargs)
+        return await asyncio.to_thread(self._add, nodes, Caller.here())
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Delete the nodes that were cut from a document, or the document that is stored whole.
@@ -159,13 +159,13 @@ class TrivetVectorStore(BasePydanticVectorStore):
             UnknownKeywordError: a keyword argument.
         """
         require_no_more("delete", delete_kwargs)
-        if not isinstance(ref_doc_id, str):
-            raise InvalidInputError(f"expected the id of a document, got {ref_doc_id!r}")
-        self._replacing.delete(ref_doc_id)
+        self._replacing.delete(required_id(ref_doc_id), Caller.here())
 
     async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """As `delete`, beside the event loop."""
-        await asyncio.to_thread(self.delete, ref_doc_id, **delete_kwargs)
+        require_no_more("adelete", delete_kwargs)
+        source, caller = required_id(ref_doc_id), Caller.here()
+        await asyncio.to_thread(self._replacing.delete, source, caller)
 
     def get_nodes(
         self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None

@@ -1,0 +1,167 @@
+"""The thread that answers searches: whoever waits for it is answered or gets an error."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from trivet.errors import (
+    IndexBusyError,
+    IndexClosedError,
+    ServerUnavailableError,
+    StoreError,
+    TrivetError,
+)
+from trivet.index.worker import SearchWorker
+
+PATIENCE_S = 20.0
+
+
+class Answers:
+    """Answers each search by its name; a pass that holds a bad one ends as it says."""
+
+    def __init__(self, **bad: object) -> None:
+        self.bad = bad
+        self.passes: list[list[str]] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def __call__(self, asked):
+        self.passes.append(list(asked))
+        assert self.go_on.wait(PATIENCE_S)
+        for each in asked:
+            if isinstance(self.bad.get(each), BaseException):
+                raise self.bad[each]
+        return [[each] for each in asked if each not in self.bad]
+
+
+@pytest.fixture
+def working() -> Iterator[list[SearchWorker]]:
+    made: list[SearchWorker] = []
+    yield made
+    for each in made:
+        each.close()
+
+
+def together(worker: SearchWorker, answers: Answers, names: list[str]) -> list[object]:
+    """What each gets that waits in a thread while the first pass is under way."""
+    answers.go_on.clear()
+
+    def ask(name: str) -> object:
+        try:
+            return worker.answer_many([name])
+        except (TrivetError, ValueError) as error:
+            return error
+
+    with ThreadPoolExecutor(len(names) + 1) as pool:
+        first = pool.submit(ask, "first")
+        while not answers.passes:
+            time.sleep(0.002)
+        asking = [pool.submit(ask, name) for name in names]
+        while worker._waiting.qsize() < len(names):
+            time.sleep(0.002)
+        answers.go_on.set()
+        assert first.result(PATIENCE_S) == [["first"]]
+        return [each.result(PATIENCE_S) for each in asking]
+
+
+ENDS = [
+    ValueError("odd"),
+    StoreError("tired"),
+    StopIteration(),
+    KeyboardInterrupt(),
+    SystemExit(1),
+    GeneratorExit(),
+    asyncio.CancelledError(),
+    None,  # no answer at all
+]
+
+
+@pytest.mark.parametrize("end", ENDS, ids=repr)
+async def test_whatever_ends_a_search_whoever_waits_for_it_is_told(working, end) -> None:
+    worker = SearchWorker(Answers(bad=end))
+    working.append(worker)
+    expected = ValueError if isinstance(end, ValueError) else StoreError
+    with pytest.raises(expected):
+        await asyncio.wait_for(worker.answer("bad", None), PATIENCE_S)
+    with pytest.raises(expected):
+        await asyncio.wait_for(asyncio.to_thread(worker.answer_many, ["bad"]), PATIENCE_S)
+    assert await asyncio.wait_for(worker.answer("good", None), PATIENCE_S) == ["good"]
+
+
+@pytest.mark.parametrize("end", [ValueError("odd"), StopIteration(), None], ids=repr)
+def test_a_search_that_fails_in_any_way_costs_the_others_nothing(working, end) -> None:
+    answers = Answers(bad=end)
+    worker = SearchWorker(answers)
+    working.append(worker)
+    one, bad, two = together(worker, answers, ["one", "bad", "two"])
+    assert (one, two) == ([["one"]], [["two"]])
+    assert isinstance(bad, (ValueError, StoreError))
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), ServerUnavailableError("away")], ids=repr)
+def test_what_would_fail_for_each_is_not_tried_for_each(working, end) -> None:
+    answers = Answers(bad=end)
+    worker = SearchWorker(answers)
+    working.append(worker)
+    told = together(worker, answers, ["one", "bad", "two"])
+    assert all(isinstance(each, StoreError) for each in told)
+    assert len(answers.passes) == 2
+
+
+def test_searches_of_one_call_stay_together_and_in_order(working) -> None:
+    worker = SearchWorker(Answers())
+    working.append(worker)
+    assert worker.answer_many(["a", "b", "c"]) == [["a"], ["b"], ["c"]]
+    assert worker.answer_many([]) == []
+
+
+def test_a_thread_that_cannot_start_is_told_and_tried_again(working, monkeypatch) -> None:
+    worker = SearchWorker(Answers())
+    working.append(worker)
+
+    def full(thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", full)
+        with pytest.raises(IndexBusyError, match="can't start new thread"):
+            worker.answer_many(["one"])
+    assert worker.answer_many(["one"]) == [["one"]]
+
+
+def test_a_process_without_the_thread_starts_its_own(working) -> None:
+    worker = SearchWorker(Answers())
+    working.append(worker)
+    worker.answer_many(["one"])
+    gone = threading.Thread(target=lambda: None)
+    gone.start()
+    gone.join()
+    worker._waiting.put(None)  # as after a fork, where no thread but the forking one is left
+    worker._thread.join()
+    worker._thread = gone
+    assert worker.answer_many(["two"]) == [["two"]]
+
+
+def test_closing_answers_those_who_wait_and_refuses_the_next() -> None:
+    answers = Answers()
+    worker = SearchWorker(answers)
+    answers.go_on.clear()
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(worker.answer_many, [name]) for name in ("one", "two", "three")]
+        while sum(map(len, answers.passes)) + worker._waiting.qsize() < 3:
+            time.sleep(0.002)
+        closing = pool.submit(worker.close)
+        while not worker._closed:
+            time.sleep(0.002)
+        with pytest.raises(IndexClosedError):
+            worker.answer_many(["four"])
+        answers.go_on.set()
+        found = [each.result(PATIENCE_S) for each in asking]
+        closing.result(PATIENCE_S)
+    assert found == [[["one"]], [["two"]], [["three"]]]
