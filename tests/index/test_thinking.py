@@ -200,8 +200,8 @@ def test_the_formula_of_the_plan_is_applied_to_the_joined_legs(filled) -> None:
     dense = {h.id: h.score for h in filled.search(QUERY, modes=["dense"], think=chosen)}
     sparse = {h.id: h.score for h in filled.search(QUERY, modes=["sparse"], think=chosen)}
     for hit in filled.search(QUERY, plan="hybrid2", think=chosen):
-        s = sparse.get(hit.id, 0.0)
-        expected = 0.59 * max(dense[hit.id], 0.35) + 0.01 * dense[hit.id] + 0.4 * s / (s + 10)
+        s, floor = sparse.get(hit.id, 0.0), filled.describe().dense_floor
+        expected = 0.59 * max(dense[hit.id], floor) + 0.01 * dense[hit.id] + 0.4 * s / (s + 10)
         assert hit.score == pytest.approx(expected, abs=1e-5)
 
 

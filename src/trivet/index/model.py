@@ -14,6 +14,7 @@ from trivet.embedding.reloading import reload
 from trivet.errors import IndexDamagedError, ModelNotFoundError
 from trivet.index.canary import make_canaries, require_same_canaries
 from trivet.index.carrying import carried
+from trivet.index.floor import DenseFloor
 from trivet.index.guard import ThoughtGuard
 from trivet.index.once import RecentVectors
 from trivet.index.titles import embed_titled
@@ -39,6 +40,7 @@ class IndexModel:
 
     Attributes:
         tokens: how token vectors are stored.
+        floor: the cosine below which a dense score says nothing.
         guard: how like a query its thoughts have to be.
         thoughts: vectors of the last ones.
 
@@ -60,6 +62,7 @@ class IndexModel:
         self._proved: set[str] = set()
         self._maps: dict[str, DriftMap] = {}
         self.tokens = IndexTokens(store, self.found)
+        self.floor = DenseFloor(store, self)
         self.guard = ThoughtGuard(store, self)
         self.thoughts = RecentVectors()
         self._loading = threading.RLock()
