@@ -21,8 +21,7 @@ from .killing import POOL, do, steps
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
 
 MOMENTS = 50
-# The longest that a child lives: long enough for a dozen steps, opening included.
-LIFE_S = 0.3
+PATIENCE_S = 120.0
 
 
 class Killer:
@@ -43,24 +42,47 @@ class Killer:
 
     def kill_at(self, delay_s: float, job: str) -> None:
         """Start a child and kill it so much later."""
+        child = self._start(job)
+        time.sleep(delay_s)
+        self._kill(child)
+
+    def kill_after(self, many: int, job: str) -> float:
+        """Start a child and kill it when it has done so many steps: in how many seconds."""
+        child, since = self._start(job), time.monotonic()
+        while len(self._ended()) < many:
+            assert time.monotonic() < since + PATIENCE_S, self._ended()
+            time.sleep(0.002)
+        self._kill(child)
+        return time.monotonic() - since
+
+    def _start(self, job: str) -> int:
         assert self._program.stdin is not None
         assert self._program.stdout is not None
         self._seed += 1
         self._program.stdin.write(f"{self._seed} {job}\n")
         self._program.stdin.flush()
-        child = int(self._program.stdout.readline())
-        time.sleep(delay_s)
+        return int(self._program.stdout.readline())
+
+    def _kill(self, child: int) -> None:
+        assert self._program.stdout is not None
         os.kill(child, signal.SIGKILL)
         assert self._program.stdout.readline() == "gone\n"
+
+    def _logged(self, what: str) -> set[int]:
+        """The numbers of the steps that the last child has begun, or ended."""
+        log = Path(f"{self.folder}.log")
+        lines = log.read_text().splitlines() if log.is_file() else []
+        mine = (line.split() for line in lines if line.startswith(f"{what} {self._seed} "))
+        return {int(n) for _, _, n in mine}
+
+    def _ended(self) -> set[int]:
+        return self._logged("end")
 
     def require_whole(self, index: trivet.Index) -> None:
         """Fail unless the index holds what was committed, and of the last step all or nothing."""
         stored = contents(index, POOL)
-        log = Path(f"{self.folder}.log")
-        lines = log.read_text().splitlines() if log.is_file() else []
-        mine = [line.split() for line in lines if line.split()[1] == str(self._seed)]
-        ended = {int(n) for what, _, n in mine if what == "end"}
-        under_way = {int(n) for what, _, n in mine if what == "begin"} - ended
+        ended = self._ended()
+        under_way = self._logged("begin") - ended
         self.done += len(ended)
         self.caught_midway += bool(under_way)
         for n, step in enumerate(steps(self._seed)):
@@ -103,8 +125,11 @@ def killer(tmp_path: Path) -> Iterator[Killer]:
 @pytest.mark.slow
 def test_sigkill_at_fifty_random_moments_of_adding_editing_and_deleting(killer: Killer) -> None:
     draw = random.Random(7)
+    life_s = killer.kill_after(12, "write")
+    with trivet.open(killer.folder) as index:
+        killer.require_whole(index)
     for _ in range(MOMENTS):
-        killer.kill_at(draw.uniform(0.02, LIFE_S), "write")
+        killer.kill_at(draw.uniform(0.02, life_s), "write")
         with trivet.open(killer.folder) as index:
             killer.require_whole(index)
             require_clean(index)
@@ -118,11 +143,14 @@ def test_sigkill_at_fifty_random_moments_of_adding_editing_and_deleting(killer: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("job", "life_s"), [("optimize", 3.0), ("backup", 1.5)])
+@pytest.mark.parametrize(("job", "lives"), [("optimize", 30), ("backup", 15)])
 def test_sigkill_at_random_moments_of_upkeep_under_writes(
-    killer: Killer, job: str, life_s: float
+    killer: Killer, job: str, lives: int
 ) -> None:
     draw = random.Random(11)
+    life_s = killer.kill_after(lives, job)
+    with trivet.open(killer.folder) as index:
+        killer.require_whole(index)
     for _ in range(6):
         killer.kill_at(draw.uniform(0.1, life_s), job)
         with trivet.open(killer.folder) as index:

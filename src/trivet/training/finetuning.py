@@ -153,15 +153,16 @@ def _divided(
     else:
         held = checked_pairs(dev)
         trained = without_leak(came, held)
+    drawn = _drawn(trained, settings)
     least = max(settings.batch_size, LEAST_GROUPS)
-    groups = len(set(grouped(trained)))
+    groups = len(set(grouped(drawn)))
     if groups < least:
         raise TrainingPairsError(
             f"expected at least {least} pairs without a text in common beside the held-out ones, "
-            f"for batches of {settings.batch_size}, got {groups}: add pairs, or lower the batch "
-            "size"
+            f"for batches of {settings.batch_size}, got {groups}: add pairs, lower the batch size, "
+            "or take more steps"
         )
-    return _drawn(trained, settings), held
+    return drawn, held
 
 
 def _drawn(pairs: Sequence[TrainingPair], settings: TrainingSettings) -> tuple[TrainingPair, ...]:
