@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from chains import build_chain
+from forked import forkserver
 from layouts import build_m3
 
 import trivet
@@ -29,13 +29,10 @@ TEXTS = [" ".join(["ship and sail", "anchor", "wind"][n % 3 :] * (1 + n % 11)) f
 @pytest.fixture(scope="module", autouse=True)
 def forked():
     """Processes start from one that has loaded torch; spawned, each would take seconds for that."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sentence_transformers", "trivet.embedding.runner"])
     with pytest.MonkeyPatch.context() as patch:
-        quick = SimpleNamespace(get_context=lambda method: context)
+        quick = SimpleNamespace(get_context=lambda method: forkserver())
         patch.setattr(processes, "multiprocessing", quick)
         yield
-    multiprocessing.forkserver._forkserver._stop()
 
 
 @pytest.fixture(scope="module")

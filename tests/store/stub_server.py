@@ -212,7 +212,10 @@ class StubServer:
             if match:
                 with self._lock, warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # local mode says what it leaves out
-                    return function(self, request, *map(unquote, match.groups()))
+                    names = [unquote(part) for part in match.groups()]
+                    # An alias stands for its collection in every route.
+                    names[:1] = [self.local.aliases.get(name, name) for name in names[:1]]
+                    return function(self, request, *names)
         raise StubError(404, f"no route {request.route}")
 
     @property

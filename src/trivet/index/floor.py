@@ -102,7 +102,8 @@ class DenseFloor:
 
 
 def _cosines(queries: Representations, documents: Representations) -> np.ndarray:
-    return _units(queries.dense) @ _units(documents.dense).T
+    cosines: np.ndarray = _units(queries.dense) @ _units(documents.dense).T
+    return cosines
 
 
 def _units(vectors: DenseVectors | None) -> np.ndarray:

@@ -196,6 +196,15 @@ class IndexModel:
             return Representations(dense=self.map_of(record, QUERY_MAP).apply(own.dense))
         return embed_titled(other, titled, truncate=True)
 
+    def mapped_by(self) -> str | None:
+        """The map that the vectors of queries go through; None where they go through none."""
+        manifest = self._store.manifest
+        record = manifest.upgrade
+        if record is None or not record.is_bridged:
+            return None
+        is_own = self._serving(manifest) == manifest.generation
+        return None if is_own else record.maps[QUERY_MAP]
+
     def map_of(self, record: UpgradeRecord, which: str) -> DriftMap:
         """A map that an upgrade has fitted.
 

@@ -13,6 +13,7 @@ from trivet.config import ServerSettings
 from trivet.errors import InvalidInputError, NotAnIndexError, SpaceMismatchError
 from trivet.store.adopted import AdoptedEngine, AdoptedStore
 from trivet.store.adopted_layout import LLAMA_NODE, Layout
+from trivet.store.aliases import followed
 from trivet.store.connection import Connection, connect
 from trivet.store.manifest import Manifest
 from trivet.store.points import PAYLOAD_OWN
@@ -59,7 +60,9 @@ class ForeignCollection:
         try:
             if not self._connection.call("look", lambda c: c.collection_exists(collection)):
                 raise NotAnIndexError(f"expected a collection {collection!r}, found none")
-            info = self._connection.call("look", lambda c: c.get_collection(collection))
+            # An alias may lead elsewhere tomorrow: this is about what it leads to now.
+            self.name = followed(self._connection, collection)
+            info = self._connection.call("look", lambda c: c.get_collection(self.name))
         except BaseException:
             self.close()
             raise
