@@ -231,12 +231,14 @@ class SearchedDocuments(StoredDocuments):
         self._scope.require_one()
         [asked] = self._asked([query], k, plan, None, modes, chunks=_is_of_chunks(plan))
         [wanted] = checked_ids([id])
-        chunks = list(*self._store.chunks([self._scope.key(wanted)]).values())
+        found = self._store.chunks([self._scope.key(wanted)])
+        chunks = [chunk for rows in found.values() for chunk in rows]
         shared = self._shared
         why = partial(explain, shared.store, shared.model, id=wanted, chunks=chunks)
         if think is None:
             return why(asked)
-        from trivet.index.thinking import checked_thinking, search_thinking
+        from trivet.index.thinking import search_thinking
+        from trivet.thinking.report import checked_thinking
 
         explained: list[Explanation] = []
 
