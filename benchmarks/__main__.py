@@ -6,6 +6,7 @@ import argparse
 
 from benchmarks import (
     drift,
+    drift_training,
     embedding_speed,
     engine_speed,
     frameworks,
@@ -39,6 +40,7 @@ ALL = {
     "store": store,
     "quality": quality,
     "drift": drift,
+    "drift_training": drift_training,
     "plans": plans,
     "plan_speed": plan_speed,
     "storage": storage,

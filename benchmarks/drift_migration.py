@@ -13,7 +13,6 @@ import numpy as np
 import trivet
 from benchmarks import beir
 from benchmarks.drift_moves import PerQuery, figure
-from benchmarks.drift_training import fine_tuned
 from benchmarks.figures import Bar, Figure
 from benchmarks.intervals import bootstrap, median
 from benchmarks.quality import judge, search
@@ -52,8 +51,8 @@ def migration() -> list[Figure]:
 def latency() -> list[Figure]:
     """The same search of two indexes in turn: one by its own model, one through a map."""
     collection = beir.load(COLLECTION)
-    newer = Embedder.load(fine_tuned("tuned", distilled=False), modes=["dense"])
-    with _indexed(collection, newer) as native, _indexed(collection, _cut(6)) as bridged:
+    newer = _cut(6)
+    with _indexed(collection, newer) as native, _indexed(collection, _cut(4)) as bridged:
         upgrade = _fitted(bridged, newer)
         upgrade.cutover("query", force=True)
         indexes = native, bridged

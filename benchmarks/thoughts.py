@@ -79,14 +79,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.thoughts", description=__doc__)
     parser.add_argument("--collections", nargs="+", choices=COLLECTIONS, default=COLLECTIONS)
     parser.add_argument("--modes", nargs="+", choices=MODES, default=tuple(MODES))
-    parser.add_argument("--only-quality", action="store_true", help="no thinkers that fail or wait")
+    parser.add_argument("--only", choices=("quality", "faults"), help="faults: fail, hang or wait")
     chosen = parser.parse_args(arguments)
     model = trivet.Embedder.load(DEFAULT_MODEL, modes=LEGS)
-    parts = {
-        name: measured(beir.load(name), model, tuple(chosen.modes)) for name in chosen.collections
-    }
-    figures = [figure for mode in chosen.modes for figure in pooled(mode, parts)]
-    if not chosen.only_quality:
+    figures: list[Figure] = []
+    if chosen.only != "faults":
+        parts = {
+            name: measured(beir.load(name), model, chosen.modes) for name in chosen.collections
+        }
+        figures += [figure for mode in chosen.modes for figure in pooled(mode, parts)]
+    if chosen.only != "quality":
         figures += thoughts_faults.measure(beir.load(COLLECTIONS[0]), model)
     # Pooled figures of fewer collections are others.
     if set(chosen.collections) == set(COLLECTIONS):

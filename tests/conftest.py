@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_socket import disable_socket, socket_allow_hosts
 
 ROOT = Path(__file__).parents[1]
 # Tests import the builders beside this file: `from checkpoints import Recipe`.
 sys.path[:0] = [str(Path(__file__).parent / part) for part in (".", "store", "drift")]
+
+
+# No test asserts how long something takes.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,20 @@ def put(index: trivet.Index, texts: Mapping[str, str]) -> trivet.IngestReport:
     report = index.upsert(documents, representations=vectors(list(texts.values())))
     assert report.failed == ()
     return report
+
+
+def anchors(count: int) -> dict[str, str]:
+    """So many short texts by their ids."""
+    return {str(n): f"anchor {n} sail wind" for n in range(count)}
+
+
+@contextmanager
+def index_of(location: Path | str, texts: Mapping[str, str]) -> Iterator[trivet.Index]:
+    """An index as `make_index` makes it, with these texts; closed in the end."""
+    index = make_index(location)
+    put(index, texts)
+    yield index
+    index.close()
 
 
 def contents(index: trivet.Index, ids: Sequence[str]) -> dict[str, str]:

@@ -36,6 +36,8 @@ from trivet.plan import PRESETS, best_plan, checked_plan
         ({"depths": {"dense": 10}, "relevance": 0.5, "threshold": 0.1}, "no threshold"),
         ({"depths": {"dense": 10}, "offset": -1}, "offset"),
         ({"depths": {"dense": 10}, "rescore": 0}, "rescore"),
+        ({"depths": {"dense": 10}, "per_document": 0}, "per_document"),
+        ({"depths": {"dense": 10}, "dense_floor": 2.0}, "dense_floor"),
     ],
 )
 def test_a_plan_that_means_nothing_is_refused(values: dict, message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, TypeAlias, cast, get_args
 
 from trivet.errors import InvalidPlanError
@@ -18,8 +19,18 @@ MAX_DEPTH = 10_000
 # vectors of each candidate are compared: there, 30 take half the time.
 DEPTH = 100
 TOKEN_DEPTH = 30
+# Of all-MiniLM-L6-v2, for plans that no index has given its embedder's.
+DENSE_FLOOR = 0.35
 DEPTHS: dict[Mode, int] = {"dense": DEPTH, "sparse": DEPTH}
 _TOKEN_DEPTHS: dict[Mode, int] = {"dense": TOKEN_DEPTH, "sparse": TOKEN_DEPTH}
+
+
+# Of what a plan may leave out.
+_BOUNDS = (
+    ("dense_floor", -1.0, 1.0),
+    ("relevance", 0.0, 1.0),
+    ("threshold", -math.inf, math.inf),
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,8 @@ class Plan:
             its fusion, as does "rrf".
         fuse: how.
         rrf_k: how slowly ranks lose their weight.
-        dense_floor: the cosine below which a dense score says nothing.
+        dense_floor: the cosine below which a dense score says nothing; None = what was found for
+            the index's embedder.
         sparse_half: the BM25 score that counts one half.
         rescore: how many of the best are put in the order of MaxSim alone, and at least as many as
             are wanted; None = none.
@@ -56,6 +68,8 @@ class Plan:
             alone) to 0 (the most different alone); None = without.
         threshold: the least score of a hit; only of plans whose scores are calibrated.
         offset: hits to leave out at the head.
+        per_document: of a search for chunks, the most of one document; None = as many as come. A
+            search for documents has one hit of each, its best chunk.
 
     Raises:
         InvalidPlanError: a leg, weight, depth or other value that cannot mean anything.
@@ -65,12 +79,13 @@ class Plan:
     weights: Mapping[Mode, float] = field(default_factory=dict)
     fuse: Fusion = "scores"
     rrf_k: int = 60
-    dense_floor: float = 0.35
+    dense_floor: float | None = None
     sparse_half: float = 10.0
     rescore: int | None = None
     relevance: float | None = None
     threshold: float | None = None
     offset: int = 0
+    per_document: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "depths", _in_order(self.depths, "depths"))
@@ -88,15 +103,14 @@ class Plan:
                 f"expected fuse to be one of {', '.join(FUSIONS)}, got {self.fuse!r}"
             )
         _require_whole("rrf_k", self.rrf_k, 1, MAX_DEPTH)
-        _require_number("dense_floor", self.dense_floor, -1.0, 1.0)
         _require_number("sparse_half", self.sparse_half, 1e-6, math.inf)
         _require_whole("offset", self.offset, 0, MAX_DEPTH)
-        if self.rescore is not None:
-            _require_whole("rescore", self.rescore, 1, MAX_DEPTH)
-        if self.relevance is not None:
-            _require_number("relevance", self.relevance, 0.0, 1.0)
-        if self.threshold is not None:
-            _require_number("threshold", self.threshold, -math.inf, math.inf)
+        for name in ("rescore", "per_document"):
+            if getattr(self, name) is not None:
+                _require_whole(name, getattr(self, name), 1, MAX_DEPTH)
+        for name, low, high in _BOUNDS:
+            if getattr(self, name) is not None:
+                _require_number(name, getattr(self, name), low, high)
         self._require_meaning()
 
     def _require_meaning(self) -> None:
@@ -118,12 +132,12 @@ class Plan:
                 "(rrf), dbsf and maximal marginal relevance do not"
             )
 
-    @property
+    @cached_property
     def fused(self) -> tuple[Mode, ...]:
         """The legs that make the ranking, before any rescoring."""
         return tuple(mode for mode in MODES if mode in self.depths or mode in self.weights)
 
-    @property
+    @cached_property
     def legs(self) -> tuple[Mode, ...]:
         """Every leg that the plan needs."""
         beside = {mode for mode, asked in (("dense", self.relevance), ("multi", self.rescore))

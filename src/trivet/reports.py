@@ -81,6 +81,8 @@ class IndexInfo:
         optimize_pays: whether `optimize` would make searches much faster.
         tenants: whether it has tenants.
         tenant: whose documents and chunks these are; None = everybody's.
+        dense_floor: the cosine below which a dense score says nothing, as it was found for the
+            embedder; None before the first search that needs it.
     """
 
     location: str
@@ -95,6 +97,7 @@ class IndexInfo:
     optimize_pays: bool
     tenants: bool
     tenant: str | None
+    dense_floor: float | None
 
 
 @dataclass(frozen=True)

@@ -12,3 +12,17 @@ def code_cache(tmp_path_factory, monkeypatch):
 
     folder = tmp_path_factory.getbasetemp() / "code"
     monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(folder))
+
+
+@pytest.fixture(scope="session")
+def folder_of(tmp_path_factory):
+    """Builds a chain of foreign modules once; for tests that change nothing in its folder."""
+    from chains import build_chain
+
+    parent = tmp_path_factory.mktemp("chains")
+
+    def build(name):
+        folder = parent / name
+        return folder if folder.exists() else build_chain(folder, name)
+
+    return build

@@ -30,17 +30,6 @@ SHORT = trivet.Settings(chunk_tokens=32)
 UNPADDED = ("cnn", "word-cnn")
 
 
-@pytest.fixture(scope="module")
-def folder_of(tmp_path_factory):
-    parent = tmp_path_factory.mktemp("chains")
-
-    def build(name):
-        folder = parent / name
-        return folder if folder.exists() else build_chain(folder, name)
-
-    return build
-
-
 def load(folder, **options):
     return Embedder.load(folder, trust_remote_code=folder.name == "custom", **options)
 

@@ -31,17 +31,6 @@ def load(folder):
     return Embedder.load(folder, trust_remote_code=folder.name == "custom")
 
 
-@pytest.fixture(scope="module")
-def folder_of(tmp_path_factory):
-    parent = tmp_path_factory.mktemp("chains")
-
-    def build(name):
-        folder = parent / name
-        return folder if folder.exists() else build_chain(folder, name)
-
-    return build
-
-
 def files_of(folder):
     return sorted(
         file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from chains import build_chain
+from forked import forkserver
 from layouts import build_m3
 
 import trivet
@@ -22,6 +24,15 @@ pytestmark = pytest.mark.slow  # a process takes seconds to start
 
 TWO = ["cpu", "cpu"]
 TEXTS = [" ".join(["ship and sail", "anchor", "wind"][n % 3 :] * (1 + n % 11)) for n in range(60)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked():
+    """Processes start from one that has loaded torch; spawned, each would take seconds for that."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick = SimpleNamespace(get_context=lambda method: forkserver())
+        patch.setattr(processes, "multiprocessing", quick)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -158,27 +169,31 @@ def alive_process(pid):
     return True
 
 
-def test_they_end_with_the_program(tiny_model, tmp_path):
+def test_spawned_they_make_the_same_and_end_with_the_program(tiny_model, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "import sys\n"
+        "import numpy as np\n"
         "from trivet.embedding import Embedder, weights\n"
         "if __name__ == '__main__':\n"
         "    weights.ENOUGH_TOKENS = 1\n"
         "    e = Embedder.load(sys.argv[1], devices=['cpu', 'cpu'])\n"
-        "    e.embed_documents(['a'] * 9)\n"
+        "    made = e.embed_documents(['an anchor', 'wind'] * 9)\n"
+        "    np.save(sys.argv[2], made.dense.values)\n"
         "    print(*(w.process.pid for w in e.weights._processes._workers))\n"
     )
     run = subprocess.run(
-        [sys.executable, str(script), str(tiny_model)],
+        [sys.executable, str(script), str(tiny_model), str(tmp_path / "made.npy")],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,  # against a hang: a busy machine takes minutes
         check=True,
     )
     pids = [int(pid) for pid in run.stdout.split()]
     assert len(pids) == 2
     assert not any(map(alive_process, pids))
+    expected = Embedder.load(tiny_model).embed_documents(["an anchor", "wind"] * 9)
+    np.testing.assert_allclose(np.load(tmp_path / "made.npy"), expected.dense.values, atol=1e-5)
 
 
 def test_a_script_without_its_guard_is_told_so(tiny_model, tmp_path):
@@ -193,7 +208,7 @@ def test_a_script_without_its_guard_is_told_so(tiny_model, tmp_path):
         [sys.executable, str(script), str(tiny_model)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,  # against a hang: a busy machine takes minutes
         check=False,
     )
     assert run.returncode == 1

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
+import engines
 import pytest
-from stored import collection_of_its_own
-from stub_server import StubServer
 
 import trivet
 
@@ -19,37 +16,17 @@ def tiny_embedder(tiny_model: Path) -> trivet.Embedder:
     return trivet.Embedder.load(tiny_model)
 
 
-@pytest.fixture(
-    params=[
-        "folder",
-        "memory",
-        pytest.param("stub", marks=pytest.mark.loopback),
-        pytest.param("server", marks=pytest.mark.server),
-    ]
-)
+@pytest.fixture(params=engines.ALL)
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "stub":
-        with StubServer() as server:
-            yield server.url
-    elif request.param == "server":
-        yield os.environ["TRIVET_QDRANT_URL"]
-    else:
-        yield str(tmp_path / "index") if request.param == "folder" else ":memory:"
+    with engines.location_of(request.param, tmp_path / "index") as location:
+        yield location
 
 
 @pytest.fixture
 def open_index(
     location: str, tiny_embedder: trivet.Embedder
 ) -> Iterator[Callable[..., trivet.Index]]:
-    with ExitStack() as stack:
-        place = {}
-        if "://" in location:
-            place = {"collection": stack.enter_context(collection_of_its_own(location))}
-
-        def open_it(**options: object) -> trivet.Index:
-            index = trivet.open(location, **{"model": tiny_embedder, **place, **options})
-            return stack.enter_context(index)
-
+    with engines.opening(location, model=tiny_embedder) as open_it:
         yield open_it
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 from loops import Gate
@@ -100,29 +99,36 @@ def test_one_bad_query_costs_the_others_nothing(filled: trivet.Index) -> None:
 
 
 def test_a_search_that_was_given_up_is_not_done(filled: trivet.Index, monkeypatch) -> None:
-    answer_all, done = filled._shared.worker._answer_all, []
+    worker, done = filled._shared.worker, []
+    answer_all, begun, go_on = worker._answer_all, threading.Event(), threading.Event()
 
     def slow(asked):
-        time.sleep(0.2)
+        begun.set()
+        assert go_on.wait(20)
         done.extend(each.query.text for each in asked)
         return answer_all(asked)
 
-    monkeypatch.setattr(filled._shared.worker, "_answer_all", slow)
+    monkeypatch.setattr(worker, "_answer_all", slow)
 
     async def ask() -> None:
         first = asyncio.ensure_future(filled.asearch("anchor"))
-        await asyncio.sleep(0.05)
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
         second = asyncio.ensure_future(filled.asearch("storm"))
         late = asyncio.ensure_future(filled.asearch("boat", timeout_s=0.01))
-        await asyncio.sleep(0.05)
+        while worker._waiting.qsize() < 2:
+            await asyncio.sleep(0.001)
         second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
         with pytest.raises(SearchTimeoutError, match=r"within 0\.01 s"):
             await late
+        go_on.set()
         await first
-        await asyncio.sleep(0.3)
+        await filled.asearch("bread")  # behind both
 
     asyncio.run(ask())
-    assert done == ["anchor"]
+    assert done == ["anchor", "bread"]
 
 
 def test_a_closed_index_answers_nothing_more(filled: trivet.Index) -> None:

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from forked import Writer
 
 import trivet
 from trivet import Document
 
 MOMENTS = 10
 DOCUMENTS = 400
-
-# Prints a line when it starts to write and one after every commit, then what it has reported.
-WRITER = """
-import json, sys, trivet
-folder, model, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-index = trivet.open(folder, model=model, settings=trivet.Settings(batch_chunks=16))
-index.search("load the weights")
-print("ready", flush=True)
-texts = [" ".join([f"anchor {n} sail wind wave tide"] * (1 + 12 * (n % 9 == 0))) for n in range(count)]
-index.add(texts, ids=[str(n) for n in range(count)],
-          progress=lambda report: print(json.dumps(report.added + report.skipped), flush=True))
-print("done", flush=True)
-"""
 
 
 def texts() -> list[str]:
@@ -39,22 +22,13 @@ def texts() -> list[str]:
 
 
 def kill_after(folder: Path, model: Path, batches: int, delay_s: float) -> int:
-    """Run the writer, kill it so long after so many batches; what it had called committed."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(folder), str(model), str(DOCUMENTS)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    lines = [process.stdout.readline().strip() for _ in range(batches)]
+    """Let a process write, kill it so long after so many batches; what it had called committed."""
+    writer = Writer(folder, texts(), 16, model=str(model))
+    writer.start()
+    writer.wait_for(batches)
     time.sleep(delay_s)
-    os.kill(process.pid, signal.SIGKILL)
-    lines += process.stdout.read().split("\n")
-    process.wait()
-    process.stdout.close()
-    numbers = [int(json.loads(line)) for line in lines[:-1] if line.isdigit()]
-    return max(numbers, default=0)
+    writer.process.kill()
+    return writer.committed()
 
 
 def assert_whole(index: trivet.Index, at_least: int) -> int:

@@ -13,6 +13,7 @@ import trivet
 from trivet import Plan
 from trivet.errors import InvalidInputError, InvalidPlanError
 from trivet.plan import PRESETS
+from trivet.thinking import Given, Thinking
 
 TEXTS = [
     "a kedge is a light anchor", "the anchor holds the boat in the storm",
@@ -69,9 +70,9 @@ def test_parts_of_the_sum_are_those_of_the_formula(open_index, tiny_embedder) ->
     )
     bm25 = {h.id: h.score for h in index.search(QUERY, k=8, modes=["sparse"])}["d0"]
     why = index.explain(QUERY, "d0")
-    dense, sparse = why.leg("dense"), why.leg("sparse")
+    dense, sparse, floor = why.leg("dense"), why.leg("sparse"), index.describe().dense_floor
     assert dense.score == pytest.approx(cosine, abs=1e-5)
-    assert dense.contribution == pytest.approx(0.29 * max(cosine, 0.35) + 0.01 * cosine, abs=1e-5)
+    assert dense.contribution == pytest.approx(0.29 * max(cosine, floor) + 0.01 * cosine, abs=1e-5)
     assert sparse.contribution == pytest.approx(0.2 * bm25 / (bm25 + 10), abs=1e-5)
 
 
@@ -192,3 +193,23 @@ def test_the_views_show_everything_and_run_nothing(open_index) -> None:
     for leg in why.legs:
         assert f"{leg.contribution:+.4f}" in shown
         assert f"{leg.contribution:+.4f}" in page
+
+
+@pytest.mark.parametrize("name", ["hybrid3", "hybrid2", "rrf", "dbsf"])
+def test_a_search_with_thoughts_is_explained(open_index, name) -> None:
+    index = filled(open_index)
+    thought = "An anchor and its chain hold the ship in place against wind and tide."
+    kept = Thinking(Given([thought]), guard=-1.0)
+    hits = index.search(QUERY, k=8, plan=name, think=kept)
+    assert [h.score for h in hits] != [h.score for h in index.search(QUERY, k=8, plan=name)]
+    for hit in hits[:3]:
+        why = index.explain(QUERY, hit.id, k=8, plan=name, think=kept)
+        assert why.score == pytest.approx(hit.score, abs=1e-4)
+        assert sum(leg.contribution for leg in why.legs) == pytest.approx(hit.score, abs=1e-4)
+        sparse = why.leg("sparse")
+        if sparse is not None and sparse.score is not None:
+            assert sum(t.score for t in sparse.terms) == pytest.approx(sparse.score, abs=1e-4)
+            assert all("#" not in t.term for t in sparse.terms)
+    dropped = Thinking(Given([thought]), guard=1.0)
+    plain = index.explain(QUERY, hits[0].id, k=8, plan=name)
+    assert index.explain(QUERY, hits[0].id, k=8, plan=name, think=dropped) == plain

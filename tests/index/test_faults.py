@@ -13,24 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from indexes import contents, copy_index, make_index, put, require_clean, vectors
+from indexes import anchors, contents, copy_index, index_of, make_index, put, require_clean, vectors
 
 import trivet
 from trivet.errors import IndexDamagedError, StoreError
 from trivet.store import room
 from trivet.types import Document
 
-IDS = [str(n) for n in range(20)]
-TEXTS = {id: f"anchor {id} sail wind" for id in IDS}
+TEXTS = anchors(20)
+IDS = list(TEXTS)
 MEGABYTE = 1 << 20
 
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[trivet.Index]:
-    made = make_index(tmp_path / "index")
-    put(made, TEXTS)
-    yield made
-    made.close()
+    with index_of(tmp_path / "index", TEXTS) as index:
+        yield index
 
 
 class Disk:

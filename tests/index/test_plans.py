@@ -185,6 +185,7 @@ def test_token_vectors_are_a_leg_of_the_sum(open_index, tiny_embedder, query, to
     index = open_index(modes=["dense", "sparse", "multi"], settings=trivet.Settings(tokens=tokens))
     index.add(TEXTS, ids=IDS)
     hits = index.search(query, k=len(TEXTS))
+    floor = index.describe().dense_floor
     cosines = (
         tiny_embedder.embed_documents(TEXTS).dense.values
         @ (tiny_embedder.embed_queries([query]).dense.values[0])
@@ -197,7 +198,7 @@ def test_token_vectors_are_a_leg_of_the_sum(open_index, tiny_embedder, query, to
         at = IDS.index(hit.id)
         assert hit.scores["multi"] == pytest.approx(maxsim[at], abs=near)
         assert hit.scores["dense"] == pytest.approx(cosines[at], abs=1e-5)
-        expected = 0.29 * max(cosines[at], 0.35) + 0.01 * cosines[at]
+        expected = 0.29 * max(cosines[at], floor) + 0.01 * cosines[at]
         expected += 0.2 * bm25[at] / (bm25[at] + 10) + 0.5 * hit.scores["multi"]
         assert hit.score == pytest.approx(expected, abs=1e-4)
     alone = index.search(query, k=len(TEXTS), modes=["multi"])
@@ -298,8 +299,9 @@ def test_a_query_of_stop_words_keeps_the_scale_of_the_sum(filled, tiny_embedder)
         tiny_embedder.embed_documents(TEXTS).dense.values
         @ (tiny_embedder.embed_queries(["the of"]).dense.values[0])
     )
-    expected = 0.59 * np.maximum(cosines, 0.35) + 0.01 * cosines
     hits = filled.search("the of", k=len(TEXTS))
+    floor = filled.describe().dense_floor
+    expected = 0.59 * np.maximum(cosines, floor) + 0.01 * cosines
     assert got(hits) == pytest.approx(ranked(expected), abs=1e-5)
     for hit in hits:
         assert hit.scores == {"dense": pytest.approx(cosines[IDS.index(hit.id)], abs=1e-5)}
@@ -328,3 +330,22 @@ def test_a_query_longer_than_the_model_is_refused_with_the_way_out(filled) -> No
     with pytest.raises(trivet.errors.TextTooLongError, match="shorten the query, or search with"):
         filled.search("anchor " * 400, plan="hybrid2")
     assert filled.search("anchor " * 400, k=1, modes=["sparse"])
+
+
+def test_so_many_chunks_of_a_document_as_the_plan_says(tiny_embedder) -> None:
+    short = trivet.Settings(chunk_tokens=8)
+    with trivet.open(":memory:", model=tiny_embedder, settings=short) as index:
+        long = " ".join(["the anchor holds the boat."] * 12)
+        index.add([long, *TEXTS], ids=["long", *IDS])
+        every = index.search("anchor boat", k=60, modes=["dense"], chunks=True)
+        expected, taken = [], dict.fromkeys(["long", *IDS], 0)
+        for hit in every:
+            taken[hit.document] += 1
+            if taken[hit.document] <= 2:
+                expected.append(hit.id)
+        plan = Plan({"dense": 100}, per_document=2)
+        hits = index.search("anchor boat", k=6, plan=plan, chunks=True)
+        assert [hit.id for hit in hits] == expected[:6]
+        assert sum(hit.document == "long" for hit in hits) == 2
+        with pytest.raises(InvalidPlanError, match="expected chunks=True with per_document=2"):
+            index.search("anchor boat", plan=plan)

@@ -51,9 +51,11 @@ def test_scores_are_those_of_the_oracle(
     texts = corpus(60)
     index.add(texts, ids=[str(i) for i in range(60)])
     average = np.mean([len(text.split()) for text in texts])
+    index.search(query)  # which finds the floor
+    floor = index.describe().dense_floor
     cosine = oracle_dense(query, texts, tiny_embedder)
     bm25 = oracle_bm25(query, texts, round(float(average), 2))
-    hybrid = 0.59 * np.maximum(cosine, 0.35) + 0.01 * cosine + 0.4 * bm25 / (bm25 + 10)
+    hybrid = 0.59 * np.maximum(cosine, floor) + 0.01 * cosine + 0.4 * bm25 / (bm25 + 10)
     for modes, expected in ((["dense"], cosine), (["sparse"], bm25), (None, hybrid)):
         hits = index.search(query, k=10, modes=modes)
         best = np.sort(expected[expected > 0])[::-1][:10]

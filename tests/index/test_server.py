@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from forked import Writer
 from stored import FakeTime
 from stub_server import StubServer, drop, refuse
 
@@ -264,16 +262,6 @@ def assert_counts(index: trivet.Index, count: int) -> None:
     assert index.count() == index.describe().chunks == index._store.engine.count() == count
 
 
-WRITER = """
-import json, sys, trivet
-url, model, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-settings, server = trivet.Settings(batch_chunks=8), trivet.ServerSettings(timeout_s=1, retry_s=1)
-index = trivet.open(url, collection="docs", model=model, settings=settings, server=server)
-index.add([f"anchor {n} sail wind" for n in range(count)], ids=[str(n) for n in range(count)],
-          progress=lambda report: print(report.added, flush=True))
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("request_number", [25, 60, 93, 140])
 def test_a_process_that_is_killed_loses_nothing_that_it_reported(
@@ -282,12 +270,14 @@ def test_a_process_that_is_killed_loses_nothing_that_it_reported(
     tiny_model: Path,
     request_number: int,
 ) -> None:
-    command = [sys.executable, "-c", WRITER, server.url, str(tiny_model), "80"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    server.fail(".*", lambda request: os.kill(process.pid, signal.SIGKILL), after=request_number)
-    out, _ = process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    reported = max(map(int, out.split()), default=0)
+    limits = ServerSettings(timeout_s=1, retry_s=1)
+    writer = Writer(
+        server.url, texts(80), 8, collection="docs", model=str(tiny_model), server=limits
+    )
+    server.fail(".*", lambda request: writer.process.kill(), after=request_number)
+    writer.start()
+    reported = writer.committed()
+    assert writer.process.exitcode == -signal.SIGKILL
     server.faults.clear()
     index = machine(FakeTime(2e9))  # long after the lease is over
     assert index.count() >= reported

@@ -200,8 +200,8 @@ def test_the_formula_of_the_plan_is_applied_to_the_joined_legs(filled) -> None:
     dense = {h.id: h.score for h in filled.search(QUERY, modes=["dense"], think=chosen)}
     sparse = {h.id: h.score for h in filled.search(QUERY, modes=["sparse"], think=chosen)}
     for hit in filled.search(QUERY, plan="hybrid2", think=chosen):
-        s = sparse.get(hit.id, 0.0)
-        expected = 0.59 * max(dense[hit.id], 0.35) + 0.01 * dense[hit.id] + 0.4 * s / (s + 10)
+        s, floor = sparse.get(hit.id, 0.0), filled.describe().dense_floor
+        expected = 0.59 * max(dense[hit.id], floor) + 0.01 * dense[hit.id] + 0.4 * s / (s + 10)
         assert hit.score == pytest.approx(expected, abs=1e-5)
 
 
@@ -241,15 +241,22 @@ def test_hanging_thinkers_take_a_bounded_number_of_threads(filled) -> None:
 
 
 def test_a_late_thought_is_there_for_the_next_search(filled, tmp_path) -> None:
-    thinker = Counting(THOUGHT, seconds=0.3)
-    chosen, told = thinking(Cached(thinker, tmp_path / "c.sqlite"), deadline_s=0.05, guard=-1.0)
-    filled.search(QUERY, think=chosen)
-    deadline = time.monotonic() + 10
-    while told[-1].status != "cached" and time.monotonic() < deadline:
-        filled.search(QUERY, think=chosen)
+    freed, asked = threading.Event(), []
+
+    def write(prompt: str) -> str:
+        asked.append(prompt)
+        assert freed.wait(20)
+        return THOUGHT
+
+    cached = Cached(WritingThinker(write, name="slow"), tmp_path / "c.sqlite")
+    hasty, told = thinking(cached, deadline_s=0.05, guard=-1.0, kinds=("passage",))
+    filled.search(QUERY, think=hasty)
     assert told[0].status == "timeout"
-    assert told[-1].used
-    assert len(thinker.asked) == 1
+    freed.set()
+    patient, told = thinking(cached, deadline_s=20.0, guard=-1.0, kinds=("passage",))
+    filled.search(QUERY, think=patient)
+    assert told[0].used
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("way", ["threads", "loop"])

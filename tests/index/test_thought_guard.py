@@ -84,6 +84,6 @@ def test_of_minilm_it_turns_foreign_thoughts_away() -> None:
         texts = guard_texts()
         one = dense.embed_queries(list(texts.queries)).dense.values
         cosines = one @ dense.embed_documents(list(texts.thoughts)).dense.values.T
-    assert np.mean(cosines[texts.is_foreign] >= found) <= 0.026
+    assert np.mean(cosines[texts.is_foreign] >= found) <= 0.03
     # Of three judged collections this keeps 97 % of the own thoughts and more.
     assert 0.40 <= found <= 0.50

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from qdrant_client import QdrantClient
 
 from trivet.config import Lexical, ServerSettings
@@ -42,6 +43,24 @@ class FakeTime:
         return Timing(
             wall=lambda: self.now, monotonic=lambda: self.now, sleep=self.sleep, random=lambda: 0.5
         )
+
+
+class Killed(BaseException):
+    """As if the process had died here."""
+
+
+def fail_in(
+    store: Store, verb: str, monkeypatch: pytest.MonkeyPatch, *, after: bool = False
+) -> None:
+    """Make the engine's next call of a verb die, before or after it is done."""
+    done = getattr(store.engine, verb)
+
+    def dying(*arguments: object, **options: object) -> None:
+        if after:
+            done(*arguments, **options)
+        raise Killed
+
+    monkeypatch.setattr(store.engine, verb, dying)
 
 
 def manifest(**changes: object) -> Manifest:

@@ -12,22 +12,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from indexes import contents, make_index, put, require_clean
+from indexes import anchors, contents, index_of, make_index, put, require_clean
 
 import trivet
 from trivet.errors import IndexDamagedError, InvalidInputError, NotAnIndexError, StoreError
 from trivet.store.copying import copy_file, copy_folder
 
-IDS = [str(n) for n in range(200)]
-TEXTS = {id: f"anchor {id} sail wind" for id in IDS}
+TEXTS = anchors(200)
+IDS = list(TEXTS)
 
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[trivet.Index]:
-    made = make_index(tmp_path / "index")
-    put(made, TEXTS)
-    yield made
-    made.close()
+    with index_of(tmp_path / "index", TEXTS) as index:
+        yield index
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from indexes import contents, make_index, put, require_clean, vectors
+from indexes import anchors, contents, index_of, make_index, put, require_clean, vectors
 from qdrant_client import models
 
 import trivet
@@ -24,8 +24,8 @@ from trivet.store.manifest import LexicalState
 from trivet.store.reweighing import reweigh as reweigh_leg
 from trivet.types import Space, SparseVector
 
-IDS = [str(n) for n in range(300)]
-TEXTS = {id: f"anchor {id} sail wind" for id in IDS}
+TEXTS = anchors(300)
+IDS = list(TEXTS)
 
 
 @pytest.fixture
@@ -35,10 +35,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def index(folder: Path) -> Iterator[trivet.Index]:
-    made = make_index(folder)
-    put(made, TEXTS)
-    yield made
-    made.close()
+    with index_of(folder, TEXTS) as index:
+        yield index
 
 
 def nearest(index: trivet.Index, text: str) -> list[tuple[str, float]]:

@@ -11,9 +11,20 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
+import engines
 import numpy as np
 import pytest
-from stored import DENSE, SPARSE, collection_of_its_own, contents, machine, manifest, write
+from stored import (
+    DENSE,
+    SPARSE,
+    Killed,
+    collection_of_its_own,
+    contents,
+    fail_in,
+    machine,
+    manifest,
+    write,
+)
 from stub_server import StubServer
 
 from trivet.config import Lexical
@@ -30,18 +41,7 @@ from trivet.types import Space, SparseVector
 STEPS = ("upsert", "retrieve", "delete", "flush")
 
 
-class Killed(BaseException):
-    """As if the process had died here."""
-
-
-@pytest.fixture(
-    params=[
-        "folder",
-        "memory",
-        pytest.param("stub", marks=pytest.mark.loopback),
-        pytest.param("server", marks=pytest.mark.server),
-    ]
-)
+@pytest.fixture(params=engines.ALL)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     with ExitStack() as stack:
         if request.param == "stub":
@@ -59,18 +59,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
             yield stack.enter_context(closing(made))
 
 
-def fail_at(store: Store, verb: str, *, after: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the engine's next call of a verb die, before or after it is done."""
-    done = getattr(store.engine, verb)
-
-    def dying(*args: object, **options: object) -> object:
-        if after:
-            done(*args, **options)
-        raise Killed
-
-    monkeypatch.setattr(store.engine, verb, dying)
-
-
 @pytest.mark.parametrize(("verb", "after"), [*itertools.product(STEPS, (False, True))])
 def test_an_insert_that_dies_is_taken_back(
     store: Store, verb: str, after: bool, monkeypatch: pytest.MonkeyPatch
@@ -78,7 +66,7 @@ def test_an_insert_that_dies_is_taken_back(
     store.write([write(store, "kept", 3, "old")])
     before = contents(store)
     with monkeypatch.context() as patch:
-        fail_at(store, verb, after=after, monkeypatch=patch)
+        fail_in(store, verb, patch, after=after)
         with pytest.raises(Killed):
             store.write([write(store, "a", 2, "new"), write(store, "b", 1, "new")])
     store.recover()
@@ -94,7 +82,7 @@ def test_a_replacement_that_dies_is_finished(
 ) -> None:
     store.write([write(store, "a", 3, "old"), write(store, "kept", 1, "old")])
     with monkeypatch.context() as patch:
-        fail_at(store, verb, after=after, monkeypatch=patch)
+        fail_in(store, verb, patch, after=after)
         with pytest.raises(Killed):
             store.write([write(store, "a", chunks, "newer")])
     store.recover()
@@ -110,7 +98,7 @@ def test_a_deletion_that_dies_is_finished(
 ) -> None:
     store.write([write(store, "a", 3, "old"), write(store, "b", 1, "old")])
     with monkeypatch.context() as patch:
-        fail_at(store, verb, after=after, monkeypatch=patch)
+        fail_in(store, verb, patch, after=after)
         with pytest.raises(Killed):
             store.delete(["a", "missing"])
     # The next write tidies up by itself.
@@ -135,7 +123,7 @@ def test_a_new_weighting_that_dies_leaves_one_whole_leg(
 
     verb = ("add_space", "pages", "set_vectors", "flush", "drop_vectors")[call]
     with monkeypatch.context() as patch:
-        fail_at(store, verb, after=call % 2 == 1, monkeypatch=patch)
+        fail_in(store, verb, patch, after=call % 2 == 1)
         with pytest.raises(Killed):
             reweigh()
     store.drop_scratch()

@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import qdrant_edge
-from indexes import contents, make_index, put, require_clean, vectors
+from indexes import anchors, contents, index_of, make_index, put, require_clean, vectors
 
 import trivet
 from trivet.errors import IndexDamagedError, IndexLockedError, NotAnIndexError
 from trivet.store.points import Chunk, make_point, point_id
 from trivet.types import Document, SparseVector
 
-IDS = [str(n) for n in range(60)]
-TEXTS = {id: f"anchor {id} sail wind" for id in IDS}
+TEXTS = anchors(60)
+IDS = list(TEXTS)
 
 
 @pytest.fixture
@@ -32,10 +32,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def index(folder: Path) -> Iterator[trivet.Index]:
-    made = make_index(folder)
-    put(made, TEXTS)
-    yield made
-    made.close()
+    with index_of(folder, TEXTS) as index:
+        yield index
 
 
 def id_of(index: trivet.Index, document: str, sequence: int = 0) -> str:

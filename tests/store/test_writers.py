@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from stored import DENSE, SPARSE, FakeTime, contents, machine, write
+from stored import DENSE, SPARSE, FakeTime, Killed, contents, fail_in, machine, write
 from stub_server import StubServer, drop
 
 from trivet.config import Lexical
@@ -32,22 +32,11 @@ def server() -> StubServer:
         yield server
 
 
-class Killed(BaseException):
-    """As if the machine had died here."""
-
-
 def die_in(
     store: Store, verb: str, monkeypatch: pytest.MonkeyPatch, *, after: bool = False
 ) -> None:
     """Let a machine die in a verb of its engine, without tidying up."""
-    done = getattr(store.engine, verb)
-
-    def dying(*args: object, **options: object) -> None:
-        if after:
-            done(*args, **options)
-        raise Killed
-
-    monkeypatch.setattr(store.engine, verb, dying)
+    fail_in(store, verb, monkeypatch, after=after)
     monkeypatch.setattr(store, "recover", lambda: 0)
 
 

@@ -55,7 +55,7 @@ async def test_a_retriever_thinks(index: trivet.Index) -> None:
     thinking = Thinking(thinker, guard=-1.0, deadline_s=60.0, tell=told.append)
     retriever = TrivetRetriever(index=index, details=True, thinker=thinking)
     expected = [hit.score for hit in index.search(QUERY, think=thinking)]
-    given = Thinking(Given([PASSAGE]), guard=-1.0, tell=told.append)
+    given = Thinking(Given([PASSAGE]), guard=-1.0, deadline_s=60.0, tell=told.append)
     answers = [retriever.invoke(QUERY), await retriever.ainvoke(QUERY), retriever.batch([QUERY])[0]]
     for documents in answers:
         found = [document.metadata["_trivet"]["score"] for document in documents]

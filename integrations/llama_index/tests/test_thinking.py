@@ -44,7 +44,7 @@ async def test_any_llm_is_a_thinker() -> None:
 
 async def test_a_retriever_thinks(store: TrivetVectorStore) -> None:
     told = []
-    thinking = Thinking(Given([THOUGHT]), guard=-1.0, tell=told.append)
+    thinking = Thinking(Given([THOUGHT]), guard=-1.0, deadline_s=60.0, tell=told.append)
     retriever = TrivetRetriever(store, thinker=thinking)
     expected = {hit.id: hit.score for hit in store.client.search(QUERY, k=2, think=thinking)}
     told.clear()
@@ -61,10 +61,10 @@ async def test_a_retriever_thinks(store: TrivetVectorStore) -> None:
 
 async def test_custom_embedding_strings_are_thoughts(store: TrivetVectorStore) -> None:
     told = []
-    never = Thinking(Given([]), guard=-1.0, tell=told.append)
+    never = Thinking(Given([]), guard=-1.0, deadline_s=60.0, tell=told.append)
     retriever = TrivetRetriever(store, thinker=never)
     bundle = QueryBundle(QUERY, custom_embedding_strs=[THOUGHT, QUERY, None])
-    think = Thinking(Given([THOUGHT]), guard=-1.0)
+    think = Thinking(Given([THOUGHT]), guard=-1.0, deadline_s=60.0)
     expected = {hit.id: hit.score for hit in store.client.search(QUERY, k=2, think=think)}
     plain = scores(TrivetRetriever(store).retrieve(QUERY))
     one, other = retriever.batch([bundle, QUERY])

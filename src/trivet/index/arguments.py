@@ -183,6 +183,19 @@ def chosen_plan(
     return chosen
 
 
+def require_chunks(plan: Plan, chunks: bool) -> None:
+    """Refuse a plan for chunks where documents are wanted.
+
+    Raises:
+        InvalidPlanError: it is one.
+    """
+    if plan.per_document is not None and not chunks:
+        raise InvalidPlanError(
+            f"expected chunks=True with per_document={plan.per_document}, got a search for "
+            "documents: it has one hit of each"
+        )
+
+
 def _default_plan(modes: Sequence[Mode], manifest: Manifest, depth: int | None) -> Plan:
     if len(modes) > 1 and "sparse" in modes and not manifest.spaces["sparse"].is_lexical:
         # The scores of a model's own sparse leg have no common scale: 0.2 of BGE-M3 is much, and

@@ -7,7 +7,7 @@ from trivet.store.scope import Scope
 from trivet.store.store import Store
 
 
-def describe(location: str, store: Store, scope: Scope) -> IndexInfo:
+def describe(location: str, store: Store, scope: Scope, dense_floor: float | None) -> IndexInfo:
     """Engine, sizes, spaces and model of an index; documents and chunks of those in scope."""
     manifest = store.manifest
     totals = store.journal.totals(scope.name)
@@ -24,4 +24,5 @@ def describe(location: str, store: Store, scope: Scope) -> IndexInfo:
         optimize_pays=store.optimize_pays,
         tenants=manifest.tenants,
         tenant=scope.name,
+        dense_floor=dense_floor,
     )

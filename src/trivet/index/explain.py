@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from trivet.errors import InvalidInputError
 from trivet.index.explanation import Explanation, LegShare, TermMatch, TokenMatch
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
-from trivet.index.search import Asked, embedded_queries, planned_query, query_legs
+from trivet.index.search import Asked, embedded_queries, planned_query, query_legs, with_floor
+from trivet.index.thoughts import consider, with_thoughts
 from trivet.index.titles import embed_titled
 from trivet.plan import Plan
+from trivet.store.leg_query import LegQuery
 from trivet.store.neighbours import only_points
 from trivet.store.points import Chunk, FoundPoint
 from trivet.store.request import PlannedQuery
@@ -55,10 +57,9 @@ def explain(
     by_point = dict(zip(ids, chunks, strict=True))
     plan = replace(asked.options.plan, threshold=None, offset=0)
     asked = replace(asked, options=replace(asked.options, plan=plan))
-    full = embedded_queries(store, model, [asked])
-    embedded = None if full is None else model.tokens.small(full)
-    [legs] = query_legs(store.manifest, [asked], embedded, model.tokens)
-    planned = planned_query(legs, asked.options, is_near=store.engine.is_near)
+    plain, legs = _legs(store, model, asked)
+    options = with_floor(model, asked.options)
+    planned = planned_query(legs, options, is_near=store.engine.is_near)
     if planned is None:
         shares: dict[str, list[LegShare]] = {}
     elif plan.fuse == "scores" or planned.plan.is_single or planned.plan.rescore is not None:
@@ -68,7 +69,8 @@ def explain(
     best = max(shares, key=lambda point: _total(shares[point]), default=ids[0])
     found = shares.get(best, [])
     if planned is not None:
-        found = [_detailed(store, model, asked, planned, s, best, by_point[best]) for s in found]
+        details = _Details(store, model, asked, planned, plain.get("multi"))
+        found = [details.of(share, best, by_point[best]) for share in found]
     chunk = by_point[best]
     return Explanation(
         query=asked.query.text,
@@ -77,8 +79,23 @@ def explain(
         span=chunk.span,
         score=_total(found),
         legs=tuple(found),
-        plan=described(plan if planned is None else planned.plan),
+        plan=described(options.plan if planned is None else planned.plan),
     )
+
+
+def _legs(
+    store: Store, model: IndexModel, asked: Asked
+) -> tuple[dict[Mode, LegQuery], dict[Mode, LegQuery]]:
+    """The legs of the query alone, and those with what is kept of its thoughts."""
+    manifest = store.manifest
+    full = embedded_queries(store, model, [asked])
+    kept = consider(manifest, model, [asked], full)
+    embedded = None if full is None else model.tokens.small(full)
+    [plain] = query_legs(manifest, [asked], embedded, model.tokens)
+    if not kept:
+        return plain, plain
+    [joined] = with_thoughts([plain], [asked], kept, manifest, model.tokens)
+    return plain, joined
 
 
 def described(plan: Plan) -> str:
@@ -166,68 +183,75 @@ def _normalised(scores: Vectors, at: int) -> float:
     return float((scores[at] - scores.mean()) / width + 0.5)
 
 
-def _detailed(
-    store: Store,
-    model: IndexModel,
-    asked: Asked,
-    planned: PlannedQuery,
-    share: LegShare,
-    point: str,
-    chunk: Chunk,
-) -> LegShare:
-    if share.score is None:
+@dataclass(frozen=True)
+class _Details:
+    """What a leg's score is made of.
+
+    Attributes:
+        store: of the index.
+        model: of the index.
+        asked: the query, and its thoughts.
+        planned: with the thoughts that were kept.
+        plain: the query's own token vectors, without its thoughts.
+    """
+
+    store: Store
+    model: IndexModel
+    asked: Asked
+    planned: PlannedQuery
+    plain: LegQuery | None
+
+    def of(self, share: LegShare, point: str, chunk: Chunk) -> LegShare:
+        """A leg's part with its terms or its pairs of tokens."""
+        if share.score is None:
+            return share
+        if share.mode == "sparse":
+            return replace(share, terms=self._terms(point))
+        if share.mode == "multi":
+            return replace(share, tokens=self._tokens(chunk))
         return share
-    if share.mode == "sparse":
-        return replace(share, terms=_terms(store, model, asked, planned, point))
-    if share.mode == "multi":
-        return replace(share, tokens=_tokens(model, asked, planned, chunk))
-    return share
 
+    def _terms(self, point: str) -> tuple[TermMatch, ...]:
+        leg = self.planned.legs["sparse"]
+        answers = self.store.query(term_requests(leg, point))
+        vector = leg.vector
+        assert isinstance(vector, SparseVector)
+        names = self._term_names(vector)
+        scores = {
+            int(term): answer[0].score
+            for term, answer in zip(vector.indices, answers, strict=True)
+            if answer
+        }
+        order = sorted(scores, key=lambda term: -scores[term])
+        return tuple(TermMatch(names.get(term, f"#{term}"), scores[term]) for term in order)
 
-def _terms(
-    store: Store, model: IndexModel, asked: Asked, planned: PlannedQuery, point: str
-) -> tuple[TermMatch, ...]:
-    answers = store.query(term_requests(planned.legs["sparse"], point))
-    vector = planned.legs["sparse"].vector
-    assert isinstance(vector, SparseVector)
-    names = _term_names(store, model, asked, vector)
-    scores = {
-        int(term): answer[0].score for term, answer in zip(vector.indices, answers, strict=True)
-        if answer
-    }  # fmt: skip
-    order = sorted(scores, key=lambda term: -scores[term])
-    return tuple(TermMatch(names.get(term, f"#{term}"), scores[term]) for term in order)
+    def _term_names(self, vector: SparseVector) -> Mapping[int, str]:
+        lexical = self.store.manifest.lexical
+        if lexical is not None:
+            thoughts = () if self.asked.thoughts is None else self.asked.thoughts.thoughts
+            texts = [self.asked.query.text, *(thought.text for thought in thoughts)]
+            return bm25_for(lexical).words_of(" ".join(texts))
+        embedder = self.model.found()
+        return {int(i): vocabulary_entry(embedder, int(i)) or f"#{i}" for i in vector.indices}
 
-
-def _term_names(
-    store: Store, model: IndexModel, asked: Asked, vector: SparseVector
-) -> Mapping[int, str]:
-    lexical = store.manifest.lexical
-    if lexical is not None:
-        return bm25_for(lexical).words_of(asked.query.text)
-    embedder = model.found()
-    return {int(i): vocabulary_entry(embedder, int(i)) or f"#{i}" for i in vector.indices}
-
-
-def _tokens(
-    model: IndexModel, asked: Asked, planned: PlannedQuery, chunk: Chunk
-) -> tuple[TokenMatch, ...]:
-    """Each token of the query with the chunk's nearest, by vectors as the index stores them."""
-    embedder = model.proved().only(["multi"])
-    made = model.tokens.small(embed_titled(embedder, [(chunk.title, chunk.text)])).multi
-    assert made is not None  # a leg of the plan
-    queries = planned.legs["multi"].vector
-    assert not isinstance(queries, SparseVector)
-    scale, shift = model.tokens.affine(1)
-    cosines = queries @ made.values[0].T * scale + shift
-    nearest = cosines.argmax(axis=1)
-    asked_spans = query_token_spans(embedder, asked.query) or []
-    stored_spans = document_token_spans(embedder, chunk.text, chunk.title) or []
-    whole = TokenSpan("(several tokens)", None)
-    pairs = []
-    for row, column in enumerate(nearest):
-        mine = asked_spans[row] if row < len(asked_spans) else whole
-        theirs = stored_spans[column] if column < len(stored_spans) else whole
-        cosine = float(cosines[row, column])
-        pairs.append(TokenMatch(mine.text, theirs.text, cosine, theirs.span))
-    return tuple(pairs)
+    def _tokens(self, chunk: Chunk) -> tuple[TokenMatch, ...]:
+        """Each token of the query with the chunk's nearest, by vectors as the index stores them."""
+        embedder = self.model.proved().only(["multi"])
+        made = self.model.tokens.small(embed_titled(embedder, [(chunk.title, chunk.text)])).multi
+        assert made is not None  # a leg of the plan
+        assert self.plain is not None
+        queries = self.plain.vector
+        assert not isinstance(queries, SparseVector)
+        scale, shift = self.model.tokens.affine(1)
+        cosines = queries @ made.values[0].T * scale + shift
+        nearest = cosines.argmax(axis=1)
+        asked_spans = query_token_spans(embedder, self.asked.query) or []
+        stored_spans = document_token_spans(embedder, chunk.text, chunk.title) or []
+        whole = TokenSpan("(several tokens)", None)
+        pairs = []
+        for row, column in enumerate(nearest):
+            mine = asked_spans[row] if row < len(asked_spans) else whole
+            theirs = stored_spans[column] if column < len(stored_spans) else whole
+            cosine = float(cosines[row, column])
+            pairs.append(TokenMatch(mine.text, theirs.text, cosine, theirs.span))
+        return tuple(pairs)

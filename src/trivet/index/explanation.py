@@ -50,9 +50,10 @@ class LegShare:
         score: its own: cosine, BM25 or mean MaxSim; None if the leg did not find the chunk.
         contribution: what it adds to the plan's score.
         rank: in the leg's own list, from 1, where the plan fuses ranks or lists.
-        terms: of the sparse leg, the largest first; their scores add up to the leg's.
-        tokens: of the multi-vector leg, one for each token of the query, in its order; the mean
-            of their cosines is the leg's score.
+        terms: of the sparse leg, the largest first; their scores add up to the leg's. Those of
+            kept thoughts are among them.
+        tokens: of the multi-vector leg, one for each token of the query, in its order; without
+            thoughts, the mean of their cosines is the leg's score.
     """
 
     mode: Mode

@@ -15,10 +15,12 @@ _STYLE = (
     ".trivet{font:14px/1.5 system-ui,sans-serif;max-width:48em;color:#222;background:#fff;"
     "padding:.8em 1em;border:1px solid #ddd;border-radius:6px}"
     ".trivet h4{margin:0 0 .2em;font-size:15px}.trivet p{margin:.2em 0 .6em}"
-    ".trivet table{border-collapse:collapse;margin:.2em 0 .8em;background:none}"
+    ".trivet table{border-collapse:collapse;margin:.2em 0 .8em;background:none;font:inherit;"
+    "color:inherit}.trivet tr{background:none}"
+    ".trivet .parts{display:flex;flex-wrap:wrap;gap:0 2.5em;align-items:flex-start}"
     ".trivet th,.trivet td{padding:.15em .8em .15em 0;text-align:left;font-weight:normal;"
-    "vertical-align:middle}.trivet th{color:#666;font-size:12px}"
-    ".trivet td.n{text-align:right;font-variant-numeric:tabular-nums}"
+    "vertical-align:middle;border:0}.trivet th{color:#666;font-size:12px}"
+    ".trivet td.n,.trivet th.n{text-align:right;font-variant-numeric:tabular-nums}"
     ".trivet .bar{display:inline-block;height:.8em;border-radius:2px}"
     ".trivet .text{border-left:3px solid #ddd;padding-left:.8em;white-space:pre-wrap}"
     ".trivet mark{color:inherit;border-radius:2px;padding:0 1px}.trivet .q{color:#666}"
@@ -56,7 +58,9 @@ def as_html(explanation: Explanation) -> str:
         f"<h4>{escape(explanation.id)} · {explanation.score:.4f}</h4>",
         f"<p class='q'>for “{escape(explanation.query)}” · {escape(explanation.plan)}</p>",
         _legs_table(explanation),
+        "<div class='parts'>",
         *(_details(share) for share in explanation.legs),
+        "</div>",
         f"<div class='text'>{_marked(explanation)}</div></div>",
     ]
     return "".join(parts)
@@ -72,7 +76,7 @@ def _legs_table(explanation: Explanation) -> str:
             f"<tr><td>{NAMES[share.mode]}</td><td class='n'>{share.contribution:+.4f}</td>"
             f"<td>{bar}</span></td><td>{escape(_own(share))}</td></tr>"
         )
-    head = "<tr><th>leg</th><th>adds</th><th></th><th>its own score</th></tr>"
+    head = "<tr><th>leg</th><th class='n'>adds</th><th></th><th>its own score</th></tr>"
     return f"<table>{head}{''.join(rows)}</table>"
 
 
@@ -82,14 +86,14 @@ def _details(share: LegShare) -> str:
             f"<tr><td>{escape(t.term)}</td><td class='n'>{t.score:.3f}</td></tr>"
             for t in share.terms[:TOP]
         )
-        return f"<table><tr><th>term</th><th>score</th></tr>{''.join(rows)}</table>"
+        return f"<table><tr><th>term</th><th class='n'>score</th></tr>{''.join(rows)}</table>"
     if share.tokens:
         rows = (
             f"<tr><td>{escape(pair.query_token)}</td><td>→ {escape(_shown(pair))}</td>"
             f"<td class='n'>{pair.cosine:+.3f}</td></tr>"
             for pair in _best(share.tokens)
         )
-        head = "<tr><th>query token</th><th>chunk token</th><th>cosine</th></tr>"
+        head = "<tr><th>query token</th><th>chunk token</th><th class='n'>cosine</th></tr>"
         return f"<table>{head}{''.join(rows)}</table>"
     return ""
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trivet.errors import ModelNotFoundError
 from trivet.query import Query
 from trivet.store.store import Store
 from trivet.thinking.guard import guard_from, guard_texts
@@ -71,7 +70,7 @@ class ThoughtGuard:
             return self._found[name]
 
     def _name(self) -> str:
-        """What it is kept under: another embedder has another guard."""
+        """What it is kept under: another embedder has another guard, and so has its map."""
         from trivet.index.thoughts import meaning_mode
 
         manifest = self._store.manifest
@@ -79,7 +78,9 @@ class ThoughtGuard:
         if mode is None:
             assert manifest.lexical is not None  # an index has a leg
             return f"{_KEPT_AS}:terms:{manifest.lexical.language}"
-        return f"{_KEPT_AS}:{manifest.spaces[mode].fingerprint[:16]}"
+        mapped = self._model.mapped_by()
+        by = "" if mapped is None else f":{mapped}"
+        return f"{_KEPT_AS}:{manifest.spaces[mode].fingerprint[:16]}{by}"
 
     def _made(self) -> float:
         from trivet.index.thoughts import liken, meaning_mode
@@ -87,15 +88,14 @@ class ThoughtGuard:
         manifest, texts = self._store.manifest, guard_texts()
         mode = meaning_mode(manifest)
         queries = thoughts = None
-        if mode is not None:
-            try:
-                embedder = self._model.found().only([mode])
-                queries = embedder.embed_queries(list(texts.queries), truncate=True)
-                thoughts = embedder.embed_documents(list(texts.thoughts), truncate=True)
-            except ModelNotFoundError:
-                # In an upgrade that compensates, the newer model stands in for the older one.
-                queries = self._model.queries([Query(text) for text in texts.queries], [mode])
-                thoughts = self._model.documents(list(texts.thoughts), [mode])
+        if mode is not None and self._model.mapped_by() is not None:
+            # In an upgrade that compensates: as searches have them, mapped where they are.
+            queries = self._model.queries([Query(text) for text in texts.queries], [mode])
+            thoughts = self._model.documents(list(texts.thoughts), [mode])
+        elif mode is not None:
+            embedder = self._model.found().only([mode])
+            queries = embedder.embed_queries(list(texts.queries), truncate=True)
+            thoughts = embedder.embed_documents(list(texts.thoughts), truncate=True)
         likenesses = [
             liken(manifest, query, None if queries is None else queries[row], texts.thoughts,
                   thoughts)

@@ -50,7 +50,8 @@ class Index(SearchedDocuments):
 
     def describe(self) -> IndexInfo:
         """What the index is: engine, sizes, spaces, model."""
-        return describe(self._shared.location, self._store, self._scope)
+        shared = self._shared
+        return describe(shared.location, self._store, self._scope, shared.model.floor.kept())
 
     @checked_keywords
     def measure_recall(self, *, k: int = 10, sample: int = 200) -> RecallReport:

@@ -15,6 +15,7 @@ from trivet.embedding.reloading import reload
 from trivet.errors import IndexDamagedError, ModelNotFoundError
 from trivet.index.canary import make_canaries, require_same_canaries
 from trivet.index.carrying import carried
+from trivet.index.floor import DenseFloor
 from trivet.index.guard import ThoughtGuard
 from trivet.index.once import RecentVectors
 from trivet.index.titles import embed_titled
@@ -39,6 +40,7 @@ class IndexModel:
     """The models of an index: its own, and during an upgrade the other one; thread-safe.
 
     Attributes:
+        floor: the cosine below which a dense score says nothing.
         guard: how like a query its thoughts have to be.
         thoughts: vectors of the last ones.
 
@@ -60,6 +62,7 @@ class IndexModel:
         self._proved: set[str] = set()
         self._maps: dict[str, DriftMap] = {}
         self._tokens: dict[str, IndexTokens] = {}
+        self.floor = DenseFloor(store, self)
         self.guard = ThoughtGuard(store, self)
         self.thoughts = RecentVectors()
         self._loading = threading.RLock()
@@ -133,10 +136,8 @@ class IndexModel:
         manifest = self._store.manifest
         chosen = self._serving(manifest)
         if chosen == manifest.generation:
-            complete = [mode for mode in modes if mode not in manifest.filling_modes]
-            return (
-                self.proved_of(chosen).only(complete).embed_queries(queries) if complete else None
-            )
+            left = manifest.complete(modes)
+            return self.proved_of(chosen).only(left).embed_queries(queries) if left else None
         record = manifest.upgrade
         can_be = {"dense"}
         is_mapped = record is not None and record.is_bridged
@@ -170,10 +171,9 @@ class IndexModel:
         manifest = self._store.manifest
         chosen, record = self._serving(manifest), manifest.upgrade
         if record is None or not record.is_bridged or chosen == manifest.generation:
-            complete = [mode for mode in modes if mode not in manifest.filling_modes]
-            if not complete:
+            if not (left := manifest.complete(modes)):
                 return None
-            return self.proved_of(chosen).only(complete).embed_documents(texts, truncate=True)
+            return self.proved_of(chosen).only(left).embed_documents(texts, truncate=True)
         try:
             older = self.proved_of(manifest.generation)
         except ModelNotFoundError as error:
@@ -217,6 +217,15 @@ class IndexModel:
             return Representations(dense=self.map_of(record, QUERY_MAP).apply(own.dense))
         made = embed_titled(other, titled, truncate=True)
         return self.tokens_of(record.other).small(made)
+
+    def mapped_by(self) -> str | None:
+        """The map that the vectors of queries go through; None where they go through none."""
+        manifest = self._store.manifest
+        record = manifest.upgrade
+        if record is None or not record.is_bridged:
+            return None
+        is_own = self._serving(manifest) == manifest.generation
+        return None if is_own else record.maps[QUERY_MAP]
 
     def map_of(self, record: UpgradeRecord, which: str) -> DriftMap:
         """A map that an upgrade has fitted.

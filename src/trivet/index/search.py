@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -51,6 +52,11 @@ class SearchOptions:
         """Hits to find, those that are left out at the head included."""
         return self.k + self.plan.offset
 
+    @property
+    def per_document(self) -> int | None:
+        """The most hits of one document; None = as many as come."""
+        return self.plan.per_document if self.chunks else 1
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -85,7 +91,8 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
         legs = query_legs(manifest, asked, embedded, model.tokens)
         legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
         try:
-            hits = answer_legs(store, legs, [each.options for each in asked])
+            options = [with_floor(model, each.options) for each in asked]
+            hits = answer_legs(store, legs, options)
             return [
                 each.thoughts.plain if each.thoughts and i not in kept else found
                 for i, (each, found) in enumerate(zip(asked, hits, strict=True))
@@ -182,6 +189,12 @@ def answer_legs(
     return [found[each.plan.offset :] for found, each in zip(hits, options, strict=True)]
 
 
+def with_floor(model: IndexModel, options: SearchOptions) -> SearchOptions:
+    """The same with the floor of the index's embedder, where the plan needs one."""
+    plan = model.floor.resolved(options.plan)
+    return options if plan is options.plan else replace(options, plan=plan)
+
+
 def planned_query(
     legs: Mapping[Mode, LegQuery], options: SearchOptions, *, is_near: bool
 ) -> PlannedQuery | None:
@@ -190,7 +203,7 @@ def planned_query(
     plan = options.plan.without(missing) if missing else options.plan
     if plan is None:
         return None
-    limit = options.hits if options.chunks else SPARE_CHUNKS * options.hits
+    limit = options.hits if options.per_document is None else SPARE_CHUNKS * options.hits
     return PlannedQuery(plan, legs, limit, options.filter, is_near)
 
 
@@ -203,14 +216,18 @@ def _may_hold_more(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> bool
 
 
 def _hits(ranked: Sequence[RankedChunk], options: SearchOptions) -> list[Hit]:
-    """The best chunk of each document (or every chunk), at most k."""
-    best: dict[str, Hit] = {}
+    """The best chunks, of each document no more than may be."""
+    hits: list[Hit] = []
+    taken: Counter[str] = Counter()
+    most = options.per_document
     for result in ranked:
         chunk = Chunk.from_payload(result.point.payload)
         if options.plan.threshold is not None and result.point.score < options.plan.threshold:
             break
-        hit = chunk.hit(result.point.score, result.scores, as_chunk=options.chunks)
-        best.setdefault(f"{chunk.key}#{chunk.sequence}" if options.chunks else chunk.key, hit)
-        if len(best) == options.hits:
+        if most is not None and taken[chunk.key] >= most:
+            continue
+        taken[chunk.key] += 1
+        hits.append(chunk.hit(result.point.score, result.scores, as_chunk=options.chunks))
+        if len(hits) == options.hits:
             break
-    return list(best.values())
+    return hits

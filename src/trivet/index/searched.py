@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from trivet import tracing
@@ -12,6 +13,7 @@ from trivet.index.arguments import (
     checked_queries,
     checked_timeout,
     chosen_plan,
+    require_chunks,
 )
 from trivet.index.keywords import checked_keywords
 from trivet.index.stored import StoredDocuments
@@ -204,6 +206,7 @@ class SearchedDocuments(StoredDocuments):
         k: int = 10,
         plan: Plan | str | None = None,
         modes: Sequence[str] | None = None,
+        think: Thinker | Thinking | None = None,
     ) -> Explanation:
         """Why a document has its score for a query: each leg's part, its terms, its token pairs.
 
@@ -216,6 +219,7 @@ class SearchedDocuments(StoredDocuments):
             k: as in the search; of plans that fuse ranks or lists, more hits make longer lists.
             plan: as in `search`.
             modes: as in `search`.
+            think: as in `search`; what is kept of the thoughts takes part in the score.
 
         Raises:
             InvalidInputError: no such document, or as `search`.
@@ -225,10 +229,26 @@ class SearchedDocuments(StoredDocuments):
         from trivet.index.explain import explain
 
         self._scope.require_one()
-        [asked] = self._asked([query], k, plan, None, modes, chunks=False)
+        [asked] = self._asked([query], k, plan, None, modes, chunks=_is_of_chunks(plan))
         [wanted] = checked_ids([id])
-        chunks = self._store.chunks([self._scope.key(wanted)])
-        return explain(self._store, self._shared.model, asked, wanted, list(*chunks.values()))
+        key = self._scope.key(wanted)
+        chunks = self._store.chunks([key]).get(key, [])
+        shared = self._shared
+        why = partial(explain, shared.store, shared.model, id=wanted, chunks=chunks)
+        if think is None:
+            return why(asked)
+        from trivet.index.thinking import search_thinking
+        from trivet.thinking.report import checked_thinking
+
+        explained: list[Explanation] = []
+
+        def answer(some: Sequence[Asked]) -> list[list[Hit]]:
+            explained.append(why(some[0]))  # plain first; it stands where thoughts fail
+            return [[]]
+
+        thinking = checked_thinking(think, self._scope.name)
+        search_thinking(answer, [asked], thinking, shared.thinking, shared.prepare_thinking)
+        return explained[-1]
 
     def _asked(
         self,
@@ -261,9 +281,11 @@ class SearchedDocuments(StoredDocuments):
         hits = checked_k(k)
         asked = payload_filter(filter)
         warn_of_undeclared(self._store, asked, self._shared.warned)
-        return SearchOptions(
-            k=hits,
-            plan=chosen_plan(plan, modes, self._store.manifest, hits, self._shared.settings.depth),
-            filter=self._scope.narrowed(asked),
-            chunks=chunks,
-        )
+        chosen = chosen_plan(plan, modes, self._store.manifest, hits, self._shared.settings.depth)
+        require_chunks(chosen, chunks)
+        return SearchOptions(hits, chosen, self._scope.narrowed(asked), chunks)
+
+
+def _is_of_chunks(plan: Plan | str | None) -> bool:
+    """Whether a plan is for searches of chunks alone."""
+    return isinstance(plan, Plan) and plan.per_document is not None

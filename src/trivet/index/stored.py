@@ -225,7 +225,7 @@ class StoredDocuments:
             self._store,
             raise_errors=checked_on_error(on_error),
             progress=checked_progress(progress),
-            source=given or ModelVectors(self._model, self._store),
+            source=given or ModelVectors(self._model, self._store, replaces=replace_existing),
             replace_existing=replace_existing,
             batch_chunks=self._shared.settings.batch_chunks,
             expected=expected,

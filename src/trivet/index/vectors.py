@@ -14,6 +14,7 @@ from trivet.index.documents import CheckedDocument
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.titles import embed_titled
+from trivet.index.unchanged import with_stored
 from trivet.store.manifest import LexicalState
 from trivet.store.store import Store
 from trivet.types import Representations, require_same_space
@@ -101,12 +102,20 @@ class VectorSource(Protocol):
 
 
 class ModelVectors:
-    """Vectors from the index's model; long documents become several chunks."""
+    """Vectors from the index's model; long documents become several chunks.
+
+    Args:
+        model: of the index.
+        store: of the index.
+        replaces: whether documents may be there already, of which what has not changed keeps its
+            vectors.
+    """
 
     are_given = False
 
-    def __init__(self, model: IndexModel, store: Store) -> None:
+    def __init__(self, model: IndexModel, store: Store, *, replaces: bool = False) -> None:
         self._model = model
+        self._replaces = replaces
         self._store = store
         self._chunker = Chunker(model.found(), store.manifest.chunk_tokens)
 
@@ -136,7 +145,10 @@ class ModelVectors:
                 for weighed in weigh(lexical, documents)
             ]
         titled = [text for cut in documents for text in cut.titled_texts]
-        every = self._model.tokens.small(embed_titled(self._model.proved(), titled))
+        keyed = [(cut.document.key, text) for cut in documents for text in cut.titled_texts]
+        every = (
+            with_stored(self._store, keyed, self._made) if self._replaces else self._made(titled)
+        )
         embedded = with_bm25(lexical, documents, [every[some] for some in _slices(documents)])
         beside = self._model.beside(titled, every)
         if beside is None:
@@ -145,6 +157,9 @@ class ModelVectors:
             replace(one, beside=beside[some])
             for one, some in zip(embedded, _slices(documents), strict=True)
         ]
+
+    def _made(self, titled: Sequence[tuple[str, str]]) -> Representations:
+        return self._model.tokens.small(embed_titled(self._model.proved(), titled))
 
 
 class GivenVectors:

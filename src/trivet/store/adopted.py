@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn, TypeVar
 
-import numpy as np
 from qdrant_client import QdrantClient, models
 
 from trivet.errors import ReadOnlyError, StoreError
@@ -125,18 +124,11 @@ class AdoptedEngine:
 
     def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
         """The dense vectors of a name, by point id."""
-        theirs = self._names[name]
+        wanted = [point_id(id) for id in ids]
         records = self._call(
-            "give back vectors",
-            lambda c: c.retrieve(
-                self._collection, [point_id(id) for id in ids], with_payload=False,
-                with_vectors=True,
-            ),
-        )  # fmt: skip
-        if theirs or any(isinstance(r.vector, dict) for r in records):
-            # Beside a sparse vector, the unnamed one has the name "".
-            return dense_vectors(records, theirs)
-        return {str(r.id): np.array(r.vector, dtype=np.float32) for r in records}
+            "give back vectors", lambda c: c.retrieve(self._collection, wanted, False, True)
+        )
+        return dense_vectors(records, self._names[name])
 
     def set_vectors(self, vectors: Mapping[str, Mapping[str, PointVector]]) -> None:
         """Refuse."""

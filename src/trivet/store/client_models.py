@@ -122,10 +122,11 @@ def _dims(space: Space) -> int:
 
 
 def dense_vectors(records: Iterable[models.Record], name: str) -> dict[str, Vectors]:
-    """The dense vectors of a name, by point id, of those points that have one."""
+    """The dense vectors of a name ("" is the unnamed one), by point id, of points that have one."""
     every = {str(record.id): record.vector for record in records}
+    named = {id: held if isinstance(held, dict) else {"": held} for id, held in every.items()}
     return {
-        id: np.array(vectors[name], dtype=np.float32)
-        for id, vectors in every.items()
-        if isinstance(vectors, dict) and name in vectors
+        id: np.array(held[name], dtype=np.float32)
+        for id, held in named.items()
+        if held.get(name) is not None
     }

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,10 @@ class Manifest:
         if record is None or record.state not in NATIVE_STATES or record.facts.get("whole"):
             return ()
         return tuple(mode for mode in self.model_modes if mode != "dense")
+
+    def complete(self, modes: Sequence[Mode]) -> list[Mode]:
+        """Those of the legs that are not being filled."""
+        return [mode for mode in modes if mode not in self.filling_modes]
 
     @property
     def generation(self) -> Generation:

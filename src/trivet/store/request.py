@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from qdrant_client import models
 
 from trivet.plan import Plan
+from trivet.store.formula import floor_of, sum_of_scores, tie_weight
 from trivet.store.leg_query import LegQuery, engine_query
 from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT, FoundPoint
 from trivet.store.storage import exact_params, search_params
 from trivet.types import Mode, SparseVector
 
-# A hundredth of the cosine counts below the floor too, so that texts that no leg likes are still
-# told apart: a dense weight w is (w - 0.01)·max(cos, floor) + 0.01·cos.
-DENSE_TIE_WEIGHT = 0.01
 # Candidates of maximal marginal relevance, of which it chooses.
 SPREAD_FACTOR = 4
 # More of them Qdrant refuses.
@@ -91,13 +90,13 @@ class PlannedQuery:
         }
         return [self._ranked(point, found) for point in answers[0]]
 
-    @property
+    @cached_property
     def _is_one_score(self) -> bool:
         """Whether the plan's score is a leg's own, and no other leg is asked."""
         plain = self.plan.is_single or self.plan.rescore is not None
         return len(self.legs) == 1 and plain and self.plan.relevance is None
 
-    @property
+    @cached_property
     def _told_apart(self) -> tuple[Mode, ...]:
         """The legs whose scores another request tells."""
         if self._is_one_score:
@@ -105,13 +104,13 @@ class PlannedQuery:
         known = {self._deduced, *self._recomputed}
         return tuple(mode for mode in self.legs if mode not in known)
 
-    @property
+    @cached_property
     def _recomputed(self) -> tuple[Mode, ...]:
         """The legs whose scores are computed here, which saves the engine a scan of the leg."""
         is_wanted = self.is_near and self._deduced == "multi" and "dense" in self.legs
         return ("dense",) if is_wanted and self.limit <= MAX_RECOMPUTED else ()
 
-    @property
+    @cached_property
     def _deduced(self) -> Mode | None:
         """The leg whose score follows from the plan's and the others': the dearest one that does.
 
@@ -124,14 +123,9 @@ class PlannedQuery:
         least = LEAST_DEDUCED * sum(self.plan.weights.values())
         shares: dict[Mode, float] = {
             "multi": self.plan.weights.get("multi", 0.0),
-            "dense": self._tie,
+            "dense": tie_weight(self.plan),
         }
         return next((mode for mode, share in shares.items() if share > 0 and share >= least), None)
-
-    @property
-    def _tie(self) -> float:
-        """What a cosine below the floor is multiplied with."""
-        return min(DENSE_TIE_WEIGHT, self.plan.weights.get("dense", 0.0))
 
     def _ranked(self, point: FoundPoint, found: Mapping[Mode, Mapping[str, float]]) -> RankedChunk:
         if self._is_one_score:
@@ -158,17 +152,17 @@ class PlannedQuery:
         """What a leg's score adds to the sum of a plan that fuses scores."""
         weight = self.plan.weights[mode]
         if mode == "dense":
-            tie = self._tie
-            return (weight - tie) * max(score, self.plan.dense_floor) + tie * score
+            tie = tie_weight(self.plan)
+            return (weight - tie) * max(score, floor_of(self.plan)) + tie * score
         if mode == "sparse":
             return weight * score / (score + self.plan.sparse_half)
         return weight * score
 
     def _of_part(self, mode: Mode, part: float) -> float:
         """The score of a leg, dense or multi, that adds this to the sum."""
-        weight, floor = self.plan.weights[mode], self.plan.dense_floor
+        weight, floor = self.plan.weights[mode], floor_of(self.plan)
         if mode == "dense" and part < weight * floor:
-            return (part - (weight - self._tie) * floor) / self._tie
+            return (part - (weight - tie_weight(self.plan)) * floor) / tie_weight(self.plan)
         return part / weight
 
     def _pool(self, mode: Mode) -> int:
@@ -197,7 +191,7 @@ class PlannedQuery:
         if self.plan.fuse == "scores":
             fused = [self.legs[mode] for mode in self.plan.fused]
             prefetches = [self._over(self._candidates(), leg) for leg in fused]
-            query: models.Query = self._formula()
+            query: models.Query = sum_of_scores(self.plan, self.legs)
         else:
             prefetches = list(self._lists().values())
             query = models.FusionQuery(fusion=models.Fusion.DBSF)
@@ -215,38 +209,6 @@ class PlannedQuery:
             for mode, leg in self.legs.items()
             if mode in self.plan.fused
         }
-
-    def _formula(self) -> models.FormulaQuery:
-        """The weighted sum over the prefetches in the order of the legs; a missing score is 0."""
-        parts: list[models.Expression] = []
-        defaults: dict[str, float] = {}
-        for position, mode in enumerate(self.plan.fused):
-            leg = self.legs[mode]
-            score = f"$score[{position}]"
-            # The engine's score of nothing in common.
-            defaults[score] = -leg.shift / leg.scale
-            weight = self.plan.weights[mode]
-            if mode == "dense":
-                tie = self._tie
-                floored = models.MaxExpression(max=[score, self.plan.dense_floor])
-                parts.append(models.MultExpression(mult=[weight - tie, floored]))
-                parts.append(models.MultExpression(mult=[tie, score]))
-            elif mode == "sparse":
-                parts.append(models.MultExpression(mult=[weight, self._saturated(score)]))
-            else:
-                parts.append(models.MultExpression(mult=[weight * leg.scale, score]))
-                if leg.shift:
-                    parts.append(weight * leg.shift)
-        return models.FormulaQuery(formula=models.SumExpression(sum=parts), defaults=defaults)
-
-    def _saturated(self, score: str) -> models.DivExpression:
-        return models.DivExpression(
-            div=models.DivParams(
-                left=score,
-                right=models.SumExpression(sum=[score, self.plan.sparse_half]),
-                by_zero_default=0.0,
-            )
-        )
 
     def _spread(self, ranked: models.Prefetch) -> models.Prefetch:
         """The best of the plan, put in an order that repeats itself less."""

@@ -26,6 +26,7 @@ from trivet.training.pairs import (
     LEAST_GROUPS,
     TrainingPair,
     checked_pairs,
+    columns_of,
     grouped,
     split,
     without_leak,
@@ -112,14 +113,21 @@ def _written(
 ) -> tuple[DriftMap, TrainingReport]:
     """Train, measure, and write all of it to `scratch`, which is to become `place`."""
     from trivet.training.running import train
-    from trivet.training.student import open_student, require_same, save_student, wordings_of
+    from trivet.training.student import (
+        open_student,
+        require_same,
+        save_student,
+        teach,
+        wordings_of,
+    )
 
     start = time.perf_counter()
     wordings = wordings_of(old)
     student = open_student(old, wordings)
     beside = scratch / BESIDE
     beside.mkdir()
-    losses = train(student, trained, settings, wordings, beside, progress)
+    teacher = teach(old, list(columns_of(trained).values()), settings.max_tokens)
+    losses = train(student, trained, teacher, settings, wordings, beside, progress)
     save_student(student, scratch)
     new = Embedder.load(scratch, modes=["dense"])
     require_same(new, student, wordings)
@@ -153,15 +161,16 @@ def _divided(
     else:
         held = checked_pairs(dev)
         trained = without_leak(came, held)
+    drawn = _drawn(trained, settings)
     least = max(settings.batch_size, LEAST_GROUPS)
-    groups = len(set(grouped(trained)))
+    groups = len(set(grouped(drawn)))
     if groups < least:
         raise TrainingPairsError(
             f"expected at least {least} pairs without a text in common beside the held-out ones, "
-            f"for batches of {settings.batch_size}, got {groups}: add pairs, or lower the batch "
-            "size"
+            f"for batches of {settings.batch_size}, got {groups}: add pairs, lower the batch size, "
+            "or take more steps"
         )
-    return _drawn(trained, settings), held
+    return drawn, held
 
 
 def _drawn(pairs: Sequence[TrainingPair], settings: TrainingSettings) -> tuple[TrainingPair, ...]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
+import engines
 import numpy as np
 import pytest
 from checkpoints import WORDS
 from safetensors.numpy import load_file, save_file
-from stored import collection_of_its_own
-from stub_server import StubServer
 
 import trivet
 
@@ -40,34 +37,16 @@ def texts() -> dict[str, str]:
     return {f"d{i}": " ".join(random.choice(WORDS, size=12)) for i in range(240)}
 
 
-@pytest.fixture(
-    params=[
-        "folder",
-        pytest.param("stub", marks=pytest.mark.loopback),
-        pytest.param("server", marks=pytest.mark.server),
-    ]
-)
+@pytest.fixture(params=engines.LASTING)
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "stub":
-        with StubServer() as server:
-            yield server.url
-    elif request.param == "server":
-        yield os.environ["TRIVET_QDRANT_URL"]
-    else:
-        yield str(tmp_path / "index")
+    with engines.location_of(request.param, tmp_path / "index") as location:
+        yield location
 
 
 @pytest.fixture
 def open_old(location: str) -> Iterator[Callable[..., trivet.Index]]:
     """Opens the index of a location; the first time with the old model."""
-    with ExitStack() as stack:
-        place = {}
-        if "://" in location:
-            place = {"collection": stack.enter_context(collection_of_its_own(location))}
-
-        def open_it(**options: object) -> trivet.Index:
-            return stack.enter_context(trivet.open(location, **{**place, **options}))
-
+    with engines.opening(location) as open_it:
         yield open_it
 
 

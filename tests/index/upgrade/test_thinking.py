@@ -10,6 +10,7 @@ import pytest
 
 import trivet
 from trivet.thinking import Given, Thinking, ThoughtReport
+from trivet.thinking.guard import guard_texts
 
 from .stages import bridged
 
@@ -33,6 +34,10 @@ def expected(
 def mapped(index: trivet.Index, vectors: trivet.types.DenseVectors) -> np.ndarray:
     record = index._store.manifest.upgrade
     return index._model.map_of(record, "query").apply(vectors).values[0].astype(float)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows.astype(float), axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
@@ -64,10 +69,17 @@ def test_a_mapped_query_is_combined_with_thoughts_in_the_stored_space(
         else:
             other = old.embed_documents([thought]).dense.values[0].astype(float)
         cosines = expected(again, own, other, texts, tiny_model)
+        record = again._store.manifest.upgrade
+        over = again._model.map_of(record, "query")
+        pairs = guard_texts()
+        asked = over.apply(new.embed_queries(list(pairs.queries)).dense).values
+        held = (new if is_gone else old).embed_documents(list(pairs.thoughts), truncate=True).dense
+        foreign = unit(asked) @ unit((over.apply(held) if is_gone else held).values).T
     assert [report.reason for report in told] == ["", ""]
     assert {h.id: h.score for h in hits} == pytest.approx(
         {h.id: cosines[h.id] for h in hits}, abs=1e-4
     )
     likeness = own @ other / np.linalg.norm(own) / np.linalg.norm(other)
     assert told[0].thoughts[0].likeness == pytest.approx(likeness, abs=1e-4)
-    assert -1 <= told[1].guard <= 1
+    # The guard is that of mapped queries, not of either model's own.
+    assert told[1].guard == pytest.approx(np.quantile(foreign[pairs.is_foreign], 0.975), abs=1e-4)

@@ -1,0 +1,72 @@
+"""The dense floor is the embedder's own, found once and kept with the index."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import trivet
+import trivet.thinking
+from trivet import Plan
+
+TEXTS = ["a kedge is a light anchor", "bread and milk are food", "stars show the way at night"]
+
+
+def expected_floor(embedder: trivet.Embedder) -> float:
+    """Nine tenths of the passages on something else in the same topic are below it."""
+    topics = json.loads((Path(trivet.thinking.__file__).parent / "guard.json").read_text())
+    cosines = []
+    for topic in topics:
+        queries = embedder.embed_queries([row["query"] for row in topic], truncate=True)
+        passages = embedder.embed_documents([row["passage"] for row in topic], truncate=True)
+        for i, query in enumerate(queries.dense.values):
+            for j, passage in enumerate(passages.dense.values):
+                if i != j:
+                    lengths = np.linalg.norm(query) * np.linalg.norm(passage)
+                    cosines.append(float(query @ passage / lengths))
+    return float(np.quantile(cosines, 0.9))
+
+
+def test_the_floor_fits_the_embedder_and_stays_with_the_index(
+    tmp_path: Path, tiny_model: Path, tiny_embedder: trivet.Embedder
+) -> None:
+    expected = expected_floor(tiny_embedder)
+    assert expected > 0.6  # of random weights all texts are alike: .35 would never be reached
+    with trivet.open(tmp_path / "index", model=tiny_embedder) as index:
+        index.add(TEXTS)
+        assert index.describe().dense_floor is None
+        index.search("light anchor", modes=["dense"])
+        assert index.describe().dense_floor is None  # no sum, no floor
+        first = index.search("light anchor")
+        assert index.describe().dense_floor == pytest.approx(expected, abs=0.0051)
+    with trivet.open(tmp_path / "index") as index:
+        assert index.describe().dense_floor == pytest.approx(expected, abs=0.0051)
+        assert [hit.score for hit in index.search("light anchor")] == [hit.score for hit in first]
+
+
+def test_the_floor_counts_in_the_sum_and_in_its_explanation(
+    tmp_path: Path, tiny_embedder: trivet.Embedder
+) -> None:
+    with trivet.open(tmp_path / "index", model=tiny_embedder) as index:
+        index.add(TEXTS, ids=["a", "b", "c"])
+        [hit] = index.search("bread", k=1)
+        floor = index.describe().dense_floor
+        assert floor is not None
+        cosine, bm25 = hit.scores["dense"], hit.scores["sparse"]
+        multi = hit.scores.get("multi")
+        if multi is None:
+            dense = 0.59 * max(cosine, floor) + 0.01 * cosine
+            assert hit.score == pytest.approx(dense + 0.4 * bm25 / (bm25 + 10), abs=1e-5)
+        else:
+            dense = 0.29 * max(cosine, floor) + 0.01 * cosine
+            summed = dense + 0.2 * bm25 / (bm25 + 10) + 0.5 * multi
+            assert hit.score == pytest.approx(summed, abs=1e-5)
+        explanation = index.explain("bread", hit.id)
+        assert explanation.score == pytest.approx(hit.score, abs=1e-4)
+        assert f"max(cosine, {floor:g})" in explanation.plan
+        own = Plan(weights={"dense": 0.6, "sparse": 0.4}, dense_floor=-1.0)
+        [plain] = index.search("bread", k=1, plan=own)
+        assert plain.score == pytest.approx(0.6 * cosine + 0.4 * bm25 / (bm25 + 10), abs=1e-5)

@@ -1,0 +1,96 @@
+"""An edited document: only its pieces that have changed are embedded, and all are as if anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import trivet
+from trivet import Document
+from trivet.index import vectors
+
+PARTS = [
+    f"Anchor number {n} keeps ship {n} in place.   Wind, wave and tide {n} move it."
+    for n in range(24)
+]
+LONG = "\n\n".join(PARTS)
+EDITED = "\n\n".join([*PARTS[:-1], "The last anchor was lost in a storm at sea."])
+
+
+@pytest.fixture
+def embedded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that the model has embedded for storing, in order."""
+    texts: list[str] = []
+    embed = vectors.embed_titled
+
+    def telling(embedder: trivet.Embedder, titled: list[tuple[str, str]]) -> trivet.Representations:
+        texts.extend(text for _, text in titled)
+        return embed(embedder, titled)
+
+    monkeypatch.setattr(vectors, "embed_titled", telling)
+    return texts
+
+
+def stored(index: trivet.Index, query: str) -> dict[str, tuple[str, float]]:
+    """Text and cosine of every chunk."""
+    hits = index.search(query, k=100, chunks=True, modes=["dense"])
+    return {hit.id: (hit.text, hit.score) for hit in hits}
+
+
+@pytest.mark.parametrize("modes", [["dense", "sparse"], ["dense"]])
+def test_only_what_changed_is_embedded(open_index: Callable[..., trivet.Index], embedded, modes):
+    index = open_index(modes=modes)
+    index.add([Document(LONG, "a"), Document("a sail", "b")])
+    pieces = len(embedded)
+    assert pieces > 6
+    embedded.clear()
+    assert index.upsert([Document(EDITED, "a"), Document("a keel", "c")]).replaced == 1
+    assert 0 < len(embedded) < pieces / 2
+    assert all("last anchor" in text or text == "a keel" for text in embedded), embedded
+    anew = trivet.open(":memory:", model=index._model.found(), modes=modes)
+    anew.add([Document("a sail", "b"), Document(EDITED, "a"), Document("a keel", "c")])
+    came, expected = stored(index, "ship 4"), stored(anew, "ship 4")
+    assert {id: text for id, (text, _) in came.items()} == {
+        id: text for id, (text, _) in expected.items()
+    }
+    np.testing.assert_allclose(
+        [came[id][1] for id in sorted(came)],
+        [expected[id][1] for id in sorted(expected)],
+        atol=1e-5,
+    )
+    assert index.verify().is_clean
+    anew.close()
+
+
+def test_other_metadata_embeds_nothing_and_another_title_all(open_index, embedded) -> None:
+    index = open_index()
+    index.add([Document(LONG, "a", "On anchors", {"v": 1})])
+    pieces = len(embedded)
+    embedded.clear()
+    assert index.upsert([Document(LONG, "a", "On anchors", {"v": 2})]).replaced == 1
+    assert embedded == []
+    assert index.get(["a"]) == [Document(LONG, "a", "On anchors", {"v": 2})]
+    assert index.upsert([Document(LONG, "a", "Of anchors", {"v": 2})]).replaced == 1
+    assert len(embedded) >= pieces
+    assert index.verify().is_clean
+
+
+def test_what_changes_while_it_is_read_is_embedded(open_index, embedded, monkeypatch) -> None:
+    index = open_index()
+    index.add([Document("an old anchor", "a", metadata={"v": 1})])
+    engine = index._store.engine
+    read = engine.vectors
+
+    def meddling(ids, name):
+        monkeypatch.setattr(engine, "vectors", read)
+        index.upsert([Document("bread and milk", "a")])
+        return read(ids, name)
+
+    monkeypatch.setattr(engine, "vectors", meddling)
+    embedded.clear()
+    index.upsert([Document("an old anchor", "a", metadata={"v": 2})])
+    assert embedded == ["bread and milk", "an old anchor"]
+    (hit,) = index.search("an old anchor", k=1, modes=["dense"])
+    assert hit.score == pytest.approx(1.0, abs=1e-4)
