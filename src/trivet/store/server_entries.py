@@ -90,9 +90,9 @@ def is_open(pending: PendingEntry, stored: JournalEntry | None) -> bool:
 def busy_error(busy: Mapping[str, Payload]) -> DocumentBusyError:
     """What to raise where other writers are at work on documents, by what is there."""
     names = [shown(key) for key in sorted(busy)]
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    first = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return DocumentBusyError(
-        f"expected to write {shown} alone, got it {holders(list(busy.values()))}: do the same "
+        f"expected to write {first} alone, got it {holders(list(busy.values()))}: do the same "
         "again",
         busy,
     )

@@ -246,8 +246,9 @@ class ServerSnapshots:
 
 def _require_ours(journal: ServerCollection, namespace: uuid.UUID) -> None:
     """Refuse to overwrite the journal of another index, which may have lost its points alone."""
-    points = ServerPoints(journal, models.WriteOrdering.STRONG)
-    if journal.exists() and not is_journal_of(points, namespace):
+    if not journal.exists():
+        return
+    if not is_journal_of(ServerPoints(journal, models.WriteOrdering.STRONG), namespace):
         raise StoreError(
             f"cannot restore a snapshot beside the collection {journal.name!r}: expected none of "
             "that name, an empty one or this index's own journal, got what another index has "
