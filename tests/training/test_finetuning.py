@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from checkpoints import WORDS
 from sentence_transformers import SentenceTransformer
 
 import trivet
 from trivet.drift import DriftMap
 from trivet.training import TrainingPair, fine_tune
-from trivet.training.student import Wordings, open_student, teach, trainable
+from trivet.training.student import teach, trainable
 
 ASKED = ["the anchor of a boat", "wind and water"]
 
@@ -122,14 +123,15 @@ def test_wordings_go_before_the_texts_and_into_the_checkpoint(
 ):
     folder = checkpoint(prompts={"query": "find: ", "document": "read: "}, include_prompt=False)
     old = trivet.Embedder.load(folder, prompts={"query": "ask: {text}"})
-    wordings = Wordings("ask: ", "read: ")
-    student = open_student(trainable(old), wordings)
-    taught = teach(student, [ASKED, ASKED[::-1], [ASKED[0]] * 2], wordings)
-    dense = trivet.Embedder.load(folder, prompts={"query": "ask: {text}"}, modes=["dense"])
-    np.testing.assert_allclose(taught[0], dense.embed_queries(ASKED).dense.values, atol=1e-5)
-    documents = dense.embed_documents(ASKED).dense.values
-    np.testing.assert_allclose(taught[1], documents[::-1], atol=1e-5)
-    np.testing.assert_allclose(taught[2], documents[[0, 0]], atol=1e-5)
+    long = " ".join(WORDS[:100])
+    taught = teach(trainable(old), [ASKED, [long, ASKED[1]], [ASKED[0]] * 2], 16)
+    library = SentenceTransformer(str(folder))
+    library.max_seq_length = 16
+    right = library.encode(ASKED, prompt="ask: ", normalize_embeddings=True)
+    np.testing.assert_allclose(taught[0], right, atol=1e-5)
+    right = library.encode([long, *ASKED], prompt="read: ", normalize_embeddings=True)
+    np.testing.assert_allclose(taught[1], right[[0, 2]], atol=1e-5)
+    np.testing.assert_allclose(taught[2], right[[1, 1]], atol=1e-5)
     pairs = make_pairs(60, negatives=True)
     made = fine_tune(old, pairs, tmp_path / "new", settings=replace(quick, steps=2))
     new = trivet.Embedder.load(made.folder, modes=["dense"])

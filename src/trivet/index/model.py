@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from trivet.drift.files import unpack
 from trivet.drift.map import DriftMap
@@ -39,7 +40,6 @@ class IndexModel:
     """The models of an index: its own, and during an upgrade the other one; thread-safe.
 
     Attributes:
-        tokens: how token vectors are stored.
         floor: the cosine below which a dense score says nothing.
         guard: how like a query its thoughts have to be.
         thoughts: vectors of the last ones.
@@ -61,11 +61,24 @@ class IndexModel:
         self._found: dict[str, Embedder] = {}
         self._proved: set[str] = set()
         self._maps: dict[str, DriftMap] = {}
-        self.tokens = IndexTokens(store, self.found)
+        self._tokens: dict[str, IndexTokens] = {}
         self.floor = DenseFloor(store, self)
         self.guard = ThoughtGuard(store, self)
         self.thoughts = RecentVectors()
         self._loading = threading.RLock()
+
+    @property
+    def tokens(self) -> IndexTokens:
+        """How token vectors of the index's own model are stored."""
+        return self.tokens_of(self._store.manifest.generation)
+
+    def tokens_of(self, generation: Generation) -> IndexTokens:
+        """As `tokens`, of one of the two models of an upgrade."""
+        with self._loading:
+            if generation.canaries not in self._tokens:
+                find = partial(self._of, generation)
+                self._tokens[generation.canaries] = IndexTokens(self._store, find, generation)
+            return self._tokens[generation.canaries]
 
     def bring(self, embedder: Embedder) -> None:
         """Take an embedder that the caller has for a generation of this index."""
@@ -123,7 +136,8 @@ class IndexModel:
         manifest = self._store.manifest
         chosen = self._serving(manifest)
         if chosen == manifest.generation:
-            return self.proved_of(chosen).only(modes).embed_queries(queries)
+            left = manifest.complete(modes)
+            return self.proved_of(chosen).only(left).embed_queries(queries) if left else None
         record = manifest.upgrade
         can_be = {"dense"}
         is_mapped = record is not None and record.is_bridged
@@ -157,7 +171,9 @@ class IndexModel:
         manifest = self._store.manifest
         chosen, record = self._serving(manifest), manifest.upgrade
         if record is None or not record.is_bridged or chosen == manifest.generation:
-            return self.proved_of(chosen).only(modes).embed_documents(texts, truncate=True)
+            if not (left := manifest.complete(modes)):
+                return None
+            return self.proved_of(chosen).only(left).embed_documents(texts, truncate=True)
         try:
             older = self.proved_of(manifest.generation)
         except ModelNotFoundError as error:
@@ -180,6 +196,9 @@ class IndexModel:
             titled: n texts.
             own: what the index's model makes of them: where the other one cannot be found any
                 more, this is mapped into its space.
+
+        Raises:
+            ModelNotFoundError: it cannot be found, and makes more than dense vectors.
         """
         record = self._store.manifest.upgrade
         if record is None or not record.beside:
@@ -187,14 +206,17 @@ class IndexModel:
         try:
             other = self.proved_of(record.other)
         except ModelNotFoundError as error:
+            if set(record.other.spaces) != {"dense"}:
+                raise  # token vectors and learned sparse ones are made by their model alone
             logger.warning("vectors of the other model are mapped, not made: %s", error)
-            assert own.dense is not None  # no other leg is ever stored beside
+            assert own.dense is not None  # its map leads from one dense leg to another
             if record.state == "translating":
                 translation = self.map_of(record, TRANSLATION)
                 rows = carried(translation, own.dense.values)
                 return Representations(dense=DenseVectors(translation.target, rows))
             return Representations(dense=self.map_of(record, QUERY_MAP).apply(own.dense))
-        return embed_titled(other, titled, truncate=True)
+        made = embed_titled(other, titled, truncate=True)
+        return self.tokens_of(record.other).small(made)
 
     def mapped_by(self) -> str | None:
         """The map that the vectors of queries go through; None where they go through none."""

@@ -12,6 +12,7 @@ import numpy as np
 from trivet.embedding import Embedder
 from trivet.embedding.compact import TokenCodec, calibration_texts, compact_space, fit_codec
 from trivet.errors import IndexDamagedError
+from trivet.store.generations import FIRST_CANARIES, Generation
 from trivet.store.store import Store
 from trivet.thinking.combine import WeightedTokens
 from trivet.types import Representations, Space, Vectors, require_same_space
@@ -26,13 +27,20 @@ class IndexTokens:
     same, and kept with the index: found again on another machine, they could be turned.
 
     Args:
-        store: of an index with a multi-vector leg.
-        find_embedder: finds its model.
+        store: of the index.
+        find_embedder: finds the model.
+        generation: the model, as the index knows it.
     """
 
-    def __init__(self, store: Store, find_embedder: Callable[[], Embedder]) -> None:
+    def __init__(
+        self, store: Store, find_embedder: Callable[[], Embedder], generation: Generation
+    ) -> None:
         self._store = store
         self._find_embedder = find_embedder
+        self._stored = generation.spaces.get("multi")
+        self._kept_as = _KEPT_AS
+        if self._stored is not None and generation.canaries != FIRST_CANARIES:
+            self._kept_as += f"-{self._stored.fingerprint[:16]}"
         self._codec: TokenCodec | None = None
         self._making = threading.Lock()
 
@@ -42,8 +50,7 @@ class IndexTokens:
         Raises:
             SpaceMismatchError: token vectors of another model.
         """
-        multi = representations.multi
-        stored = self._store.manifest.spaces.get("multi")
+        multi, stored = representations.multi, self._stored
         if multi is None or stored is None or multi.space == stored:
             return representations
         require_same_space(stored, stored_space(multi.space, like=stored))
@@ -55,7 +62,7 @@ class IndexTokens:
         Returns:
             scale and shift: mean MaxSim, from -1 to 1, = score · scale + shift.
         """
-        if is_compact(self._store.manifest.spaces["multi"]):
+        if self._is_compact:
             return self._found().affine(query_tokens)
         return 1.0 / query_tokens, 0.0
 
@@ -66,15 +73,19 @@ class IndexTokens:
             The vectors, and scale and shift: the sum of weight · best cosine, from -1 to 1, =
             score · scale + shift.
         """
-        if is_compact(self._store.manifest.spaces["multi"]):
+        if self._is_compact:
             return self._found().weighted(tokens.vectors, tokens.weights)
         weighted: Vectors = (tokens.vectors * tokens.weights[:, None]).astype(np.float32)
         return weighted, 1.0, 0.0
 
+    @property
+    def _is_compact(self) -> bool:
+        return self._stored is not None and is_compact(self._stored)
+
     def _found(self) -> TokenCodec:
         with self._making:
             if self._codec is None:
-                kept = self._store.journal.kept(_KEPT_AS)
+                kept = self._store.journal.kept(self._kept_as)
                 self._codec = self._made() if kept is None else _read(kept)
             return self._codec
 
@@ -86,7 +97,7 @@ class IndexTokens:
         buffer = io.BytesIO()
         np.save(buffer, codec.projection, allow_pickle=False)
         # Another process may have been first: what is kept is kept.
-        return _read(self._store.journal.keep(_KEPT_AS, buffer.getvalue()))
+        return _read(self._store.journal.keep(self._kept_as, buffer.getvalue()))
 
 
 def stored_space(made: Space, *, like: Space) -> Space:

@@ -24,7 +24,7 @@ ROOM_BYTES = 256 << 20
 
 def log_bytes(folder: Path) -> int:
     """Bytes that the log of a shard occupies."""
-    return sum(f.stat().st_blocks * 512 for f in (folder / LOG_FOLDER).iterdir() if f.is_file())
+    return sum(f.stat().st_blocks * 512 for f in (folder / LOG_FOLDER).glob("*") if f.is_file())
 
 
 def close_with_small_log(shard: edge.EdgeShard, folder: Path) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from trivet.config import Lexical
 from trivet.errors import IndexDamagedError, NotAnIndexError, StoreError
 from trivet.store.filters import payload_path
-from trivet.store.generations import FIRST_CANARIES, Generation, UpgradeRecord
+from trivet.store.generations import FIRST_CANARIES, NATIVE_STATES, Generation, UpgradeRecord
 from trivet.store.payload_indexes import IndexKind, checked_indexes
 from trivet.store.points import TENANT_PATH
 from trivet.store.storage import Storage, checked_storage
@@ -101,7 +101,23 @@ class Manifest:
         """The vector names that no point may lack: not those that are still being filled."""
         is_filling = self.upgrade is not None and self.upgrade.state == "translating"
         spaces = self.spaces.values() if is_filling else self.vector_spaces.values()
-        return [space.vector_name for space in spaces]
+        filling = {self.spaces[mode].vector_name for mode in self.filling_modes}
+        return [space.vector_name for space in spaces if space.vector_name not in filling]
+
+    @property
+    def filling_modes(self) -> tuple[Mode, ...]:
+        """Legs of the newer model that a migration fills, and that serve when it is done.
+
+        They are not translated: only dense vectors are.
+        """
+        record = self.upgrade
+        if record is None or record.state not in NATIVE_STATES or record.facts.get("whole"):
+            return ()
+        return tuple(mode for mode in self.model_modes if mode != "dense")
+
+    def complete(self, modes: Sequence[Mode]) -> list[Mode]:
+        """Those of the legs that are not being filled."""
+        return [mode for mode in modes if mode not in self.filling_modes]
 
     @property
     def generation(self) -> Generation:
@@ -110,12 +126,15 @@ class Manifest:
         return Generation(self.model, self.recipe, spaces, self.canaries)
 
     def of_generation(self, generation: Generation, upgrade: UpgradeRecord | None) -> Manifest:
-        """The same index of another model."""
+        """The same index of another model: with the legs that this makes, and BM25."""
+        lexical = {mode: space for mode, space in self.spaces.items() if space.is_lexical}
+        every = {**lexical, **generation.spaces}
+        ordered = [*(mode for mode in self.spaces if mode in every), *every]
         return replace(
             self,
             model=generation.model,
             recipe=generation.recipe,
-            spaces={**self.spaces, **generation.spaces},
+            spaces={mode: every[mode] for mode in ordered},
             canaries=generation.canaries,
             upgrade=upgrade,
         )

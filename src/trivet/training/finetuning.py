@@ -26,6 +26,7 @@ from trivet.training.pairs import (
     LEAST_GROUPS,
     TrainingPair,
     checked_pairs,
+    columns_of,
     grouped,
     split,
     without_leak,
@@ -112,14 +113,21 @@ def _written(
 ) -> tuple[DriftMap, TrainingReport]:
     """Train, measure, and write all of it to `scratch`, which is to become `place`."""
     from trivet.training.running import train
-    from trivet.training.student import open_student, require_same, save_student, wordings_of
+    from trivet.training.student import (
+        open_student,
+        require_same,
+        save_student,
+        teach,
+        wordings_of,
+    )
 
     start = time.perf_counter()
     wordings = wordings_of(old)
     student = open_student(old, wordings)
     beside = scratch / BESIDE
     beside.mkdir()
-    losses = train(student, trained, settings, wordings, beside, progress)
+    teacher = teach(old, list(columns_of(trained).values()), settings.max_tokens)
+    losses = train(student, trained, teacher, settings, wordings, beside, progress)
     save_student(student, scratch)
     new = Embedder.load(scratch, modes=["dense"])
     require_same(new, student, wordings)

@@ -17,6 +17,8 @@ from trivet.types import DenseVectors, Vectors
 K = 10
 # As many as an upgrade samples of an index.
 MAP_QUERIES = 2_000
+# Rankings of these tell the candidates apart; every document costs more than ten queries.
+MAP_DOCUMENTS = 500
 
 
 def fit_drift_map(
@@ -41,7 +43,8 @@ def fit_drift_map(
     groups = grouped(pairs)
     queries, names = list(asked), tuple(str(groups[i]) for i in asked.values())
     before, after = _queries(new, queries), _queries(old, queries)
-    found = {pairs[i].positive: str(groups[i]) for i in asked.values()}
+    every = {pairs[i].positive: str(groups[i]) for i in asked.values()}
+    found = dict(list(every.items())[:MAP_DOCUMENTS])
     stored = _documents(old, list(found)).values
     kinds = ("query",) * len(queries)
     sample = Pairs(before.space, after.space, before.values, after.values, names, kinds)

@@ -15,7 +15,8 @@ import numpy as np
 from trivet.errors import TrainingPairsError
 from trivet.query import text_problem
 
-_KEYS = ("query", "positive")
+COLUMNS = ("query", "positive", "negative")
+_KEYS = COLUMNS[:2]
 _SHOWN = 60
 # Fewer are no measure of anything, and the drift map has to be chosen on some that are held out.
 LEAST_GROUPS = 20
@@ -86,6 +87,12 @@ def checked_pairs(pairs: Iterable[TrainingPair]) -> tuple[TrainingPair, ...]:
                 f"position {position} differ; train on each kind by itself"
             )
     return came
+
+
+def columns_of(pairs: Sequence[TrainingPair]) -> dict[str, list[str]]:
+    """Queries, positives and, of triplets, negatives, each in the order of the pairs."""
+    named = {name: [getattr(pair, name) for pair in pairs] for name in COLUMNS}
+    return {name: texts for name, texts in named.items() if None not in texts}
 
 
 def grouped(pairs: Sequence[TrainingPair]) -> tuple[int, ...]:

@@ -16,16 +16,15 @@ from sentence_transformers.base.sampler import BatchSamplers
 from sentence_transformers.sentence_transformer.training_args import (
     SentenceTransformerTrainingArguments,
 )
+from torch import Tensor
 from transformers import PrinterCallback, TrainerCallback
 
 from trivet.errors import TrainingPairsError
 from trivet.training.loss import DistilledContrastiveLoss
-from trivet.training.pairs import TrainingPair
+from trivet.training.pairs import COLUMNS, TrainingPair, columns_of
 from trivet.training.report import StepLoss
 from trivet.training.settings import TrainingSettings
-from trivet.training.student import Wordings, teach
-
-COLUMNS = ("query", "positive", "negative")
+from trivet.training.student import Wordings
 
 Watcher: TypeAlias = "Callable[[StepLoss, int, int], None]"
 
@@ -33,6 +32,7 @@ Watcher: TypeAlias = "Callable[[StepLoss, int, int], None]"
 def train(
     student: SentenceTransformer,
     pairs: Sequence[TrainingPair],
+    teacher: tuple[Tensor, ...],
     settings: TrainingSettings,
     wordings: Wordings,
     scratch: Path,
@@ -43,6 +43,7 @@ def train(
     Args:
         student: the model.
         pairs: all that batches are drawn from.
+        teacher: the old model's vectors of them, column by column.
         settings: how.
         wordings: that go before queries and documents.
         scratch: a folder that the trainer may write to.
@@ -55,13 +56,12 @@ def train(
         TrainingPairsError: too many queries or documents are the same to fill the batches.
         TrainingError: the loss is not finite.
     """
-    columns = _columns(pairs)
+    columns = columns_of(pairs)
     steps = settings.steps_of(len(pairs))
     longest = student.max_seq_length
     student.max_seq_length = min(longest or settings.max_tokens, settings.max_tokens)
     try:
         with _drawn_by(settings.seed):
-            teacher = teach(student, list(columns.values()), wordings)
             loss = DistilledContrastiveLoss(student, settings, teacher)
             trainer = _Trainer(
                 model=student,
@@ -102,11 +102,6 @@ class _Watching(TrainerCallback):  # type: ignore[misc,unused-ignore]
         """The optimiser has made its step."""
         if self._watcher is not None:
             self._watcher(self._loss.history[-1], len(self._loss.history), self._steps)
-
-
-def _columns(pairs: Sequence[TrainingPair]) -> dict[str, list[str]]:
-    named = {name: [getattr(pair, name) for pair in pairs] for name in COLUMNS}
-    return {name: texts for name, texts in named.items() if None not in texts}
 
 
 def _arguments(

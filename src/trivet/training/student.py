@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from trivet.embedding.kernels.torch import quietly
 from trivet.embedding.locate import locate
 from trivet.embedding.spec import EncoderSpec
 from trivet.errors import UntrainableModelError
-from trivet.types import Vectors
+from trivet.types import Representations, Vectors
 
 _PROBES = ("anchor", "what keeps a ship in place, and how is it carried out?")
 _PARITY = 0.999
@@ -126,7 +126,7 @@ def require_same(embedder: Embedder, student: SentenceTransformer, wordings: Wor
 
 
 def encode(student: SentenceTransformer, texts: Sequence[str], prompt: str) -> Vectors:
-    """Unit vectors of texts, as a training step makes them: (n, d) float32."""
+    """Unit vectors of texts by sentence-transformers: (n, d) float32."""
     rows: Vectors = student.encode(
         list(texts),
         prompt=prompt or None,
@@ -138,20 +138,25 @@ def encode(student: SentenceTransformer, texts: Sequence[str], prompt: str) -> V
 
 
 def teach(
-    student: SentenceTransformer, columns: Sequence[Sequence[str]], wordings: Wordings
+    old: CheckpointEmbedder, columns: Sequence[Sequence[str]], max_tokens: int
 ) -> tuple[Tensor, ...]:
     """The old model's vectors of every text, each text embedded once.
 
     Args:
-        student: before it is trained.
+        old: the old model.
         columns: queries, positives and, of triplets, negatives.
-        wordings: of the old model.
+        max_tokens: that are read of a text, as in training: what is compared has read the same.
+
+    Raises:
+        InstructionError: the model's wording leaves no room for a text.
     """
-    queries = _distinct(student, columns[0], wordings.query)
-    documents = _distinct(student, [t for column in columns[1:] for t in column], wordings.document)
-    size = len(columns[0])
-    parts = (documents[start : start + size] for start in range(0, len(documents), size))
-    return tuple(torch.from_numpy(part) for part in (queries, *parts))
+    longest = min(old.spec.max_tokens, max_tokens)
+    asked = min(old.spec.query_tokens or longest, longest)
+    window = replace(old, spec=replace(old.spec, max_tokens=longest, query_tokens=asked))
+    queries = _each(columns[0], window.embed_queries)
+    documents = [text for column in columns[1:] for text in column]
+    taught, size = _each(documents, window.embed_documents), len(columns[0])
+    return (queries, *(taught[start : start + size] for start in range(0, len(taught), size)))
 
 
 def save_student(student: SentenceTransformer, folder: Path) -> None:
@@ -160,10 +165,11 @@ def save_student(student: SentenceTransformer, folder: Path) -> None:
         student.save_pretrained(str(folder), create_model_card=False)
 
 
-def _distinct(student: SentenceTransformer, texts: Sequence[str], prompt: str) -> Vectors:
+def _each(texts: Sequence[str], embed: Callable[..., Representations]) -> Tensor:
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    rows = encode(student, list(places), prompt)
-    return rows[[places[text] for text in texts]]
+    dense = embed(list(places), truncate=True).dense
+    assert dense is not None  # the one leg
+    return torch.from_numpy(dense.values[[places[text] for text in texts]])
 
 
 def _untrainable(spec: EncoderSpec) -> str | None:

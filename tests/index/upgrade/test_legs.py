@@ -62,8 +62,6 @@ def test_token_vectors_are_mapped_one_by_one(
         assert hits[0].score == pytest.approx(scores[best[0]], abs=1e-4)
         [hit] = index.search(query, k=1)
         assert set(hit.scores) == {"dense", "sparse", "multi"}
-        with pytest.raises(errors.UpgradeStateError, match=r"dense vectors alone.*stay with"):
-            upgrade.migrate()
         upgrade.rollback()
         assert set(index.search(query, k=1)[0].scores) == {"dense", "sparse", "multi"}
 
@@ -77,6 +75,64 @@ def test_compact_token_vectors_are_compensated_too(
         [hit] = index.search(texts["d7"], k=1)
         assert hit.id == "d7"
         assert set(hit.scores) == {"dense", "multi"}
+
+
+@pytest.mark.parametrize("tokens", ["full", "compact"])
+@pytest.mark.parametrize("recipe", [Recipe(seed=3), Recipe(seed=3, cased=True)])
+def test_token_vectors_serve_again_when_all_documents_are_migrated(
+    tokens: str, recipe: Recipe, tiny_model: Path, tmp_path: Path, texts: dict[str, str]
+) -> None:
+    """Whatever tokenizer the newer model has: its own token vectors are what serves in the end."""
+    newer = build_checkpoint(tmp_path / "newer", recipe)
+    query, modes = texts["d7"], ["dense", "sparse", "multi"]
+    settings = Settings(tokens=tokens)
+    with trivet.open(tmp_path / "index", model=tiny_model, modes=modes, settings=settings) as index:
+        index.add(list(texts.values()), ids=list(texts), on_error="raise")
+        before = [(h.id, h.score) for h in index.search(query, k=5)]
+        upgrade = verified(index, newer)
+        upgrade.cutover("translate", force=True)
+        assert set(index.search(query, k=1)[0].scores) == {"dense", "sparse"}
+        upgrade.migrate(budget=1e-9)
+        index.upsert(["sail wind storm"], ids=["d0"], on_error="raise")
+        index.add(["kedge anchor rope"], ids=["added"], on_error="raise")
+        assert index.verify().is_clean
+        assert set(index.search(query, k=1)[0].scores) == {"dense", "sparse"}
+        assert index.doctor().level == "note"
+        with pytest.raises(errors.UpgradeStateError, match="never translated"):
+            upgrade.finish(force=True)
+        upgrade.migrate()
+        assert index.verify().is_clean
+    with trivet.open(tmp_path / "index") as index:
+        assert set(index.search(query, k=1)[0].scores) == set(modes)
+        multi = index.search(query, k=1, modes=["multi"])[0].score
+        upgrade = index.current_upgrade
+        assert upgrade is not None
+        upgrade.finish()
+        hits = [(h.id, h.score) for h in index.search(query, k=5)]
+        assert index.doctor().level == "note"
+    with trivet.open(":memory:", model=newer, modes=modes, settings=settings) as fresh:
+        now = {**texts, "d0": "sail wind storm", "added": "kedge anchor rope"}
+        fresh.add(list(now.values()), ids=list(now), on_error="raise")
+        expected = [(h.id, h.score) for h in fresh.search(query, k=5)]
+        assert fresh.search(query, k=1, modes=["multi"])[0].score == pytest.approx(multi, abs=1e-3)
+    assert [id for id, _ in hits] == [id for id, _ in expected]
+    assert [s for _, s in hits] == pytest.approx([s for _, s in expected], abs=1e-3)
+    assert before != hits
+
+
+def test_a_leg_that_the_newer_model_does_not_make_is_gone_and_comes_back_by_rollback(
+    three_legs: trivet.Index, drifted_model: Path, texts: dict[str, str]
+) -> None:
+    with three_legs as index:
+        before = [(h.id, h.score) for h in index.search(texts["d7"], k=5)]
+        upgrade = verified(index, Embedder.load(drifted_model, modes=["dense"]))
+        upgrade.cutover("translate")
+        assert [space.mode for space in index.spaces] == ["dense", "sparse"]
+        upgrade.migrate()
+        assert set(index.search(texts["d7"], k=1)[0].scores) == {"dense", "sparse"}
+        assert index.verify().is_clean
+        upgrade.rollback()
+        assert [(h.id, h.score) for h in index.search(texts["d7"], k=5)] == before
 
 
 def test_tokens_of_another_tokenizer_drop_out_and_scores_show_it(

@@ -166,18 +166,18 @@ def test_documents_that_change_while_they_are_migrated_are_right_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(migrating, "BATCH", 8)
-    embed = migrating.embed_chunks
+    embed = migrating.embed_legs
     with trivet.open(":memory:", model=tiny_model) as index:
         index.add(list(few.values()), ids=list(few), on_error="raise")
         upgrade = translated(index, drifted_model)
         changes = Changes(index, few, seed)
 
-        def overtaken(embedder: Embedder, chunks: list) -> np.ndarray:
+        def overtaken(embedder: Embedder, chunks: list) -> object:
             made = embed(embedder, chunks)
             changes()  # after a batch was embedded, before it is written
             return made
 
-        monkeypatch.setattr(migrating, "embed_chunks", overtaken)
+        monkeypatch.setattr(migrating, "embed_legs", overtaken)
         while upgrade.migrate("id", progress=changes):
             if upgrade.status().native == upgrade.status().documents:
                 break

@@ -12,12 +12,12 @@ import numpy as np
 from trivet.drift.map import DriftMap
 from trivet.embedding import Embedder
 from trivet.index.carrying import is_carried
-from trivet.index.upgrade.sampling import embed_chunks
+from trivet.index.titles import embed_titled
 from trivet.index.upgrade.texts import TextResolver, text_of
 from trivet.store.points import PAYLOAD_CHECK, PAYLOAD_OWN, Chunk, point_ids
 from trivet.store.store import Store
 from trivet.store.upgrading import alone
-from trivet.types import Vectors
+from trivet.types import Representations, Vectors
 
 BATCH = 64
 
@@ -32,6 +32,7 @@ class Migration:
         translation: that the points were translated by.
         rate: chunks a second at most; None = as many as can be.
         budget_s: seconds after which to stop; None = until all is done.
+        small: makes token vectors as they are stored.
         renew: called before every batch: keeps the lease, or raises.
         resolver: knows the texts that the index does not hold.
     """
@@ -41,6 +42,7 @@ class Migration:
     translation: DriftMap
     rate: float | None
     budget_s: float | None
+    small: Callable[[Representations], Representations]
     renew: Callable[[], None]
     resolver: TextResolver | None = None
 
@@ -89,13 +91,16 @@ class Migration:
         chunks = {id: chunk for id, chunk in whole.items() if chunk.text}
         if not chunks:
             return 0
-        rows = dict(zip(chunks, embed_chunks(self.new, list(chunks.values())), strict=True))
+        made = self.small(embed_legs(self.new, list(chunks.values())))
+        legs = list(made.legs.values())
+        rows = {
+            id: {leg.space.vector_name: leg[row] for leg in legs} for row, id in enumerate(chunks)
+        }
         with alone(self.store):
             # What was written meanwhile is native, and what was deleted is no more.
             now = self.store.engine.retrieve(list(chunks))
             same = [id for id in now if Chunk.from_payload(now[id]) == stored[id]]
-            name = self.translation.target.vector_name
-            self.store.engine.set_vectors({id: {name: rows[id]} for id in same})
+            self.store.engine.set_vectors({id: rows[id] for id in same})
             self.store.engine.flush()
         return len(same)
 
@@ -105,6 +110,11 @@ class Migration:
         is_own = chunk.text == stored.text
         is_as_added = is_own or chunk.checksum() == payload[PAYLOAD_OWN].get(PAYLOAD_CHECK)
         return chunk if is_as_added else replace(chunk, text="")
+
+
+def embed_legs(embedder: Embedder, chunks: Sequence[Chunk]) -> Representations:
+    """All legs of chunks that a model makes; long chunks are cut."""
+    return embed_titled(embedder, [(chunk.title, chunk.text) for chunk in chunks], truncate=True)
 
 
 def still_translated(store: Store, translation: DriftMap, ids: Sequence[str]) -> list[str]:

@@ -45,8 +45,7 @@ def plan_upgrade(
         came, right = native @ sample.stored.T, sample.stored @ sample.stored.T
         overlap = float(exam.overlap(came, right, sample.keys).mean())
     aim: Aim = "keep" if overlap is not None and overlap >= LEAST_DRIFT_OVERLAP else "gain"
-    is_dense_alone = set(store.manifest.model_modes) == {"dense"}
-    mode: UpgradeMode = "translate" if aim == "gain" and is_dense_alone else "query"
+    mode: UpgradeMode = "query" if aim == "keep" else "translate"
     return UpgradePlan(
         documents=totals.documents,
         chunks=totals.chunks,

@@ -14,7 +14,7 @@ from trivet.index.upgrade.texts import TextResolver
 from trivet.index.upgrade.translating import translate_index
 from trivet.index.upgrade.values import MODES, UpgradeMode, UpgradeStatus
 from trivet.store.generations import NATIVE_STATES, STATES, UpgradeRecord
-from trivet.store.upgrading import advance, end, require_state, take_back
+from trivet.store.upgrading import advance, alone, end, note, require_state, take_back
 
 
 class Upgrade(PreparedUpgrade):
@@ -32,7 +32,8 @@ class Upgrade(PreparedUpgrade):
         Args:
             mode: "query" maps its queries to the stored vectors and writes nothing to them; legs
                 beside the dense one that do not pass drop out of searches;
-                "translate" gives every document a translated vector beside the old one.
+                "translate" gives every document a translated vector beside the old one; other
+                legs of the model serve again when all documents are migrated.
             accept_review: go ahead on REVIEW, too.
             force: go ahead whatever the verdict is.
 
@@ -100,11 +101,16 @@ class Upgrade(PreparedUpgrade):
                 self._model.map_of(record, TRANSLATION),
                 rate,
                 budget,
+                self._model.tokens.small,
                 lease.renew,
                 text_resolver,
             )
             hot = [key for key, _ in self._shared.found.most_common()] if order == "hot" else []
-            return migration.run(hot, progress)
+            done = migration.run(hot, progress)
+            if self._store.manifest.filling_modes and not self._remaining(record).translated:
+                with alone(self._store):
+                    note(self._store, whole=True)
+            return done
 
     def finish(self, *, grace: float = 0.0, force: bool = False) -> None:
         """Drop the older model's vectors; there is no way back after that.
@@ -115,10 +121,18 @@ class Upgrade(PreparedUpgrade):
             force: also while documents have translated vectors, which they keep.
 
         Raises:
-            UpgradeStateError: nothing was translated, or not all documents are native.
+            UpgradeStateError: nothing was translated, or not all documents are native; with token
+                vectors or learned sparse ones, also where it is forced.
         """
         record = self._at("finish", *NATIVE_STATES)
         documents, left = self._store.journal.count(), self._remaining(record)
+        filling = self._store.manifest.filling_modes
+        if left.translated and filling and force:
+            raise UpgradeStateError(
+                f"expected {' and '.join(filling)} vectors of all {documents} documents, got them "
+                f"of {documents - left.translated}: they are never translated; migrate the others, "
+                "or roll back"
+            )
         if left.translated and not force:
             textless = f", of which {left.textless} have no text here" if left.textless else ""
             raise UpgradeStateError(
@@ -151,12 +165,6 @@ class Upgrade(PreparedUpgrade):
         )
 
     def _translate(self, record: UpgradeRecord) -> None:
-        spaces = self._store.manifest.generation.spaces
-        if set(spaces) != {"dense"}:
-            raise UpgradeStateError(
-                f"expected an index whose model makes dense vectors alone, got {', '.join(spaces)}"
-                ': its other vectors cannot be translated; stay with cutover("query")'
-            )
         translate_index(self._store, self._model.map_of(record, TRANSLATION))
 
     def _remaining(self, record: UpgradeRecord) -> Remaining:

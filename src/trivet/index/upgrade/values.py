@@ -29,8 +29,7 @@ class UpgradePlan:
         overlap: @10 between the old rankings and those of the newer model's vectors as they are;
             None where the dims differ.
         aim: "keep" where that is half or more (the same model, drifted), else "gain".
-        mode: "query" for "keep", "translate" for "gain"; "query" where other legs than the dense
-            one come from the model: these cannot be translated.
+        mode: "query" for "keep", "translate" for "gain".
         unmapped: legs beside the dense one that drop out of compensated searches, each with the
             reason and the ways out.
     """
