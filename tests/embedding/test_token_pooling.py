@@ -197,7 +197,7 @@ def test_a_pooling_that_we_would_not_obey_is_refused(tmp_path):
 
     folder = build_native(tmp_path / "m", pooling=HierarchicalTokenPooling(2.0))
     modules = json.loads((folder / "modules.json").read_text())
-    change(folder / modules[-1]["path"] / "config.json", pool_factor="2")
+    change(folder / modules[-1]["path"] / "config.json", pool_factor=0.5)
     with pytest.raises(CheckpointError, match="expected pool_factor of 1 or more"):
         Embedder.load(folder)
     modules[-1], modules[-2] = modules[-2], modules[-1]

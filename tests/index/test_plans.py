@@ -333,9 +333,9 @@ def test_a_query_longer_than_the_model_is_refused_with_the_way_out(filled) -> No
 
 
 def test_so_many_chunks_of_a_document_as_the_plan_says(tiny_embedder) -> None:
-    short = trivet.Settings(chunk_tokens=8)
+    short = trivet.Settings(chunk_tokens=16)
     with trivet.open(":memory:", model=tiny_embedder, settings=short) as index:
-        long = " ".join(["the anchor holds the boat."] * 12)
+        long = " ".join(["the anchor holds the boat."] * 24)
         index.add([long, *TEXTS], ids=["long", *IDS])
         every = index.search("anchor boat", k=60, modes=["dense"], chunks=True)
         expected, taken = [], dict.fromkeys(["long", *IDS], 0)

@@ -155,8 +155,8 @@ def teach(
     window = replace(old, spec=replace(old.spec, max_tokens=longest, query_tokens=asked))
     queries = _each(columns[0], window.embed_queries)
     documents = [text for column in columns[1:] for text in column]
-    taught = _each(documents, window.embed_documents)
-    return (queries, *taught.split(len(columns[0])))
+    taught, size = _each(documents, window.embed_documents), len(columns[0])
+    return (queries, *(taught[start : start + size] for start in range(0, len(taught), size)))
 
 
 def save_student(student: SentenceTransformer, folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checkpoints import WORDS, Recipe, build_checkpoint
+from indexes import copy_index
 from stub_server import StubServer
 
 import trivet
@@ -62,8 +62,7 @@ def test_twenty_deaths_at_random_moments_lose_nothing(
         old = stored(index, list(few), names[1])
     random, folder, longest, states = np.random.default_rng(0), tmp_path / "copy", 1e9, []
     for number in range(KILLS + 1):
-        # The files are mostly holes.
-        subprocess.run(["cp", "-r", "--sparse=always", ready, folder], check=True)
+        copy_index(ready, folder)
         was_killed, took = killer.migrate_for(
             folder, longest * float(random.random()), drifted_model
         )

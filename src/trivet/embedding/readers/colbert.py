@@ -155,7 +155,7 @@ def _read_pooling(modules: Sequence[Module], file: Path) -> TokenPooling | None:
         )
     config = read_object(modules[-1][1] / "config.json", kinds.TOKEN_POOLING)
     factor = config.get("pool_factor", 1.0)
-    if isinstance(factor, bool) or not isinstance(factor, (int, float)) or factor < 1:
+    if factor < 1:
         raise CheckpointError(
             f"expected pool_factor of 1 or more in {modules[-1][1]}, got {factor!r}: fetch the "
             "checkpoint anew"

@@ -110,7 +110,6 @@ def read_transformer(
     # transformers drops this keyword where config.json lacks it: an author's word is obeyed here.
     for keyword in sorted(set(config)):
         require_known("config_args", keyword, ("is_causal",), file)
-    require_known("is_causal", config.get("is_causal"), (None, True, False), file)
     for unread in set(_UNREAD_SETTINGS) - set(obeyed):
         require_known(unread, settings.get(unread) or None, (None,), file)
     limit = positive_number(tokenizer, "model_max_length", file)
