@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -133,3 +134,30 @@ def test_searches_of_many_threads_that_think_share_their_passes(filled) -> None:
         assert first.result(20)
         assert all(each.result(20) for each in rest)
     assert sizes == [1, 30]
+
+
+def test_searches_that_ask_the_same_are_one_request_and_have_hits_of_their_own(
+    filled, monkeypatch
+) -> None:
+    plain, boat = filled.search(QUERY, k=2), filled.search("boat", k=2)
+    real, sizes = filled._store.query, []
+    monkeypatch.setattr(filled._store, "query", lambda r: sizes.append(len(r)) or real(r))
+    filled.search(QUERY, k=2)
+    one = sizes.pop()
+    first, other, again = filled.search_many([QUERY, "boat", QUERY], k=2)
+    assert sizes == [2 * one]
+    assert first == again
+    assert [hit.id for hit in first] == [hit.id for hit in plain]
+    assert [hit.id for hit in other] == [hit.id for hit in boat]
+    again[0].metadata["seen"] = True
+    assert "seen" not in first[0].metadata
+
+
+async def test_searches_that_ask_otherwise_or_thought_otherwise_share_nothing(filled) -> None:
+    other = "The boat is on the lake near the harbour of the village."
+    asked = [{}, {"k": 1}, {"think": thinking(THOUGHT)}, {"think": thinking(other)}]
+    alone = [filled.search(QUERY, **each) for each in asked]
+    found = await asyncio.gather(*(filled.asearch(QUERY, **each) for each in asked))
+    for one, two in zip(alone, found, strict=True):
+        assert [hit.id for hit in one] == [hit.id for hit in two]
+        assert [h.score for h in one] == pytest.approx([h.score for h in two], abs=1e-5)

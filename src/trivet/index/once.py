@@ -136,6 +136,30 @@ def embedded_once(
     return vectors
 
 
+def firsts(asked: Sequence[Asked]) -> list[int]:
+    """For each search the position of the first that asks the same, which may be its own."""
+    found: list[int] = []
+    of: dict[Query, list[int]] = {}
+    for i, each in enumerate(asked):
+        others = of.setdefault(each.query, [])
+        first = next((j for j in others if _is_same(asked[j], each)), i)
+        if first == i:
+            others.append(i)
+        found.append(first)
+    return found
+
+
+def _is_same(one: Asked, other: Asked) -> bool:
+    if one.options != other.options:
+        return False
+    mine, theirs = one.thoughts, other.thoughts
+    if mine is None or theirs is None:
+        return mine is theirs
+    return (mine.thoughts, mine.weights, mine.guard) == (
+        theirs.thoughts, theirs.weights, theirs.guard,
+    )  # fmt: skip
+
+
 def joined(parts: Sequence[Representations]) -> Representations:
     """Texts of several representations, one after another; of the legs that all of them have."""
     first = parts[0]

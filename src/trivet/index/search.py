@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
-from trivet.index.once import QueryVectors, embedded_once
+from trivet.index.once import QueryVectors, embedded_once, firsts
 from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, with_thoughts
 from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
@@ -91,8 +92,7 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
         legs = query_legs(manifest, asked, embedded, model.tokens)
         legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
         try:
-            options = [with_floor(model, each.options) for each in asked]
-            hits = answer_legs(store, legs, options)
+            hits = _answered_once(store, model, asked, legs)
             return [
                 each.thoughts.plain if each.thoughts and i not in kept else found
                 for i, (each, found) in enumerate(zip(asked, hits, strict=True))
@@ -103,6 +103,19 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
             is_away = isinstance(error, ServerUnavailableError)
             if store.manifest is manifest and (is_away or not store.refresh()):
                 raise
+
+
+def _answered_once(
+    store: Store, model: IndexModel, asked: Sequence[Asked],
+    legs: Sequence[Mapping[Mode, LegQuery]],
+) -> list[list[Hit]]:  # fmt: skip
+    """The hits of each query; those that ask the same have hits of their own, but one request."""
+    first = firsts(asked)
+    once = [i for i, own in enumerate(first) if own == i]
+    options = [with_floor(model, asked[i].options) for i in once]
+    answers = answer_legs(store, [legs[i] for i in once], options)
+    found = dict(zip(once, answers, strict=True))
+    return [found[i] if own == i else deepcopy(found[own]) for i, own in enumerate(first)]
 
 
 def embedded_queries(
