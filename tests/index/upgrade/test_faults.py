@@ -215,3 +215,61 @@ def test_a_map_that_is_damaged_or_of_other_spaces_answers_nothing(
         index.current_upgrade.rollback()
     with trivet.open(tmp_path / "index", model=old) as index:
         assert found(index, "anchor ship sail") == hits
+
+
+def taken_to(index: trivet.Index, new: Embedder, mode: str) -> Upgrade:
+    upgrade = index.upgrade(new)
+    upgrade.plan()
+    upgrade.fit()
+    upgrade.verify()
+    upgrade.cutover(mode, force=True)
+    return upgrade
+
+
+def test_an_end_that_was_forced_is_not_asked_about_again(old_index: trivet.Index) -> None:
+    upgrade = taken_to(old_index, service("new", of_words(1)), "translate")
+    upgrade.finish(grace=3600, force=True)
+    upgrade.finish()
+    assert old_index.current_upgrade is None
+
+
+@pytest.mark.parametrize("step", ["finish", "rollback"])
+def test_a_step_that_died_while_vectors_were_dropped_is_completed_and_told(
+    step: str, old_index: trivet.Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = old_index._store.manifest.generation
+    upgrade = taken_to(old_index, service("new", of_words(1)), "translate")
+    newer = old_index._store.manifest.generation
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(old_index._store.engine), "drop_vectors", die)
+        with pytest.raises(KeyboardInterrupt):
+            upgrade.finish(force=True) if step == "finish" else upgrade.rollback()
+    if step == "finish":
+        with pytest.raises(errors.UpgradeStateError, match="got one whose finish was under way"):
+            upgrade.rollback()
+    else:
+        upgrade.rollback()
+    left = newer if step == "finish" else old
+    assert old_index._store.manifest.generation == left
+    assert old_index.current_upgrade is None
+    assert old_index._store.engine.vector_names() == set(old_index._store.manifest.vector_spaces)
+
+
+def test_an_older_model_that_is_gone_is_told_with_what_to_do(tmp_path: Path) -> None:
+    texts, new = texts_of(120), service("new", of_words(1))
+    with trivet.open(tmp_path / "index", model=service("old", of_words(0))) as index:
+        index.add(list(texts.values()), ids=list(texts), on_error="raise")
+        taken_to(index, new, "query")
+    with trivet.open(tmp_path / "index", model=new) as index:
+        with pytest.raises(errors.ModelNotFoundError, match="go on with migrate, after which"):
+            index.add(["kedge anchor rope"], ids=["added"])
+        assert (index.count(), index.verify().is_clean) == (120, True)
+        assert index.current_upgrade is not None
+        index.current_upgrade.migrate()
+        index.add(["kedge anchor rope"], ids=["added"], on_error="raise")
+        index.current_upgrade.finish()
+        assert found(index, "kedge anchor rope", k=1) == ["added"]

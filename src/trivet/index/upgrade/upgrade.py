@@ -125,6 +125,9 @@ class Upgrade(PreparedUpgrade):
                 vectors or learned sparse ones, also where it is forced.
         """
         record = self._at("finish", *NATIVE_STATES)
+        if record.state == "ending":  # what is translated was accepted when that began
+            end(self._store, grace)
+            return
         documents, left = self._store.journal.count(), self._remaining(record)
         filling = self._store.manifest.filling_modes
         if left.translated and filling and force:
