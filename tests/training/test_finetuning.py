@@ -121,7 +121,8 @@ def test_one_seed_gives_one_checkpoint_and_leaves_chance_alone(
 def test_wordings_go_before_the_texts_and_into_the_checkpoint(
     checkpoint, make_pairs, tmp_path, quick
 ):
-    folder = checkpoint(prompts={"query": "find: ", "document": "read: "}, include_prompt=False)
+    prompts = {"query": "find: ", "document": "read: ", "clustering": "sort: "}
+    folder = checkpoint(prompts=prompts, include_prompt=False)
     old = trivet.Embedder.load(folder, prompts={"query": "ask: {text}"})
     long = " ".join(WORDS[:100])
     taught = teach(trainable(old), [ASKED, [long, ASKED[1]], [ASKED[0]] * 2], 16)
@@ -137,6 +138,8 @@ def test_wordings_go_before_the_texts_and_into_the_checkpoint(
     new = trivet.Embedder.load(made.folder, modes=["dense"])
     assert (new.render("x"), new.render_document("x")) == ("ask: x", "read: x")
     library = SentenceTransformer(str(made.folder))
+    # The wordings of other tasks are still there.
+    assert library.prompts == {"query": "ask: ", "document": "read: ", "clustering": "sort: "}
     ours = new.embed_documents(ASKED).dense.values
     np.testing.assert_allclose(ours, library.encode_document(ASKED), atol=1e-5)
 

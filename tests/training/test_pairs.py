@@ -86,6 +86,20 @@ def test_a_split_parts_no_pairs_that_share_a_text(make_pairs):
     assert split(pairs, 0.25, 3) == split(pairs, 0.25, 3) != split(pairs, 0.25, 4)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_pairs_that_all_share_a_text_are_not_held_out_for_them_all(seed):
+    """One group of 80 pairs and two alone: most are trained on, whatever is drawn first."""
+    same = [TrainingPair("what holds a ship?", f"anchor {i}") for i in range(80)]
+    alone = [TrainingPair("what drives it?", "a sail"), TrainingPair("where to?", "a harbour")]
+    trained, held = split([*same, *alone], 0.1, seed)
+    assert set(held) == set(alone)
+    assert len(trained) == 80
+    trained, held = split(same + alone[:1], 0.001, seed)
+    assert (len(trained), len(held)) == (80, 1)
+    pairs = [TrainingPair(f"q{i // 2}", f"d{i}") for i in range(20)]
+    assert len(split(pairs, 0.05, seed)[1]) == 2  # no group is as small as the one wanted
+
+
 def test_given_held_out_pairs_are_not_trained_on():
     pairs = [TrainingPair("a", "1"), TrainingPair("b", "2"), TrainingPair("c", "3")]
     dev = [TrainingPair("a", "9"), TrainingPair("z", "3")]

@@ -25,6 +25,8 @@ _NAMES: dict[Role, tuple[str, ...]] = {
     "query": ("query", "retrieval.query", "s2p_query", "search_query"),
     "document": ("document", "passage", "corpus", "retrieval.passage", "search_document"),
 }
+# Any other name is a task's.
+ROLE_NAMES = frozenset(name for names in _NAMES.values() for name in names)
 _PROBE = "anchor"
 
 
@@ -150,11 +152,10 @@ def require_place(prompts: Prompts, spec: EncoderSpec) -> None:
 
 def _declared_tasks(spec: EncoderSpec) -> dict[str, Task]:
     """The tasks of a checkpoint: searching, and each other prompt, for both sides alike."""
-    sides = {name for names in _NAMES.values() for name in names}
     tasks = {
         name: Task(Template(prompt), Template(prompt))
         for name, prompt in spec.prompts.items()
-        if name not in sides
+        if name not in ROLE_NAMES
     }
     query, document = Template(prompt_for(spec, "query")), Template(prompt_for(spec, "document"))
     return {**tasks, SEARCH: Task(query, document)}

@@ -45,7 +45,9 @@ def _models(store: Store, model: IndexModel, record: UpgradeRecord | None) -> It
     generation = store.manifest.generation
     if not generation.spaces:
         return
-    yield from _model(store, model, generation, is_needed=True)
+    # Of mapped queries the older model makes none: it is asked for when documents are added.
+    is_bridged = record is not None and record.is_bridged
+    yield from _model(store, model, generation, is_needed=not is_bridged)
     if record is not None and record.state != "leaving":
         yield from _model(store, model, record.other, is_needed=record.is_bridged)
 
@@ -67,7 +69,10 @@ def _model(
     except ModelError as error:
         yield Finding(
             level, "model", f"{name!r} cannot be had: {error}",
-            "put the model back where it was, or open the index with trivet.open(…, model=)",
+            "put the model back where it was, or open the index with trivet.open(…, model=)"
+            if is_needed
+            else "put the model back where it was: until the upgrade is over, to add documents or "
+            "to take its next step may need it",
         )  # fmt: skip
         return
     kept = store.journal.kept(generation.canaries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from trivet.index.open import is_url, open
 from trivet.store.points import Chunk
 from trivet.store.store import Store
 from trivet.types import DenseVectors, Document, Mode, Representations
+
+# A point's id is a number below this, or a UUID.
+POINT_IDS = 2**64
 
 if TYPE_CHECKING:
     from trivet.index.index import Index
@@ -70,10 +74,16 @@ def take_over(
 
 
 def _copy(store: Store, own: Index) -> None:
-    """Copy every document that is not there yet, and see that none is missing."""
+    """Copy every document that is not there yet as it is, and see that none is missing."""
+    _require_none_of_others(store, own)
     for page in store.engine.pages():
-        there = {document.id for document in own.get(list(page))}
-        chunks = dict(_with_text({id: page[id] for id in page if id not in there}))
+        there = {document.id: document for document in own.get(list(page))}
+        chunks = {
+            id: chunk
+            for id, chunk in _with_text(page)
+            # One that was copied before may have been changed since.
+            if id not in there or not _is_as(there[id], chunk)
+        }
         if chunks:
             _put(store, own, chunks)
     copied, stored = own.count(), store.engine.count()
@@ -83,6 +93,39 @@ def _copy(store: Store, own: Index) -> None:
             "somebody writes to it; stop that, delete here what was deleted there, and take it "
             "over again, which goes on where it was"
         )
+
+
+def _require_none_of_others(store: Store, own: Index) -> None:
+    """Refuse an index with documents that the adopted collection does not have.
+
+    Raises:
+        UpgradeError: there is one: nothing was copied.
+    """
+    for entries in own._store.journal.pages():
+        ids = [entry.id for entry in entries]
+        # Another id is no id of a point, which a server refuses to look up.
+        known = [id for id in ids if _is_point_id(id)]
+        there = store.engine.retrieve(known) if known else {}
+        others = [id for id in ids if id not in there]
+        if others:
+            raise UpgradeError(
+                f"expected a new index, or one that a copy was stopped in, got one with documents "
+                f"that the adopted collection does not have, such as {others[0]!r}: name another "
+                "place, or delete here what was deleted there"
+            )
+
+
+def _is_point_id(id: str) -> bool:
+    if id.isascii() and id.isdigit():
+        return int(id) < POINT_IDS
+    try:
+        return str(uuid.UUID(id)) == id
+    except ValueError:
+        return False
+
+
+def _is_as(document: Document, chunk: Chunk) -> bool:
+    return (document.text, document.metadata) == (chunk.text, chunk.metadata)
 
 
 def _with_text(page: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Chunk]]:
@@ -99,9 +142,13 @@ def _with_text(page: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Chu
 def _put(store: Store, own: Index, chunks: Mapping[str, Chunk]) -> None:
     space = store.manifest.spaces["dense"]
     vectors = store.engine.vectors(list(chunks), space.vector_name)
-    whole = [id for id in chunks if id in vectors]
-    if not whole:
-        return
-    documents = [Document(chunks[id].text, id, metadata=chunks[id].metadata) for id in whole]
-    dense = DenseVectors(space, np.stack([vectors[id] for id in whole]))
+    bare = [id for id in chunks if id not in vectors]
+    if bare:
+        raise UpgradeError(
+            f"expected a vector of every point, got none of {bare[0]!r}: it was deleted meanwhile, "
+            "then take the collection over again; or it never had one, then write it there, or "
+            "delete such points"
+        )
+    documents = [Document(c.text, id, metadata=c.metadata) for id, c in chunks.items()]
+    dense = DenseVectors(space, np.stack([vectors[id] for id in chunks]))
     own.upsert(documents, on_error="raise", representations=Representations(dense=dense))

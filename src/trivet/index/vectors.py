@@ -9,6 +9,7 @@ from typing import Protocol
 
 from trivet.embedding.lexical import WeighedTexts
 from trivet.errors import InvalidInputError, TrivetError
+from trivet.index.absent import with_ways_out
 from trivet.index.chunking import Chunker, Span
 from trivet.index.documents import CheckedDocument
 from trivet.index.lexicon import bm25_for
@@ -117,7 +118,8 @@ class ModelVectors:
         self._model = model
         self._replaces = replaces
         self._store = store
-        self._chunker = Chunker(model.found(), store.manifest.chunk_tokens)
+        with with_ways_out(store):
+            self._chunker = Chunker(model.found(), store.manifest.chunk_tokens)
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         """Pieces of at most `chunk_tokens` tokens."""
@@ -150,7 +152,8 @@ class ModelVectors:
             with_stored(self._store, keyed, self._made) if self._replaces else self._made(titled)
         )
         embedded = with_bm25(lexical, documents, [every[some] for some in _slices(documents)])
-        beside = self._model.beside(titled, every)
+        with with_ways_out(self._store):
+            beside = self._model.beside(titled, every)
         if beside is None:
             return embedded
         return [

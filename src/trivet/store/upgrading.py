@@ -94,11 +94,24 @@ def swap(store: Store) -> None:
 
 
 def take_back(store: Store) -> None:
-    """Go back to the older model; its vectors were never touched. The newer ones are dropped."""
+    """Go back to the older model; its vectors were never touched. The newer ones are dropped.
+
+    Raises:
+        UpgradeStateError: no upgrade is under way, or it is over: what it drops is half dropped,
+            which is completed.
+    """
     with alone(store):
         record = store.manifest.upgrade
         if record is None:
             require_state(None, "rollback")
+        elif record.state == "leaving":
+            settle(store)
+            if record.facts.get("is_end"):
+                raise UpgradeStateError(
+                    "expected an upgrade that is not over for rollback, got one whose finish was "
+                    f"under way, which has dropped vectors of {record.other.model!r}: begin "
+                    "an upgrade to that model"
+                )
         elif not record.beside:
             store.become(replace(store.manifest, upgrade=None))
         elif record.state == "translating":
@@ -127,7 +140,7 @@ def settle(store: Store) -> None:
     if record is None:
         return
     if record.state == "ending" and time.time() >= record.facts["ends"]:
-        record = _leaving(record)
+        record = _leaving(record.at("ending", is_end=True))
         store.become(replace(store.manifest, upgrade=record))
     if record.state == "leaving":
         for space in record.other.spaces.values():

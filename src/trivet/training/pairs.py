@@ -127,13 +127,16 @@ def split(
     wanted = min(max(1, round(share * len(pairs))), MOST_HELD_OUT)
     held: set[int] = set()
     count = 0
-    for group in np.random.default_rng(seed).permutation(np.unique(groups)):
-        size = int((groups == group).sum())
-        if count + size <= wanted or not held:
+    numbers, sizes = np.unique(groups, return_counts=True)
+    for place in np.random.default_rng(seed).permutation(len(numbers)):
+        group, size = numbers[place], int(sizes[place])
+        if count + size <= wanted:
             held.add(int(group))
             count += size
         if count >= wanted:
             break
+    if not held:  # all are larger than what is wanted: the smallest, so that most can be trained on
+        held.add(int(numbers[sizes.argmin()]))
     trained = tuple(pair for pair, g in zip(pairs, groups, strict=True) if int(g) not in held)
     rest = tuple(pair for pair, g in zip(pairs, groups, strict=True) if int(g) in held)
     return trained, rest

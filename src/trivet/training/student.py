@@ -16,6 +16,7 @@ from trivet.embedding import Embedder
 from trivet.embedding.checkpoint import CheckpointEmbedder
 from trivet.embedding.kernels.torch import quietly
 from trivet.embedding.locate import locate
+from trivet.embedding.resolving import ROLE_NAMES
 from trivet.embedding.spec import EncoderSpec
 from trivet.errors import UntrainableModelError
 from trivet.types import Representations, Vectors
@@ -96,7 +97,9 @@ def open_student(embedder: CheckpointEmbedder, wordings: Wordings) -> SentenceTr
             f"expected a checkpoint that sentence-transformers loads, got {type(error).__name__} "
             f"for {embedder.name!r} ({error}): choose another model"
         ) from error
-    student.prompts = {"query": wordings.query, "document": wordings.document}
+    # Those of other tasks stay in the checkpoint; another name of a role could contradict ours.
+    tasks = {name: prompt for name, prompt in student.prompts.items() if name not in ROLE_NAMES}
+    student.prompts = {**tasks, "query": wordings.query, "document": wordings.document}
     student.default_prompt_name = None
     require_same(embedder, student, wordings)
     return student

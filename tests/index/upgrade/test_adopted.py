@@ -119,6 +119,29 @@ def test_a_copy_goes_on_where_it_was_stopped(
                 np.testing.assert_allclose(mine[id], theirs[document], atol=1e-6)
 
 
+def test_what_was_changed_after_a_copy_was_stopped_is_copied_again(
+    server: StubServer, foreign: QdrantClient, tiny_model: Path, texts: dict[str, str]
+) -> None:
+    changed, bare = (str(uuid.uuid5(uuid.NAMESPACE_URL, name)) for name in ("d3", "d4"))
+    with trivet.adopt(server.url, "notes", model=tiny_model) as adopted:
+        adopted.take_over(server.url, collection="notes-2").close()
+        payload = {"page_content": "kedge anchor", "metadata": {"name": "d3", "year": 2026}}
+        foreign.set_payload("notes-1", payload, [changed])
+        with adopted.take_over(server.url, collection="notes-2") as own:
+            [document] = own.get([changed])
+            assert (document.text, document.metadata["year"]) == ("kedge anchor", 2026)
+            assert own.count() == 240
+            own.add(["of somebody else"], ids=["foreign"], on_error="raise")
+        # An index of other documents is not mixed with the copy.
+        with pytest.raises(errors.UpgradeError, match="such as 'foreign'"):
+            adopted.take_over(server.url, collection="notes-2")
+        # A point without a vector is named; it is nobody's writing meanwhile.
+        payload = {"page_content": texts["d4"], "metadata": {"name": "d4"}}
+        foreign.upsert("notes-1", [models.PointStruct(id=bare, vector={}, payload=payload)])
+        with pytest.raises(errors.UpgradeError, match=f"got none of '{bare}'"):
+            adopted.take_over(server.url, collection="notes-3")
+
+
 def test_what_cannot_be_taken_over_is_refused(
     server: StubServer, foreign: QdrantClient, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -171,6 +171,20 @@ def test_a_model_that_is_gone_or_another_one_is_told(
     assert expected in of(report, "model").problem
 
 
+def test_an_older_model_that_no_search_needs_is_to_be_looked_at(
+    tmp_path: Path, at_hand: Path, drifted_model: Path, texts: dict[str, str]
+) -> None:
+    with trivet.open(tmp_path / "an index", model=at_hand) as index:
+        index.add(list(texts.values()), ids=list(texts), on_error="raise")
+        bridged(index, drifted_model)
+    shutil.rmtree(at_hand)
+    with trivet.open(tmp_path / "an index") as index:
+        assert index.search(texts["d7"], k=1)[0].id == "d7"
+        report = index.doctor()
+    assert (report.level, ("look", "model") in found(report)) == ("look", True)
+    assert "to add documents" in of(report, "model").action
+
+
 def wrapped(seed: int) -> trivet.Embedder:
     def embed(texts: list[str]) -> np.ndarray:
         rows = np.random.default_rng(seed).standard_normal((len(texts), 8))

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from checkpoints import WORDS
 import trivet
 from trivet import Embedder, errors
 from trivet.index.upgrade import Upgrade
+from trivet.index.upgrade.lease import LEASE_S
 
 from .stages import found
 
@@ -165,11 +167,7 @@ def test_another_model_under_the_same_name_is_refused_and_the_old_one_serves(
     with trivet.open(tmp_path / "index", model=tiny_model) as index:
         index.add(list(texts.values()), ids=list(texts), on_error="raise")
         hits = found(index, texts["d7"])
-        upgrade = index.upgrade(newer)
-        upgrade.plan()
-        upgrade.fit()
-        upgrade.verify()
-        upgrade.cutover("query", force=True)
+        taken_to(index, newer, "query")
     shutil.copy(tiny_model_other / "model.safetensors", newer)
     with trivet.open(tmp_path / "index") as index:
         with pytest.raises(errors.SpaceMismatchError):
@@ -215,3 +213,87 @@ def test_a_map_that_is_damaged_or_of_other_spaces_answers_nothing(
         index.current_upgrade.rollback()
     with trivet.open(tmp_path / "index", model=old) as index:
         assert found(index, "anchor ship sail") == hits
+
+
+def taken_to(index: trivet.Index, new: Embedder | Path, mode: str) -> Upgrade:
+    upgrade = index.upgrade(new)
+    upgrade.plan()
+    upgrade.fit()
+    upgrade.verify()
+    upgrade.cutover(mode, force=True)
+    return upgrade
+
+
+def test_an_end_that_was_forced_is_not_asked_about_again(old_index: trivet.Index) -> None:
+    upgrade = taken_to(old_index, service("new", of_words(1)), "translate")
+    for grace in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(errors.InvalidInputError, match="a grace of 0 seconds or more"):
+            upgrade.finish(grace=grace, force=True)
+    upgrade.finish(grace=3600, force=True)
+    upgrade.finish()
+    assert old_index.current_upgrade is None
+
+
+@pytest.mark.parametrize("step", ["finish", "rollback"])
+def test_a_step_that_died_while_vectors_were_dropped_is_completed_and_told(
+    step: str, old_index: trivet.Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = old_index._store.manifest.generation
+    upgrade = taken_to(old_index, service("new", of_words(1)), "translate")
+    newer = old_index._store.manifest.generation
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(old_index._store.engine), "drop_vectors", die)
+        with pytest.raises(KeyboardInterrupt):
+            upgrade.finish(force=True) if step == "finish" else upgrade.rollback()
+    if step == "finish":
+        with pytest.raises(errors.UpgradeStateError, match="got one whose finish was under way"):
+            upgrade.rollback()
+    else:
+        upgrade.rollback()
+    left = newer if step == "finish" else old
+    assert old_index._store.manifest.generation == left
+    assert old_index.current_upgrade is None
+    assert old_index._store.engine.vector_names() == set(old_index._store.manifest.vector_spaces)
+
+
+def test_an_older_model_that_is_gone_is_told_with_what_to_do(tmp_path: Path) -> None:
+    texts, new = texts_of(120), service("new", of_words(1))
+    with trivet.open(tmp_path / "index", model=service("old", of_words(0))) as index:
+        index.add(list(texts.values()), ids=list(texts), on_error="raise")
+        taken_to(index, new, "query")
+    with trivet.open(tmp_path / "index", model=new) as index:
+        with pytest.raises(errors.ModelNotFoundError, match="go on with migrate, after which"):
+            index.add(["kedge anchor rope"], ids=["added"])
+        assert (index.count(), index.verify().is_clean) == (120, True)
+        assert index.current_upgrade is not None
+        index.current_upgrade.migrate()
+        index.add(["kedge anchor rope"], ids=["added"], on_error="raise")
+        index.current_upgrade.finish()
+        assert found(index, "kedge anchor rope", k=1) == ["added"]
+
+
+def test_a_slow_migration_keeps_to_its_budget_and_its_lease(
+    old_index: trivet.Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = taken_to(old_index, service("new", of_words(1)), "translate")
+    now, naps, renewed = [0.0], [], []
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr("trivet.index.upgrade.migrating.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("trivet.index.upgrade.migrating.time.sleep", sleep)
+    monkeypatch.setattr("trivet.index.upgrade.lease.Lease.renew", lambda _: renewed.append(now[0]))
+    # One chunk in 40 seconds: three of them until 100 seconds are over.
+    assert upgrade.migrate("id", rate=1 / 40, budget=100) == 3
+    assert now[0] == 100
+    assert max(naps) < LEASE_S / 2
+    assert max(after - before for before, after in pairwise(renewed)) < LEASE_S / 2
+    naps.clear()
+    assert 20 <= upgrade.migrate("id", rate=10, budget=2) <= 30
+    assert max(naps) <= 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from trivet.errors import InvalidInputError, UpgradeRefusedError
 from trivet.index.upgrade.values import UpgradeMode
 from trivet.store.generations import UpgradeRecord
@@ -24,6 +26,18 @@ def require_verdict(
         f"expected the verdict PASS for cutover({mode!r}), got {verdict} ({reasons}): use another "
         f"mode or aim, verify with judged queries, or cutover({mode!r}, {way_out})"
     )
+
+
+def require_grace(grace: float) -> None:
+    """Refuse a time that never ends, or is none.
+
+    Raises:
+        InvalidInputError: it is not finite, or below 0.
+    """
+    if not 0 <= grace < math.inf:
+        raise InvalidInputError(
+            f"expected a grace of 0 seconds or more, got {grace!r}: without an end, do not finish"
+        )
 
 
 def require_migration(order: str, rate: float | None, budget: float | None) -> None:

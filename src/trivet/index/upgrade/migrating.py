@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from trivet.store.upgrading import alone
 from trivet.types import Representations, Vectors
 
 BATCH = 64
+# Well within the half of a lease after which it is held for longer.
+NAP_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -57,17 +60,26 @@ class Migration:
             Chunks that were embedded.
         """
         start, done = time.monotonic(), 0
+        end = start + (math.inf if self.budget_s is None else self.budget_s)
+        # A second's worth at most, for an even load.
+        size = BATCH if self.rate is None else max(1, min(BATCH, int(min(self.rate, BATCH))))
         for ids in self._pages(hot):
-            for first in range(0, len(ids), BATCH):
-                if self.budget_s is not None and time.monotonic() - start >= self.budget_s:
+            for first in range(0, len(ids), size):
+                if time.monotonic() >= end:
                     return done
                 self.renew()
-                done += self._migrate(ids[first : first + BATCH])
+                done += self._migrate(ids[first : first + size])
                 if progress is not None:
                     progress(done)
                 if self.rate is not None:
-                    time.sleep(max(0.0, start + done / self.rate - time.monotonic()))
+                    self._wait(min(start + done / self.rate, end))
         return done
+
+    def _wait(self, until: float) -> None:
+        """Sleep, and keep the lease meanwhile."""
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, NAP_S))
+            self.renew()
 
     def _pages(self, hot: Sequence[str]) -> Iterator[list[str]]:
         entries = self.store.journal.entries(hot)

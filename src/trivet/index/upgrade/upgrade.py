@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from trivet.errors import InvalidInputError, UpgradeStateError
 from trivet.index.model import TRANSLATION
-from trivet.index.upgrade.checks import require_migration, require_verdict
+from trivet.index.upgrade.checks import require_grace, require_migration, require_verdict
 from trivet.index.upgrade.lease import Lease
 from trivet.index.upgrade.migrating import Migration, Remaining, count_remaining
 from trivet.index.upgrade.prepared import PreparedUpgrade
@@ -123,8 +123,13 @@ class Upgrade(PreparedUpgrade):
         Raises:
             UpgradeStateError: nothing was translated, or not all documents are native; with token
                 vectors or learned sparse ones, also where it is forced.
+            InvalidInputError: a grace below 0, or without an end.
         """
+        require_grace(grace)
         record = self._at("finish", *NATIVE_STATES)
+        if record.state == "ending":  # what is translated was accepted when that began
+            end(self._store, grace)
+            return
         documents, left = self._store.journal.count(), self._remaining(record)
         filling = self._store.manifest.filling_modes
         if left.translated and filling and force:
