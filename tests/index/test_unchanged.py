@@ -10,8 +10,10 @@ import pytest
 
 import trivet
 from trivet import Document
+from trivet.errors import ServerUnavailableError
 from trivet.index import vectors
 from trivet.index.unchanged import with_stored
+from trivet.store.points import point_id
 from trivet.types import DenseVectors, Representations, Space
 
 PARTS = [
@@ -124,3 +126,31 @@ def test_what_another_model_made_before_an_upgrade_is_never_taken_for_the_newer_
     assert made.dense.space == newer
     assert len(made) == 2
     store._manifest = old
+
+
+@pytest.mark.parametrize("damage", [{"_trivet": {}}, {"metadata": None}, {"page_content": ["x"]}])
+def test_a_document_whose_points_were_damaged_is_stored_anew(tiny_embedder, damage) -> None:
+    with trivet.open(":memory:", model=tiny_embedder, modes=["dense", "sparse"]) as index:
+        index.add([Document("an old anchor", "a"), Document("a boat", "b")])
+        point = point_id(index._store.manifest.namespace, "a", 0)
+        with index._store.engine._using() as client:
+            client.delete_payload("trivet", list(damage), [point])
+            client.set_payload("trivet", damage, [point])
+        report = index.upsert([Document("an old anchor", "a", metadata={"v": 2})])
+        assert (report.replaced, report.failed) == (1, ())
+        assert index.verify().is_clean
+        assert index.get(["a"]) == [Document("an old anchor", "a", metadata={"v": 2})]
+
+
+def test_what_cannot_be_read_again_is_embedded(open_index, embedded, monkeypatch) -> None:
+    index = open_index()
+    index.add([Document("an old anchor", "a")])
+    embedded.clear()
+
+    def away(ids, name):
+        raise ServerUnavailableError("the server is away")
+
+    monkeypatch.setattr(index._store.engine, "vectors", away)
+    report = index.upsert([Document("an old anchor", "a", metadata={"v": 2})])
+    assert (report.replaced, report.failed) == (1, ())
+    assert embedded == ["an old anchor"]

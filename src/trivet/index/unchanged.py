@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from trivet.errors import StoreError
 from trivet.store.manifest import Manifest
 from trivet.store.points import PAYLOAD_OWN, Chunk, point_ids
 from trivet.store.store import Store
 from trivet.store.writes import PAYLOAD_MARKS
 from trivet.types import DenseVectors, Representations, Space, Vectors
+
+logger = logging.getLogger(__name__)
 
 Titled: TypeAlias = tuple[str, str]
 Stored: TypeAlias = Mapping[tuple[str, Titled], Vectors]
@@ -60,6 +64,19 @@ def _is_still(chunk: Chunk, own: Mapping[str, Any]) -> bool:
     return (own.get("hash"), own.get("revision")) == (chunk.digest, chunk.revision)
 
 
+def _readable(store: Store, manifest: Manifest, keys: Sequence[str]) -> Stored:
+    """As `stored_vectors`; none where they cannot be read: to store anew is what mends a document.
+
+    A point that was damaged is read as anything. A server that is away for a moment costs no more
+    than an embedding.
+    """
+    try:
+        return stored_vectors(store, manifest, keys)
+    except (StoreError, KeyError, TypeError, ValueError, AttributeError) as error:
+        logger.debug("stored vectors are not used again: %r", error)
+        return {}
+
+
 def with_stored(
     store: Store,
     pieces: Sequence[tuple[str, Titled]],
@@ -73,7 +90,7 @@ def with_stored(
         make: n titled texts → their vectors.
     """
     manifest = store.manifest
-    stored = stored_vectors(store, manifest, list(dict.fromkeys(key for key, _ in pieces)))
+    stored = _readable(store, manifest, list(dict.fromkeys(key for key, _ in pieces)))
     new = [place for place, piece in enumerate(pieces) if piece not in stored]
     made = make([pieces[place][1] for place in new]) if new else None
     if made is not None and len(new) == len(pieces):
