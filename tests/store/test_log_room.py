@@ -79,6 +79,7 @@ def test_a_log_that_cannot_be_emptied_does_not_keep_an_index_from_closing(
         raise error
 
     monkeypatch.setattr(log_room, "WORTH_BYTES", 1)
+    monkeypatch.setattr(log_room, "EMPTY_OPERATIONS", 1)
     monkeypatch.setattr(log_room, step, fail)
     index.close()
     monkeypatch.undo()
@@ -90,7 +91,7 @@ def test_a_log_that_cannot_be_emptied_does_not_keep_an_index_from_closing(
     again.close()
 
 
-@pytest.mark.parametrize("operations", [1, 6, 11])
+@pytest.mark.parametrize("operations", [1, 11])
 def test_a_death_while_the_log_is_emptied_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operations: int
 ) -> None:
