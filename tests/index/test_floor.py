@@ -11,6 +11,7 @@ import pytest
 import trivet
 import trivet.thinking
 from trivet import Plan
+from trivet.errors import StoreError
 
 TEXTS = ["a kedge is a light anchor", "bread and milk are food", "stars show the way at night"]
 
@@ -70,3 +71,21 @@ def test_the_floor_counts_in_the_sum_and_in_its_explanation(
         own = Plan(weights={"dense": 0.6, "sparse": 0.4}, dense_floor=-1.0)
         [plain] = index.search("bread", k=1, plan=own)
         assert plain.score == pytest.approx(0.6 * cosine + 0.4 * bm25 / (bm25 + 10), abs=1e-5)
+
+
+def test_where_nothing_can_be_written_searches_go_on(tiny_embedder, monkeypatch, caplog) -> None:
+    with trivet.open(":memory:", model=tiny_embedder) as index:
+        index.add(TEXTS)
+        journal = index._shared.store.journal
+        keep = journal.keep
+
+        def full(name: str, content: bytes) -> bytes:
+            if name.startswith("dense-floor"):
+                raise StoreError("the disk is full")
+            return keep(name, content)
+
+        monkeypatch.setattr(journal, "keep", full)
+        hits = index.search("light anchor")
+        assert "is not kept" in caplog.text
+        assert index.search("light anchor") == hits
+        assert caplog.text.count("is not kept") == 1  # found once all the same

@@ -212,6 +212,37 @@ def test_a_rescoring_is_by_the_plain_query(filled) -> None:
     assert {h.id: h.score for h in hits} == pytest.approx(plain, abs=1e-5)
 
 
+class Nameless(Hanging):
+    """Forgets its name once a search has begun."""
+
+    def __init__(self, error: Exception | None) -> None:
+        super().__init__()
+        self.error = error
+
+    @property
+    def fingerprint(self):
+        if sys._getframe(1).f_code.co_name == "_name_of":
+            raise RuntimeError("no name")
+        return "nameless"
+
+    def think(self, request):
+        if self.error is not None:
+            raise self.error
+        return super().think(request)
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), None], ids=["raises", "hangs"])
+def test_a_thinker_that_cannot_tell_its_name_changes_nothing(filled, error) -> None:
+    plain = filled.search(QUERY)
+    thinker = Nameless(error)
+    chosen, told = thinking(thinker, deadline_s=0.2 if error is None else 20.0)
+    try:
+        assert filled.search(QUERY, think=chosen) == plain
+    finally:
+        thinker.freed.set()
+    assert [report.thinker for report in told] == ["Nameless"]
+
+
 async def test_a_hanging_thinker_holds_the_search_no_longer_than_its_deadline(filled) -> None:
     plain = filled.search(QUERY)
     thinker = Hanging()

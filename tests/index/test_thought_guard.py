@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import trivet
+from trivet.errors import StoreError
 from trivet.index import guard as guards
 from trivet.thinking import Given, Thinking, ThoughtReport
 from trivet.thinking.guard import guard_texts
@@ -87,3 +88,19 @@ def test_of_minilm_it_turns_foreign_thoughts_away() -> None:
     assert np.mean(cosines[texts.is_foreign] >= found) <= 0.03
     # Of three judged collections this keeps 97 % of the own thoughts and more.
     assert 0.40 <= found <= 0.50
+
+
+def test_where_nothing_can_be_written_thoughts_are_judged_all_the_same(
+    tiny_embedder, monkeypatch, caplog
+) -> None:
+    with trivet.open(":memory:", model=tiny_embedder) as index:
+        index.add(["a kedge is a light anchor"])
+        index.search("anchor")
+        expected = index._model.guard._made()
+
+        def full(name: str, content: bytes) -> bytes:
+            raise StoreError("the disk is full")
+
+        monkeypatch.setattr(index._shared.store.journal, "keep", full)
+        assert index._model.guard.least() == expected
+        assert "is not kept" in caplog.text

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import trivet
 from trivet import Document
+from trivet.errors import ServerUnavailableError
 from trivet.index import vectors
+from trivet.index.unchanged import with_stored
+from trivet.store.points import point_id
+from trivet.types import DenseVectors, Representations, Space
 
 PARTS = [
     f"Anchor number {n} keeps ship {n} in place.   Wind, wave and tide {n} move it."
@@ -94,3 +99,58 @@ def test_what_changes_while_it_is_read_is_embedded(open_index, embedded, monkeyp
     assert embedded == ["bread and milk", "an old anchor"]
     (hit,) = index.search("an old anchor", k=1, modes=["dense"])
     assert hit.score == pytest.approx(1.0, abs=1e-4)
+
+
+def test_what_another_model_made_before_an_upgrade_is_never_taken_for_the_newer_ones(
+    open_index, embedded, monkeypatch
+) -> None:
+    index = open_index()
+    index.add([Document("an old anchor", "a", metadata={"v": 1})])
+    store = index._store
+    old = store.manifest
+    newer = Space("dense", "newer", old.spaces["dense"].dims, {"weights": "others"})
+    read = store.engine.vectors
+
+    def cutting_over(ids, name):
+        found = read(ids, name)
+        store._manifest = replace(old, spaces={**old.spaces, "dense": newer})
+        return found
+
+    monkeypatch.setattr(store.engine, "vectors", cutting_over)
+    made = with_stored(store, [("a", ("", "an old anchor"))], lambda titled: None)
+    assert made.dense.space == old.spaces["dense"]  # so that it is embedded anew before it counts
+    store._manifest = old
+    given = Representations(DenseVectors(newer, np.ones((2, newer.dims), np.float32)))
+    pieces = [("a", ("", "an old anchor")), ("b", ("", "a boat"))]
+    made = with_stored(store, pieces, lambda titled: given[: len(titled)])
+    assert made.dense.space == newer
+    assert len(made) == 2
+    store._manifest = old
+
+
+@pytest.mark.parametrize("damage", [{"_trivet": {}}, {"metadata": None}, {"page_content": ["x"]}])
+def test_a_document_whose_points_were_damaged_is_stored_anew(tiny_embedder, damage) -> None:
+    with trivet.open(":memory:", model=tiny_embedder, modes=["dense", "sparse"]) as index:
+        index.add([Document("an old anchor", "a"), Document("a boat", "b")])
+        point = point_id(index._store.manifest.namespace, "a", 0)
+        with index._store.engine._using() as client:
+            client.delete_payload("trivet", list(damage), [point])
+            client.set_payload("trivet", damage, [point])
+        report = index.upsert([Document("an old anchor", "a", metadata={"v": 2})])
+        assert (report.replaced, report.failed) == (1, ())
+        assert index.verify().is_clean
+        assert index.get(["a"]) == [Document("an old anchor", "a", metadata={"v": 2})]
+
+
+def test_what_cannot_be_read_again_is_embedded(open_index, embedded, monkeypatch) -> None:
+    index = open_index()
+    index.add([Document("an old anchor", "a")])
+    embedded.clear()
+
+    def away(ids, name):
+        raise ServerUnavailableError("the server is away")
+
+    monkeypatch.setattr(index._store.engine, "vectors", away)
+    report = index.upsert([Document("an old anchor", "a", metadata={"v": 2})])
+    assert (report.replaced, report.failed) == (1, ())
+    assert embedded == ["an old anchor"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from indexes import contents, make_index, put, require_clean
+from indexes import contents, copy_index, make_index, put, require_clean
 
 import trivet
 from trivet.store import log_room
@@ -58,3 +58,55 @@ def test_a_small_log_is_left_as_it_is(tmp_path: Path) -> None:
     assert {
         f.name: f.stat().st_ino for f in (shard_of(folder) / "wal").iterdir() if f.name in before
     } == before
+
+
+class Panic(BaseException):
+    """As the engine's, which is no `Exception`."""
+
+
+@pytest.mark.parametrize("error", [OSError(28, "no space left"), Panic("no space left")], ids=repr)
+@pytest.mark.parametrize("step", ["_push_out", "copy_file"])
+def test_a_log_that_cannot_be_emptied_does_not_keep_an_index_from_closing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog, step: str, error: BaseException
+) -> None:
+    folder = tmp_path / "index"
+    index = make_index(folder)
+    put(index, TEXTS)
+
+    def fail(*arguments: object) -> None:
+        if step == "copy_file":
+            Path(str(arguments[1])).write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(log_room, "WORTH_BYTES", 1)
+    monkeypatch.setattr(log_room, "EMPTY_OPERATIONS", 1)
+    monkeypatch.setattr(log_room, step, fail)
+    index.close()
+    monkeypatch.undo()
+    assert "stays as large as it is" in caplog.text
+    assert not (shard_of(folder) / "wal.new").exists()
+    again = trivet.open(folder)  # the engine's files are held by nobody
+    assert contents(again, list(TEXTS)) == TEXTS
+    require_clean(again)
+    again.close()
+
+
+@pytest.mark.parametrize("operations", [1, 11])
+def test_a_death_while_the_log_is_emptied_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operations: int
+) -> None:
+    index = make_index(tmp_path / "index")
+    put(index, TEXTS)
+    monkeypatch.setattr(log_room, "EMPTY_OPERATIONS", operations)
+    log_room._push_out(index._store.engine._shard)
+    folder = copy_index(tmp_path / "index", tmp_path / "copy")  # as a dead process leaves it
+    index.close()
+    again = trivet.open(folder)
+    assert contents(again, list(TEXTS)) == TEXTS
+    put(again, {"3": "changed"})
+    require_clean(again)
+    again.close()
+    last = trivet.open(folder)
+    assert contents(last, list(TEXTS)) == {**TEXTS, "3": "changed"}
+    require_clean(last)
+    last.close()

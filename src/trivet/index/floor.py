@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trivet.errors import ModelNotFoundError
+from trivet.errors import ModelNotFoundError, StoreError
 from trivet.plan import Plan
 from trivet.query import Query
 from trivet.store.store import Store
@@ -18,6 +19,8 @@ from trivet.types import DenseVectors, Representations
 
 if TYPE_CHECKING:
     from trivet.index.model import IndexModel
+
+logger = logging.getLogger(__name__)
 
 _KEPT_AS = "dense-floor"
 # The share of passages on something else in the same field that do not reach the floor. With
@@ -70,11 +73,19 @@ class DenseFloor:
         with self._finding:
             found = self.kept()
             if found is None:
-                name, made = self._name(), json.dumps(self._made()).encode()
+                name, made = self._name(), self._made()
                 assert name is not None  # who asks has a dense leg
-                # Another process may have been first: what is kept is kept.
-                found = self._found[name] = float(json.loads(self._store.journal.keep(name, made)))
+                found = self._found[name] = self._kept_as(name, made)
             return found
+
+    def _kept_as(self, name: str, made: float) -> float:
+        """The floor as it is kept: another process may have been first."""
+        try:
+            kept = self._store.journal.keep(name, json.dumps(made).encode())
+        except StoreError as error:  # such as a full disk, on which searches go on
+            logger.warning("the dense floor is not kept, and found again another time: %s", error)
+            return made
+        return float(json.loads(kept))
 
     def _name(self) -> str | None:
         """What it is kept under: another embedder has another floor."""

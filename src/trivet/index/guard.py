@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trivet.errors import StoreError
 from trivet.query import Query
 from trivet.store.store import Store
 from trivet.thinking.guard import guard_from, guard_texts
@@ -63,11 +64,17 @@ class ThoughtGuard:
             if name not in self._found:
                 kept = self._store.journal.kept(name)
                 if kept is None:
-                    made = json.dumps(self._made()).encode()
-                    # Another process may have been first: what is kept is kept.
-                    kept = self._store.journal.keep(name, made)
+                    kept = self._kept_as(name, json.dumps(self._made()).encode())
                 self._found[name] = float(json.loads(kept))
             return self._found[name]
+
+    def _kept_as(self, name: str, made: bytes) -> bytes:
+        """The guard as it is kept: another process may have been first."""
+        try:
+            return self._store.journal.keep(name, made)
+        except StoreError as error:  # such as a full disk, on which searches go on
+            logger.warning("the guard of thoughts is not kept, and found again: %s", error)
+            return made
 
     def _name(self) -> str:
         """What it is kept under: another embedder has another guard, and so has its map."""

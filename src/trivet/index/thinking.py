@@ -145,7 +145,7 @@ async def asearch_thinking(
         patience = thinking.deadline_s if timeout_s is None else min(thinking.deadline_s, timeout_s)
         await asyncio.wait({task}, timeout=max(0.0, start + patience - time.monotonic()))
         if task.cancelled():  # by the thinker itself: this search was not
-            result = nothing("error", "it was cancelled", str(thinking.thinker.fingerprint))
+            result = nothing("error", "it was cancelled", _name_of(thinking.thinker))
         else:
             result = task.result() if task.done() else _late(thinking, start)
         noted = _Noted(result, start=start)
@@ -220,7 +220,15 @@ async def _athinking(thinker: Thinker, request: ThinkRequest) -> ThinkResult:
 
 def _broken(thinker: Thinker, error: BaseException, start: float) -> ThinkResult:
     reason = f"{type(error).__name__}: {error}"[:300]
-    return nothing("error", reason, str(thinker.fingerprint), time.monotonic() - start)
+    return nothing("error", reason, _name_of(thinker), time.monotonic() - start)
+
+
+def _name_of(thinker: Thinker) -> str:
+    """Its fingerprint; of one that has none just now, its class."""
+    try:
+        return str(thinker.fingerprint)
+    except Exception:  # noqa: BLE001  (a thinker that breaks its word)
+        return type(thinker).__name__
 
 
 def _checked(result: object, thinker: Thinker, start: float) -> ThinkResult:
@@ -257,14 +265,14 @@ def _so_far(
 ) -> ThinkResult:  # fmt: skip
     if future is None:
         reason = "as many thoughts as may are under way"
-        return nothing("skipped", reason, str(thinking.thinker.fingerprint))
+        return nothing("skipped", reason, _name_of(thinking.thinker))
     return future.result() if future.done() else _late(thinking, start)
 
 
 def _late(thinking: Thinking, start: float) -> ThinkResult:
     reason = f"nothing came within {thinking.deadline_s:g} s"
     elapsed = time.monotonic() - start
-    return nothing("timeout", reason, str(thinking.thinker.fingerprint), elapsed)
+    return nothing("timeout", reason, _name_of(thinking.thinker), elapsed)
 
 
 def _fail(noted: Sequence[_Noted], error: Exception) -> None:

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from trivet.errors import StoreError
+from trivet.store.manifest import Manifest
 from trivet.store.points import PAYLOAD_OWN, Chunk, point_ids
 from trivet.store.store import Store
 from trivet.store.writes import PAYLOAD_MARKS
-from trivet.types import DenseVectors, Representations, Vectors
+from trivet.types import DenseVectors, Representations, Space, Vectors
+
+logger = logging.getLogger(__name__)
 
 Titled: TypeAlias = tuple[str, str]
 Stored: TypeAlias = Mapping[tuple[str, Titled], Vectors]
 
 
-def stored_vectors(store: Store, keys: Sequence[str]) -> Stored:
+def stored_vectors(store: Store, manifest: Manifest, keys: Sequence[str]) -> Stored:
     """The dense vectors of the documents' chunks, by document, title and text.
 
     Args:
         store: of the index.
+        manifest: of the index; an upgrade may change it meanwhile.
         keys: of documents, of which some are stored.
 
     Returns:
-        None of an index of which models make other legs than a dense one, or which is under way to
-        another model.
+        None of an index of which models make other legs than a dense one, which is under way to
+        another model, or in which translated vectors were left for ever: an edit is how these
+        become the model's own.
     """
-    manifest = store.manifest
     if manifest.model_modes != ("dense",) or manifest.upgrade is not None:
+        return {}
+    if store.journal.kept(left_translated(manifest.spaces["dense"])) is not None:
         return {}
     namespace, name = manifest.namespace, manifest.spaces["dense"].vector_name
     chunks = store.chunks(list(store.journal.entries(keys)))
@@ -47,8 +55,26 @@ def stored_vectors(store: Store, keys: Sequence[str]) -> Stored:
     }
 
 
+def left_translated(space: Space) -> str:
+    """What is kept in the journal of a space in which translated vectors were left for ever."""
+    return f"left-translated:{space.vector_name}"
+
+
 def _is_still(chunk: Chunk, own: Mapping[str, Any]) -> bool:
     return (own.get("hash"), own.get("revision")) == (chunk.digest, chunk.revision)
+
+
+def _readable(store: Store, manifest: Manifest, keys: Sequence[str]) -> Stored:
+    """As `stored_vectors`; none where they cannot be read: to store anew is what mends a document.
+
+    A point that was damaged is read as anything. A server that is away for a moment costs no more
+    than an embedding.
+    """
+    try:
+        return stored_vectors(store, manifest, keys)
+    except (StoreError, KeyError, TypeError, ValueError, AttributeError) as error:
+        logger.debug("stored vectors are not used again: %r", error)
+        return {}
 
 
 def with_stored(
@@ -63,12 +89,16 @@ def with_stored(
         pieces: n titled texts, each after its document's key.
         make: n titled texts → their vectors.
     """
-    stored = stored_vectors(store, list(dict.fromkeys(key for key, _ in pieces)))
+    manifest = store.manifest
+    stored = _readable(store, manifest, list(dict.fromkeys(key for key, _ in pieces)))
     new = [place for place, piece in enumerate(pieces) if piece not in stored]
     made = make([pieces[place][1] for place in new]) if new else None
     if made is not None and len(new) == len(pieces):
         return made
-    space = store.manifest.spaces["dense"]
+    space = manifest.spaces["dense"]
+    if made is not None and (made.dense is None or made.dense.space != space):
+        # An upgrade cut over meanwhile: what was read is the older model's.
+        return make([titled for _, titled in pieces])
     rows = np.empty((len(pieces), space.dims or 0), dtype=np.float32)
     for place, piece in enumerate(pieces):
         if piece in stored:

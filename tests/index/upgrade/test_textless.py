@@ -44,6 +44,18 @@ def test_documents_without_texts_stay_translated_and_are_counted(
     assert index.current_upgrade is None
 
 
+def test_an_edit_makes_what_was_left_translated_native(
+    index: trivet.Index, drifted_model: Path, texts: dict[str, str]
+) -> None:
+    upgrade = translated(index, drifted_model)
+    upgrade.finish(force=True)
+    name = index._store.manifest.spaces["dense"].vector_name
+    index.upsert([trivet.Document(texts["d0"], "d0", metadata={"edited": True})])
+    native = Embedder.load(drifted_model).only(["dense"]).embed_documents([texts["d0"]])
+    cosine = float(stored(index, ["d0"], name)["d0"] @ native.dense.values[0])
+    assert cosine == pytest.approx(1.0, abs=1e-7)
+
+
 def test_a_resolver_finds_the_texts_that_the_index_lacks(
     index: trivet.Index, drifted_model: Path, texts: dict[str, str]
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from trivet.errors import InvalidInputError, UpgradeStateError
 from trivet.index.model import TRANSLATION
+from trivet.index.unchanged import left_translated
 from trivet.index.upgrade.checks import require_grace, require_migration, require_verdict
 from trivet.index.upgrade.lease import Lease
 from trivet.index.upgrade.migrating import Migration, Remaining, count_remaining
@@ -145,6 +146,9 @@ class Upgrade(PreparedUpgrade):
                 f"{documents - left.translated}: migrate the others{textless}, or "
                 "finish(force=True) to leave those translated for ever"
             )
+        if left.translated:
+            name = left_translated(self._store.manifest.spaces["dense"])
+            self._store.journal.keep(name, b"1")
         end(self._store, grace)
 
     def rollback(self) -> None:
