@@ -27,8 +27,7 @@ logger = logging.getLogger(__name__)
 
 # How often a document that another machine is writing is read again.
 TORN_READS = 5
-# How long to wait, without a sign of life, for other writers to let one change what all rely on.
-PATIENCE_S = 600.0
+PATIENCE_S = 600.0  # without a sign of life of other writers, before one changes what all use
 # Chunks that Edge scans in about the time that the rest of a query takes.
 SCAN_LIMIT = 20_000
 
@@ -194,9 +193,8 @@ class Store:
     @property
     def optimize_pays(self) -> bool:
         """Whether searches scan so many chunks that it takes most of their time."""
-        if self.folder is None:
-            return False
-        return self.journal.totals().chunks - self.manifest.optimized >= SCAN_LIMIT
+        is_kept = self.folder is not None
+        return is_kept and self.journal.totals().chunks - self.manifest.optimized >= SCAN_LIMIT
 
     def serve(self, shard: str, take_over: Callable[[], None]) -> None:
         """Go over to another, optimized shard: its path, and what makes the engine serve it."""
