@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 
+from trivet.embedding import Embedder
 from trivet.errors import DriftError, EmbeddingError, ModelError, SpaceMismatchError, StoreError
 from trivet.index.canary import LEAST_COSINE, canary_cosines, make_canaries
 from trivet.index.legs_health import examine_legs
@@ -75,6 +76,13 @@ def _model(
             "to take its next step may need it",
         )  # fmt: skip
         return
+    yield from _canaries(store, embedder, generation, level)
+
+
+def _canaries(
+    store: Store, embedder: Embedder, generation: Generation, level: Level
+) -> Iterator[Finding]:
+    name = generation.model
     kept = store.journal.kept(generation.canaries)
     if kept is None:
         if store.journal.count() and not store.is_adopted:

@@ -33,24 +33,9 @@ def take_over(
     server: ServerSettings | None,
 ) -> Index:
     """Copy an adopted collection to an index of Trivet's own; arguments as in `Index.take_over`."""
-    store = shared.store
-    if not store.is_adopted:
-        raise InvalidInputError(
-            "expected an adopted collection to take over, got an index of Trivet's own: nothing "
-            "needs to be copied; use index.upgrade"
-        )
-    place = os.fspath(location)
-    if alias is not None and not is_url(place):
-        raise InvalidInputError(
-            f"expected no alias for {place!r}, got {alias!r}: only a server has aliases; leave it "
-            "out, and open the index by its own place"
-        )
+    store, place = shared.store, os.fspath(location)
     manifest = store.manifest
-    if "sparse" in manifest.model_modes:
-        raise UpgradeError(
-            "expected a dense model, with or without BM25, got one whose learned sparse vectors "
-            "cannot be read back: adopt the collection with embedder.only(['dense'])"
-        )
+    _require_possible(store, place, alias)
     modes: tuple[Mode, ...] = ("dense",) if manifest.lexical is None else ("dense", "sparse")
     own = open(
         place,
@@ -71,6 +56,24 @@ def take_over(
         own.close()
         raise
     return own
+
+
+def _require_possible(store: Store, place: str, alias: str | None) -> None:
+    if not store.is_adopted:
+        raise InvalidInputError(
+            "expected an adopted collection to take over, got an index of Trivet's own: nothing "
+            "needs to be copied; use index.upgrade"
+        )
+    if alias is not None and not is_url(place):
+        raise InvalidInputError(
+            f"expected no alias for {place!r}, got {alias!r}: only a server has aliases; leave it "
+            "out, and open the index by its own place"
+        )
+    if "sparse" in store.manifest.model_modes:
+        raise UpgradeError(
+            "expected a dense model, with or without BM25, got one whose learned sparse vectors "
+            "cannot be read back: adopt the collection with embedder.only(['dense'])"
+        )
 
 
 def _copy(store: Store, own: Index) -> None:

@@ -145,10 +145,14 @@ def _written(
     )
     # The label of the model in the folder that it will be in; it is no part of a space.
     drift = replace(drift, source=replace(drift.source, model=str(place)))
-    drift.save(beside)
-    (beside / REPORT_FILE).write_text(json.dumps(report.to_json(), indent=1), "utf-8")
-    (beside / TEXT_FILE).write_text(report.to_text(), "utf-8")
+    _keep(drift, report, beside)
     return drift, report
+
+
+def _keep(drift: DriftMap, report: TrainingReport, folder: Path) -> None:
+    drift.save(folder)
+    (folder / REPORT_FILE).write_text(json.dumps(report.to_json(), indent=1), "utf-8")
+    (folder / TEXT_FILE).write_text(report.to_text(), "utf-8")
 
 
 def _divided(
