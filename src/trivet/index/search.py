@@ -223,6 +223,15 @@ def planned_query(
     return PlannedQuery(plan, legs, limit, options.filter, is_near)
 
 
+def deep_enough(store: Store, planned: PlannedQuery, options: SearchOptions) -> PlannedQuery:
+    """The query as it is asked in the end: with the lists that its k documents are found in."""
+    while True:
+        ranked = planned.read(store.query(planned.requests()))
+        if len(_hits(ranked, options)) >= options.hits or not _may_hold_more(ranked, planned):
+            return planned
+        planned = replace(planned, limit=GROWTH * planned.limit)
+
+
 def _may_hold_more(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> bool:
     """Whether chunks behind those that came could make hits: with worse scores than theirs."""
     if len(ranked) < planned.limit:

@@ -205,6 +205,7 @@ class SearchedDocuments(StoredDocuments):
         *,
         k: int = 10,
         plan: Plan | str | None = None,
+        filter: models.Filter | Mapping[str, Any] | None = None,
         modes: Sequence[str] | None = None,
         think: Thinker | Thinking | None = None,
     ) -> Explanation:
@@ -215,9 +216,10 @@ class SearchedDocuments(StoredDocuments):
 
         Args:
             query: as in `search`.
-            id: of a stored document, such as a hit's.
+            id: of a stored document, such as the `document` of a hit.
             k: as in the search; of plans that fuse ranks or lists, more hits make longer lists.
             plan: as in `search`.
+            filter: as in `search`; a document that it leaves out has a score of 0.
             modes: as in `search`.
             think: as in `search`; what is kept of the thoughts takes part in the score.
 
@@ -229,7 +231,7 @@ class SearchedDocuments(StoredDocuments):
         from trivet.index.explain import explain
 
         self._scope.require_one()
-        [asked] = self._asked([query], k, plan, None, modes, chunks=_is_of_chunks(plan))
+        [asked] = self._asked([query], k, plan, filter, modes, chunks=_is_of_chunks(plan))
         [wanted] = checked_ids([id])
         key = self._scope.key(wanted)
         chunks = self._store.chunks([key]).get(key, [])
