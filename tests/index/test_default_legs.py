@@ -25,6 +25,7 @@ def test_a_model_with_token_states_keeps_three_legs_on_every_engine(open_index) 
     index.add(TEXTS, ids=["lamp", "anchor", "bread"])
     assert legs(index) == THREE
     assert index.planned() == PRESETS["hybrid3"]
+    assert len(index.search("an anchor", k=40, plan=index.planned(k=40))) == 3
     hit = index.search("an anchor", k=1)[0]
     assert (hit.id, set(hit.scores)) == ("anchor", set(THREE))
     # Compact: a byte a component, at most 64 of them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -191,11 +192,15 @@ class SearchedDocuments(StoredDocuments):
     ) -> Plan:
         """The plan that `search` follows with these arguments, to make another from.
 
+        Its legs bring k candidates or more, so that it can be asked for k hits itself.
+
         Raises:
             InvalidInputError, InvalidPlanError, UnknownModeError: as `search`.
         """
         manifest, depth = self._store.manifest, self._shared.settings.depth
-        return chosen_plan(plan, modes, manifest, checked_k(k), depth)
+        chosen = chosen_plan(plan, modes, manifest, checked_k(k), depth)
+        deep = {mode: max(n, k + chosen.offset) for mode, n in chosen.depths.items()}
+        return replace(chosen, depths=deep)
 
     @checked_keywords
     def explain(
