@@ -187,7 +187,7 @@ def answer_legs(
     asking = {
         i: planned
         for i, (row, each) in enumerate(zip(legs, options, strict=True))
-        if (planned := planned_query(row, each, is_near=store.engine.is_near)) is not None
+        if (planned := planned_query(row, each)) is not None
     }
     while asking:
         requests = {i: planned.requests() for i, planned in asking.items()}
@@ -208,16 +208,14 @@ def with_floor(model: IndexModel, options: SearchOptions) -> SearchOptions:
     return options if plan is options.plan else replace(options, plan=plan)
 
 
-def planned_query(
-    legs: Mapping[Mode, LegQuery], options: SearchOptions, *, is_near: bool
-) -> PlannedQuery | None:
+def planned_query(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> PlannedQuery | None:
     """The plan without the legs that a query has no vector of; None if nothing can be found."""
     missing = [mode for mode in options.plan.legs if mode not in legs]
     plan = options.plan.without(missing) if missing else options.plan
     if plan is None:
         return None
     limit = options.hits if options.per_document is None else SPARE_CHUNKS * options.hits
-    return PlannedQuery(plan, legs, limit, options.filter, is_near)
+    return PlannedQuery(plan, legs, limit, options.filter)
 
 
 def _may_hold_more(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> bool:

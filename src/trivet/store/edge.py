@@ -17,6 +17,7 @@ import qdrant_edge as edge
 from trivet.errors import IndexClosedError, IndexDamagedError
 from trivet.store.bridge import query_request
 from trivet.store.bridge_filters import edge_filter
+from trivet.store.edge_prefetches import answered
 from trivet.store.edge_points import edge_vectors, found_point, named_vectors
 from trivet.store.edge_shard import (
     create_shard,
@@ -94,7 +95,7 @@ class EdgeEngine:
 
     @property
     def is_near(self) -> bool:
-        """Its vectors are at hand, in this process."""
+        """It runs in this process."""
         return True
 
     @property
@@ -125,9 +126,12 @@ class EdgeEngine:
 
     def query(self, requests: Sequence[models.QueryRequest]) -> list[list[FoundPoint]]:
         """Answer all queries in one planned batch."""
-        batch = edge.QueryBatchRequest([query_request(request) for request in requests])
-        answers = self._read(lambda shard: shard.query_batch(batch))
+        answers = answered(requests, self._ask)
         return [[found_point(point) for point in answer] for answer in answers]
+
+    def _ask(self, requests: Sequence[models.QueryRequest]) -> list[list[edge.ScoredPoint]]:
+        batch = edge.QueryBatchRequest([query_request(request) for request in requests])
+        return self._read(lambda shard: shard.query_batch(batch))
 
     def count(self) -> int:
         """Points stored."""
