@@ -195,8 +195,9 @@ class SearchedDocuments(StoredDocuments):
         Raises:
             InvalidInputError, InvalidPlanError, UnknownModeError: as `search`.
         """
-        manifest, depth = self._store.manifest, self._shared.settings.depth
-        chosen = chosen_plan(plan, modes, manifest, checked_k(k), depth)
+        depth, store = self._shared.settings.depth, self._store
+        foreign = store.is_adopted
+        chosen = chosen_plan(plan, modes, store.manifest, checked_k(k), depth, foreign=foreign)
         return self._shared.ladder.best(chosen) if plan is None else chosen
 
     @checked_keywords
@@ -287,7 +288,7 @@ class SearchedDocuments(StoredDocuments):
         hits = checked_k(k)
         asked = payload_filter(filter)
         warn_of_undeclared(self._store, asked, self._shared.warned)
-        chosen = chosen_plan(plan, modes, self._store.manifest, hits, self._shared.settings.depth)
+        chosen = self.planned(k=hits, plan=plan, modes=modes)
         require_chunks(chosen, chunks)
         narrowed = self._scope.narrowed(asked)
         return SearchOptions(hits, chosen, narrowed, chunks, is_default=plan is None)
