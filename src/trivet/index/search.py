@@ -41,12 +41,14 @@ class SearchOptions:
         plan: of legs that the index holds.
         filter: reaches every leg.
         chunks: hits are chunks, not documents.
+        is_default: whether the caller named no plan, so that another may stand in.
     """
 
     k: int
     plan: Plan
     filter: models.Filter | None
     chunks: bool
+    is_default: bool = False
 
     @property
     def hits(self) -> int:
