@@ -13,6 +13,7 @@ from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.once import QueryVectors, embedded_once, firsts
 from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, with_thoughts
+from trivet.index.ties import ties_by_id
 from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
@@ -197,6 +198,8 @@ def answer_legs(
         still: dict[int, PlannedQuery] = {}
         for i, planned in asking.items():
             ranked = planned.read([next(answers) for _ in requests[i]])
+            if planned.plan.relevance is None:  # whose order is not that of its scores
+                ranked = ties_by_id(ranked)
             hits[i] = _hits(ranked, options[i])
             if len(hits[i]) < options[i].hits and _may_hold_more(ranked, planned):
                 still[i] = replace(planned, limit=GROWTH * planned.limit)
