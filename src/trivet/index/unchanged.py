@@ -13,7 +13,7 @@ from trivet.store.manifest import Manifest
 from trivet.store.points import PAYLOAD_OWN, Chunk, point_ids
 from trivet.store.store import Store
 from trivet.store.writes import PAYLOAD_MARKS
-from trivet.types import DenseVectors, Representations, Space, Vectors
+from trivet.types import DenseVectors, Representations, Vectors
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +30,10 @@ def stored_vectors(store: Store, manifest: Manifest, keys: Sequence[str]) -> Sto
         keys: of documents, of which some are stored.
 
     Returns:
-        None of an index of which models make other legs than a dense one, which is under way to
-        another model, or in which translated vectors were left for ever: an edit is how these
-        become the model's own.
+        None of an index of which models make other legs than a dense one, or which is under way to
+        another model; and none that were carried over: an edit makes them the model's own.
     """
     if manifest.model_modes != ("dense",) or manifest.upgrade is not None:
-        return {}
-    if store.journal.kept(left_translated(manifest.spaces["dense"])) is not None:
         return {}
     namespace, name = manifest.namespace, manifest.spaces["dense"].vector_name
     chunks = store.chunks(list(store.journal.entries(keys)))
@@ -44,6 +41,7 @@ def stored_vectors(store: Store, manifest: Manifest, keys: Sequence[str]) -> Sto
         id: chunk
         for key, several in chunks.items()
         for id, chunk in zip(point_ids(namespace, key, range(len(several))), several, strict=True)
+        if name not in chunk.carried
     }
     vectors = store.engine.vectors(list(found), name)
     # Another call may have replaced a point after its text was read and before its vector was.
@@ -53,11 +51,6 @@ def stored_vectors(store: Store, manifest: Manifest, keys: Sequence[str]) -> Sto
         for id, chunk in found.items()
         if id in vectors and _is_still(chunk, marks.get(id, {}).get(PAYLOAD_OWN, {}))
     }
-
-
-def left_translated(space: Space) -> str:
-    """What is kept in the journal of a space in which translated vectors were left for ever."""
-    return f"left-translated:{space.vector_name}"
 
 
 def _is_still(chunk: Chunk, own: Mapping[str, Any]) -> bool:

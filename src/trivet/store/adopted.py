@@ -121,6 +121,10 @@ class AdoptedEngine:
         """Refuse."""
         refuse("add vectors to")
 
+    def mark(self, ids: Sequence[str], names: Sequence[str]) -> None:
+        """Refuse."""
+        refuse("mark points of")
+
     def drop_vectors(self, name: str) -> None:
         """Refuse."""
         refuse("drop vectors from")

@@ -11,7 +11,13 @@ from trivet.drift.choosing import Aim, Choice, require_aim
 from trivet.drift.gates import Judgement
 from trivet.drift.map import DriftMap
 from trivet.embedding import Embedder
-from trivet.errors import InvalidInputError, ModelError, PairsError, UpgradeInProgressError
+from trivet.errors import (
+    InvalidInputError,
+    ModelError,
+    PairsError,
+    SpaceMismatchError,
+    UpgradeInProgressError,
+)
 from trivet.index.model import QUERY_MAP, TOKEN_MAP, TRANSLATION
 from trivet.index.upgrade.fitting import FittedMaps, fit_maps, keep_map, keep_sample, kept_sample
 from trivet.index.upgrade.judging import checked_judgements
@@ -219,7 +225,7 @@ class PreparedUpgrade:
         """The older model, if it can still be had."""
         try:
             return self._model.proved()
-        except ModelError as error:
+        except (ModelError, SpaceMismatchError) as error:
             logger.warning(
                 "the older model is not at hand, which leaves a review at best: %s", error
             )

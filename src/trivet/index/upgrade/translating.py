@@ -6,6 +6,7 @@ import numpy as np
 
 from trivet.drift.map import DriftMap
 from trivet.index.carrying import carried
+from trivet.store.room import require_room, vectors_bytes
 from trivet.store.store import Store
 from trivet.store.upgrading import alone, open_beside, swap
 
@@ -30,4 +31,6 @@ def _translate(store: Store, translation: DriftMap, ids: list[str]) -> None:
     old = store.engine.vectors([id for id in ids if id not in there], names[0])
     if old:
         rows = carried(translation, np.stack(list(old.values())))
-        store.engine.set_vectors({id: {names[1]: row} for id, row in zip(old, rows, strict=True)})
+        vectors = {id: {names[1]: row} for id, row in zip(old, rows, strict=True)}
+        require_room(store.folder, vectors_bytes(vectors.values()))
+        store.engine.set_vectors(vectors)
