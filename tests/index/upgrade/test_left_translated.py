@@ -35,7 +35,7 @@ def require_native(index: trivet.Index, texts: dict[str, str], embed: Embed) -> 
 
 
 def test_what_a_forced_end_leaves_translated_is_counted_and_made_native_later(
-    open_old: Callable[..., trivet.Index], location: str, monkeypatch: pytest.MonkeyPatch
+    open_old: Callable[..., trivet.Index], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrating, "BATCH", 16)
     index = filled(open_old)
@@ -49,7 +49,7 @@ def test_what_a_forced_end_leaves_translated_is_counted_and_made_native_later(
     assert index.describe().translated == 59
     index.close()
     # The mark is in the index, and outlives the upgrade, the process and the older vectors.
-    with trivet.open(location, model=service("new", NEW)) as again:
+    with open_old(model=service("new", NEW)) as again:
         assert again.describe().translated == 59
         [leg] = [leg for leg in again.doctor().legs if leg.mode == "dense"]
         assert (leg.native, leg.translated) == (1, 59)

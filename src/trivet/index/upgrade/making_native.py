@@ -28,7 +28,11 @@ def make_native(
     require_migration("id", rate, budget)
     store, model = shared.store, shared.model
     store.refresh()
-    _require_none_under_way(store)
+
+    def require() -> None:
+        _require_none_under_way(store)
+
+    require()
     space = store.manifest.spaces.get("dense")
     if space is None:
         return 0
@@ -53,7 +57,7 @@ def make_native(
             return 0
         migration = Migration(
             store, model.proved(), waiting, rate, budget, model.tokens.small,
-            lambda: _require_none_under_way(store), resolver,
+            require, require, resolver,
         )  # fmt: skip
         return migration.run(progress, pages())
     finally:

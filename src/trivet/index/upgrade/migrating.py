@@ -40,6 +40,7 @@ class Migration:
         budget_s: seconds after which to stop; None = until all is done.
         small: makes token vectors as they are stored.
         renew: called before every batch: keeps the lease, or raises.
+        require: called alone with the index before a batch is written: raises where it may not be.
         resolver: knows the texts that the index does not hold.
     """
 
@@ -50,6 +51,7 @@ class Migration:
     budget_s: float | None
     small: Callable[[Representations], Representations]
     renew: Callable[[], None]
+    require: Callable[[], None]
     resolver: TextResolver | None = None
 
     def run(
@@ -117,6 +119,7 @@ class Migration:
             id: {leg.space.vector_name: leg[row] for leg in legs} for row, id in enumerate(chunks)
         }
         with alone(self.store):
+            self.require()
             # What was written meanwhile is native, and what was deleted is no more.
             now = self.store.engine.retrieve(list(chunks))
             same = [id for id in now if Chunk.from_payload(now[id]) == stored[id]]

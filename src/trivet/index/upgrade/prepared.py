@@ -129,7 +129,7 @@ class PreparedUpgrade:
             **({} if tokens is None else {TOKEN_MAP: keep_map(journal, tokens)}),
         }
         became = replace(record.at("fitted"), aim=chosen, maps=maps)
-        advance(self._store, became, "fit", "planned", *_MEASURED)
+        advance(self._store, became, "fit", "planned", *_MEASURED, since=record)
         return fitted.query
 
     def verify(
@@ -170,7 +170,7 @@ class PreparedUpgrade:
         refused = set(verdicts.values()) == {"REFUSE"}
         state: UpgradeState = "refused" if refused else "verified"
         became = record.at(state, verdicts=verdicts, reasons=reasons, legs=legs)
-        advance(self._store, became, "verify", *_MEASURED)
+        advance(self._store, became, "verify", *_MEASURED, since=record)
         return report
 
     def _token_map(self, fitted: FittedMaps, seed: int) -> DriftMap | None:

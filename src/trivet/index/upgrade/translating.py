@@ -8,7 +8,7 @@ from trivet.drift.map import DriftMap
 from trivet.index.carrying import carried
 from trivet.store.room import require_room, vectors_bytes
 from trivet.store.store import Store
-from trivet.store.upgrading import alone, open_beside, swap
+from trivet.store.upgrading import alone, open_beside, require_state, swap
 
 
 def translate_index(store: Store, translation: DriftMap) -> None:
@@ -20,6 +20,8 @@ def translate_index(store: Store, translation: DriftMap) -> None:
     for page in store.engine.pages():
         # Alone, so that no document changes between the reading of its vector and the writing.
         with alone(store):
+            # Another thread or machine may have rolled it back, or have been faster.
+            require_state(store.manifest.upgrade, "translating", "translating")
             _translate(store, translation, list(page))
     store.engine.flush()
     swap(store)

@@ -60,7 +60,7 @@ class Upgrade(PreparedUpgrade):
             legs = record.facts.get("legs", {})
             mapped = [leg for leg, verdict in legs.items() if verdict in enough]
             became = record.at("bridged", bridged=True, mapped=mapped)
-            advance(self._store, became, "cutover", "verified", "refused")
+            advance(self._store, became, "cutover", "verified", "refused", since=record)
         else:
             self._translate(record)
 
@@ -102,7 +102,8 @@ class Upgrade(PreparedUpgrade):
                 self._translate(record)
             record = self._at("migrate", "translated", "migrating")
             if record.state == "translated":
-                advance(self._store, record.at("migrating"), "migrate", "translated")
+                migrating = record.at("migrating")
+                advance(self._store, migrating, "migrate", "translated", since=record)
             translation = self._model.map_of(record, TRANSLATION)
             migration = Migration(
                 self._store,
@@ -112,6 +113,7 @@ class Upgrade(PreparedUpgrade):
                 budget,
                 self._model.tokens.small,
                 lease.renew,
+                lease.require,
                 text_resolver,
             )
             hot = [key for key, _ in self._shared.found.most_common()] if order == "hot" else []
