@@ -84,6 +84,7 @@ class PlanLadder:
                         f"expected a server that runs the plan, got one that refuses it ({error}): "
                         f"leave plan out{self._preset()}"
                     ) from error
+            assert lower is not None  # there is one new plan at least
             logger.warning(
                 "the server refuses the plan that is best (%s): searches without a plan go by %s "
                 "of %s instead", error, lower.fuse if len(lower.fused) > 1 else "the list",
