@@ -84,22 +84,22 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     of: Generation | None = None
     while True:
         manifest = store.manifest
-        if manifest.generation != of:
-            of = manifest.generation
-            full = embedded_queries(store, model, asked)
-            kept = consider(manifest, model, asked, full)
-            embedded = None if full is None else model.tokens.small(full)
-        legs = query_legs(manifest, asked, embedded, model.tokens)
-        legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
         try:
+            if manifest.generation != of:
+                full = embedded_queries(store, model, asked)
+                kept = consider(manifest, model, asked, full)
+                embedded = None if full is None else model.tokens.small(full)
+                of = manifest.generation
+            legs = query_legs(manifest, asked, embedded, model.tokens)
+            legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
             hits = _answered_once(store, model, asked, legs)
             return [
                 each.thoughts.plain if each.thoughts and i not in kept else found
                 for i, (each, found) in enumerate(zip(asked, hits, strict=True))
             ]
         except StoreError as error:
-            # A leg may have been weighted anew, under another name, while we asked: by another
-            # thread, or on another machine.
+            # A leg may have been weighted anew, under another name, or a map forgotten with its
+            # upgrade while we asked: by another thread, or on another machine.
             is_away = isinstance(error, ServerUnavailableError)
             if store.manifest is manifest and (is_away or not store.refresh()):
                 raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn, TypeVar
 
@@ -124,10 +124,8 @@ class AdoptedEngine:
 
     def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
         """The dense vectors of a name, by point id."""
-        wanted = [point_id(id) for id in ids]
-        records = self._call(
-            "give back vectors", lambda c: c.retrieve(self._collection, wanted, False, True)
-        )
+        wanted, action = [point_id(id) for id in ids], "give back vectors"
+        records = self._call(action, lambda c: c.retrieve(self._collection, wanted, False, True))
         return dense_vectors(records, self._names[name])
 
     def set_vectors(self, vectors: Mapping[str, Mapping[str, PointVector]]) -> None:
@@ -241,6 +239,10 @@ class AdoptedJournal:
     def keep(self, name: str, content: bytes) -> bytes:
         """Keep bytes until the index is closed."""
         return self._kept.setdefault(name, content)
+
+    def forget(self, prefixes: Sequence[str], but: Collection[str]) -> None:
+        """Refuse."""
+        refuse("change")
 
     def recount(self, terms: Mapping[str, int]) -> None:
         """Refuse."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
 from trivet.errors import UpgradeStateError
 from trivet.store.generations import UpgradeRecord, UpgradeState
 from trivet.store.store import PATIENCE_S, Store
+
+# What the names begin with under which the journal keeps maps, and what they were fitted to.
+MAP_NAMES = "drift-map-"
+SAMPLE_NAMES = "drift-sample-"
 
 
 @contextmanager
@@ -41,7 +45,7 @@ def require_state(record: UpgradeRecord | None, step: str, *states: UpgradeState
 
 
 def begin(store: Store, record: UpgradeRecord) -> None:
-    """Note an upgrade in the index; one to the same model begins anew.
+    """Note an upgrade in the index; one to the same model begins anew, without its maps.
 
     Raises:
         UpgradeStateError: one is under way that serves already.
@@ -51,17 +55,46 @@ def begin(store: Store, record: UpgradeRecord) -> None:
         if current is not None:
             require_state(current, "a new plan", "planned", "fitted", "verified", "refused")
         store.become(replace(store.manifest, upgrade=record))
+        _forget(store, but=record)
 
 
 def advance(store: Store, record: UpgradeRecord, step: str, *states: UpgradeState) -> None:
-    """Note how far the upgrade is, if it is still at one of these states.
+    """Note how far the upgrade is, if it is still at one of these states, with the same maps.
 
     Raises:
         UpgradeStateError: it is elsewhere, by another process or thread.
     """
     with alone(store):
-        require_state(store.manifest.upgrade, step, *states)
+        current = require_state(store.manifest.upgrade, step, *states)
+        if (current.other, current.maps) != (record.other, record.maps):
+            raise UpgradeStateError(
+                f"expected the maps that {step} began with, got those of another fit, which was "
+                "done meanwhile: verify again"
+            )
         store.become(replace(store.manifest, upgrade=record))
+
+
+def refit(
+    store: Store, record: UpgradeRecord, fitted: Mapping[str, bytes], *states: UpgradeState
+) -> None:
+    """Keep what was fitted, and forget what was before, if the upgrade is at one of these states.
+
+    Args:
+        store: of the index.
+        record: with the names of what was fitted.
+        fitted: content by name.
+        states: of the upgrade.
+
+    Raises:
+        UpgradeStateError: it is elsewhere, by another process or thread.
+    """
+    with alone(store):
+        require_state(store.manifest.upgrade, "fit", *states)
+        # First what the record names, then the record, and last what no record names any more.
+        for name, content in fitted.items():
+            store.journal.keep(name, content)
+        store.become(replace(store.manifest, upgrade=record))
+        _forget(store, but=record)
 
 
 def note(store: Store, **facts: object) -> None:
@@ -112,9 +145,7 @@ def take_back(store: Store) -> None:
                     f"under way, which has dropped vectors of {record.other.model!r}: begin "
                     "an upgrade to that model"
                 )
-        elif not record.beside:
-            store.become(replace(store.manifest, upgrade=None))
-        elif record.state == "translating":
+        elif not record.beside or record.state == "translating":
             store.become(replace(store.manifest, upgrade=_leaving(record)))
         else:
             newer = store.manifest.generation
@@ -144,8 +175,10 @@ def settle(store: Store) -> None:
         store.become(replace(store.manifest, upgrade=record))
     if record.state == "leaving":
         for space in record.other.spaces.values():
-            store.engine.drop_vectors(space.vector_name)
+            if space.vector_name not in store.manifest.vector_spaces:  # both models may make one
+                store.engine.drop_vectors(space.vector_name)
         store.engine.flush()
+        _forget(store, but=record)
         store.become(replace(store.manifest, upgrade=None))
     elif record.beside:
         for space in record.other.spaces.values():
@@ -154,4 +187,9 @@ def settle(store: Store) -> None:
 
 
 def _leaving(record: UpgradeRecord) -> UpgradeRecord:
-    return replace(record.at("leaving"), beside=False)
+    return replace(record.at("leaving"), beside=False, maps={})
+
+
+def _forget(store: Store, *, but: UpgradeRecord) -> None:
+    """Drop the maps and samples in the journal that this record does not name."""
+    store.journal.forget((MAP_NAMES, SAMPLE_NAMES), set(but.maps.values()))
