@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from trivet.drift.gates import Judgement
@@ -31,10 +32,11 @@ class Page(HTMLParser):
 def _page() -> Page:
     number = Estimate(0.512, 0.401, 0.623, 80)
     numbers = Numbers(None, number, number, number)
+    few = Numbers(None, number, number, replace(number, n=1))
     report = UpgradeReport(
         aim="gain",
         known_item=numbers,
-        judged=numbers,
+        judged=few,
         overlap={"query": number, "translate": number},
         retention={},
         verdicts={"query": Judgement("REVIEW", (EVIL,)), "translate": Judgement("PASS", ("good",))},
@@ -63,3 +65,10 @@ def test_numbers_are_drawn_with_their_intervals() -> None:
     assert page.text.count("0.512 [0.401, 0.623]") == 8
     assert page.tags.count("svg") == 3
     assert page.tags.count("rect") == 8  # none of the old model, which was not at hand
+    assert "The old model is not at hand" in page.text
+
+
+def test_how_many_queries_a_number_rests_on_is_told() -> None:
+    page = _page()
+    assert "80 spans of documents" in page.text
+    assert "1 of your own" in page.text
