@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
+from trivet.index.absent import with_ways_back
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.once import QueryVectors, embedded_once, firsts
@@ -137,7 +138,8 @@ def embedded_queries(
     if not by_model:
         return None
     try:
-        return embedded_once(manifest, by_model, asked, lambda new: model.queries(new, by_model))
+        with with_ways_back(manifest):
+            return embedded_once(manifest, by_model, asked, lambda q: model.queries(q, by_model))
     except TextTooLongError as error:
         raise TextTooLongError(
             f'{str(error).partition(":")[0]}: shorten the query, or search with modes=["sparse"]'
