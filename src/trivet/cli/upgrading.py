@@ -236,8 +236,9 @@ def _summary(report: UpgradeReport) -> dict[str, Any]:
             lines[name] = {way: _estimate(each) for way, each in vars(four).items()}
     for name, kept in (("overlap@10", report.overlap), ("known items kept", report.retention)):
         lines |= {f"{name}, {mode}": _estimate(each) for mode, each in kept.items()}
-    for leg, each in {**report.legs, **report.verdicts}.items():
-        lines[leg] = f"{each.verdict}: {'; '.join(each.reasons)}"
+    for judgements in (report.legs, report.verdicts):
+        for name, judgement in judgements.items():
+            lines[name] = f"{judgement.verdict}: {'; '.join(judgement.reasons)}"
     return lines
 
 

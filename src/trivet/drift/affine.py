@@ -87,7 +87,7 @@ def _fixed(array: Vectors) -> Vectors:
     """The same numbers, which cannot be written to."""
     if not array.flags.writeable:
         return array
-    copied = array.copy()
+    copied: Vectors = array.copy()
     copied.flags.writeable = False
     return copied
 

@@ -19,21 +19,23 @@ class Page(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.links: list[str] = []
+        self.pages: list[str] = []
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.pages += [value or "" for name, value in attrs if name == "srcdoc"]
         self.links += [value or "" for name, value in attrs if name in ("src", "href")]
 
     def handle_data(self, data: str) -> None:
         self.text += data
 
 
-def _page() -> Page:
+def _report() -> UpgradeReport:
     number = Estimate(0.512, 0.401, 0.623, 80)
     numbers = Numbers(None, number, number, number)
     few = Numbers(None, number, number, replace(number, n=1))
-    report = UpgradeReport(
+    return UpgradeReport(
         aim="gain",
         known_item=numbers,
         judged=few,
@@ -43,8 +45,11 @@ def _page() -> Page:
         models=(EVIL, "new"),
         changes=(Change(EVIL, EVIL, EVIL),),
     )
+
+
+def _page() -> Page:
     page = Page()
-    page.feed(report.to_html())
+    page.feed(_report().to_html())
     return page
 
 
@@ -58,6 +63,13 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     page = _page()
     assert page.links == []
     assert not {"link", "img", "iframe", "script"} & set(page.tags)
+
+
+def test_a_notebook_shows_the_page_in_a_frame_of_its_own() -> None:
+    frame = Page()
+    frame.feed(_report()._repr_html_())
+    assert frame.tags == ["iframe"]
+    assert frame.pages == [_report().to_html()]
 
 
 def test_numbers_are_drawn_with_their_intervals() -> None:
