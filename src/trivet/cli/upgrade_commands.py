@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trivet.cli.options import AsJson
+
 if TYPE_CHECKING:
     from trivet.index.upgrade import Upgrade
     from trivet.index.upgrade.values import UpgradeStatus
@@ -26,7 +28,6 @@ To = Annotated[
     str | None,
     typer.Option("--to", metavar="MODEL", help="The newer model; default: of the one under way."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 @upgrade_app.command("plan")
