@@ -69,7 +69,7 @@ def explain(
     asked = replace(asked, options=replace(asked.options, plan=plan))
     plain, legs = _legs(store, model, asked)
     options = with_floor(model, asked.options)
-    planned = planned_query(legs, options, is_near=store.engine.is_near)
+    planned = planned_query(legs, options)
     if planned is None:
         shares: dict[str, list[LegShare]] = {}
     elif plan.fuse == "scores" or planned.plan.is_single or planned.plan.rescore is not None:
