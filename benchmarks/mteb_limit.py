@@ -26,15 +26,17 @@ METHOD = (
     "exact scores in NumPy give. For every query but those of rrf the list is NumPy's to the last "
     "place, documents of one score in the order of the collection. The plans' known rows (hybrid3 "
     ".994, hybrid2 .992, dbsf .981, rrf .700) are of a forward pass in bfloat16, so that they are "
-    "asked in it too. Two are not to be had to the third digit: rrf goes by the engine's order "
-    "among documents of one BM25 score (in NumPy .6993 to .7004 by the order of ties, in float32 "
-    ".7002 to .7017; recall@2 of words as they are .4695 to .4745, known .4755), and hybrid2 was known without the hundredth of the cosine that counts below "
-    "the floor (in NumPy .9922 without it and .9915 with it)."
+    "asked in it too, to .001: its vectors depend on what shares their batch (hybrid3 .9934 to "
+    ".9936), and hybrid2 was known without the hundredth of the cosine that counts below the floor "
+    "(in NumPy .9922 without it and .9915 with it). rrf goes by the engine's order among documents "
+    "of one BM25 score, another in every index (.696 to .702 in five; in NumPy, by the order of "
+    "ties, .700 to .702): to .005; recall@2 of words as they are was known as .4755, in NumPy it "
+    "is .4695 to .4745."
 )
 EXACT = 0.0005
 # Of ranks in lists with ties, whose order is the engine's.
-TIED = 0.002
-# Of a row that was known of a slightly other formula.
+TIED = 0.005
+# Of a pass in bfloat16.
 NEAR = 0.001
 LEXICAL: tuple[Mode, ...] = ("dense", "sparse")
 ALL: tuple[Mode, ...] = ("dense", "sparse", "multi")
@@ -74,9 +76,12 @@ EVERY = (
     Searched("hybrid2", LEXICAL, {"ndcg@10": 0.9914}),
     Searched("dbsf", LEXICAL, {"ndcg@10": 0.9802}, plan="dbsf"),
     Searched("rrf", LEXICAL, {"ndcg@10": 0.701}, plan="rrf", tolerance=TIED),
-    Searched("hybrid3, bfloat16", ALL, {"ndcg@10": 0.994}, precision=BFLOAT16),
+    Searched("hybrid3, bfloat16", ALL, {"ndcg@10": 0.994}, precision=BFLOAT16, tolerance=NEAR),
     Searched("hybrid2, bfloat16", LEXICAL, {"ndcg@10": 0.992}, precision=BFLOAT16, tolerance=NEAR),
-    Searched("dbsf, bfloat16", LEXICAL, {"ndcg@10": 0.981}, plan="dbsf", precision=BFLOAT16),
+    Searched(
+        "dbsf, bfloat16", LEXICAL, {"ndcg@10": 0.981},
+        plan="dbsf", precision=BFLOAT16, tolerance=NEAR,
+    ),
     Searched(
         "rrf, bfloat16", LEXICAL, {"ndcg@10": 0.700},
         plan="rrf", precision=BFLOAT16, tolerance=TIED,
