@@ -12,7 +12,7 @@ from trivet.store.points import PAYLOAD_OWN, Chunk, point_ids
 from trivet.store.store import Store
 from trivet.store.stored_vectors import READABLE, PointRows, point_rows, represented
 from trivet.store.writes import PAYLOAD_MARKS
-from trivet.types import DenseVectors, Mode, MultiVectors, Representations, Space
+from trivet.types import DenseVectors, Mode, MultiVectors, Representations
 
 logger = logging.getLogger(__name__)
 
@@ -29,15 +29,13 @@ def stored_vectors(store: Store, manifest: Manifest, keys: Sequence[str]) -> Sto
         keys: of documents, of which some are stored.
 
     Returns:
-        None of an index of which models make legs that cannot be read back, which is under way to
-        another model, or in which translated vectors were left for ever: an edit is how these
-        become the model's own.
+        None of an index of which models make legs that cannot be read back, or which is under way
+        to another model; and none that were carried over: an edit makes them the model's own.
     """
     modes = manifest.model_modes
     if not modes or not set(modes) <= set(READABLE) or manifest.upgrade is not None:
         return {}
-    if any(store.journal.kept(left_translated(manifest.spaces[mode])) for mode in modes):
-        return {}
+    names = {manifest.spaces[mode].vector_name for mode in modes}
     chunks = store.chunks(list(store.journal.entries(keys)))
     found = {
         id: chunk
@@ -45,6 +43,7 @@ def stored_vectors(store: Store, manifest: Manifest, keys: Sequence[str]) -> Sto
         for id, chunk in zip(
             point_ids(manifest.namespace, key, range(len(several))), several, strict=True
         )
+        if names.isdisjoint(chunk.carried)
     }
     vectors = point_rows(store, list(found), {mode: manifest.spaces[mode] for mode in modes})
     # Another call may have replaced a point after its text was read and before its vector was.
@@ -54,11 +53,6 @@ def stored_vectors(store: Store, manifest: Manifest, keys: Sequence[str]) -> Sto
         for id, chunk in found.items()
         if id in vectors and _is_still(chunk, marks.get(id, {}).get(PAYLOAD_OWN, {}))
     }
-
-
-def left_translated(space: Space) -> str:
-    """What is kept in the journal of a space in which translated vectors were left for ever."""
-    return f"left-translated:{space.vector_name}"
 
 
 def _is_still(chunk: Chunk, own: Mapping[str, Any]) -> bool:
