@@ -37,7 +37,7 @@ PLANS = {
     **{name: replace(plan, depths=DEPTHS) for name, plan in PRESETS.items()},
     "dense": Plan({"dense": 30}),
     "dense, different": Plan({"dense": 30}, relevance=0.5),
-    "hybrid2, different": replace(PRESETS["hybrid2"], depths=DEPTHS, relevance=0.7),
+    "tokens, different": Plan({"dense": 30}, {"dense": 0.5, "multi": 0.5}, relevance=0.7),
     "dense, rescored": Plan({"dense": 30}, rescore=12),
     "hybrid2, rescored": replace(PRESETS["hybrid2"], depths=DEPTHS, rescore=12),
 }

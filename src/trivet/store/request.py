@@ -91,6 +91,9 @@ class PlannedQuery:
 
         First for the rest of the same ranking, then for one of more candidates.
         """
+        if self.plan.is_single and self.plan.rescore is None and self.plan.relevance is None:
+            is_all = found < self.limit
+            return None if is_all else replace(self, limit=GROWTH * self.limit, page=self._page)
         pools = [self._pool(mode) for mode in self.plan.depths]
         whole = sum(pools)
         if self.plan.rescore is not None:
