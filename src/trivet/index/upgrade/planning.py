@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from trivet.drift.choosing import Aim
+from trivet.drift.gates import LEAST_DRIFT_OVERLAP
 from trivet.drift.measures import Exam, K
 from trivet.embedding import Embedder
 from trivet.index.titles import count_titled
@@ -17,8 +18,6 @@ from trivet.store.store import Store
 
 # Chunks that are embedded to learn what all of them would cost.
 PROBED = 200
-# Less agreement between the two models' rankings, and it is another model, no drift of the old.
-LEAST_DRIFT_OVERLAP = 0.5
 FLOAT_BYTES = 4
 
 
