@@ -100,7 +100,8 @@ def _gates(evidence: Evidence) -> list[str]:
     if known is None:
         failed.append("the old model is not at hand: known items cannot be compared with its own")
     elif known.low < LEAST_KNOWN_ITEM:
-        failed.append(f"known items keep {_shown(known)} of the old quality, less than {LEAST_KNOWN_ITEM:.2f}")
+        least = LEAST_KNOWN_ITEM
+        failed.append(f"known items keep {_shown(known)} of the old quality, less than {least:.2f}")
     fewest = min(part.n for part in (overlap, known) if part is not None)
     if fewest < LEAST_QUERIES:
         failed.append(f"measured on {fewest} texts, fewer than {LEAST_QUERIES}")
