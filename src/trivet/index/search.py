@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
+from trivet.index.absent import with_ways_back
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.once import QueryVectors, embedded_once, firsts
@@ -87,22 +88,22 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     of: Generation | None = None
     while True:
         manifest = store.manifest
-        if manifest.generation != of:
-            of = manifest.generation
-            full = embedded_queries(store, model, asked)
-            kept = consider(manifest, model, asked, full)
-            embedded = None if full is None else model.tokens.small(full)
-        legs = query_legs(manifest, asked, embedded, model.tokens)
-        legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
         try:
+            if manifest.generation != of:
+                full = embedded_queries(store, model, asked)
+                kept = consider(manifest, model, asked, full)
+                embedded = None if full is None else model.tokens.small(full)
+                of = manifest.generation
+            legs = query_legs(manifest, asked, embedded, model.tokens)
+            legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
             hits = _answered_once(store, model, asked, legs)
             return [
                 each.thoughts.plain if each.thoughts and i not in kept else found
                 for i, (each, found) in enumerate(zip(asked, hits, strict=True))
             ]
         except StoreError as error:
-            # A leg may have been weighted anew, under another name, while we asked: by another
-            # thread, or on another machine.
+            # A leg may have been weighted anew, under another name, or a map forgotten with its
+            # upgrade while we asked: by another thread, or on another machine.
             is_away = isinstance(error, ServerUnavailableError)
             if store.manifest is manifest and (is_away or not store.refresh()):
                 raise
@@ -140,7 +141,8 @@ def embedded_queries(
     if not by_model:
         return None
     try:
-        return embedded_once(manifest, by_model, asked, lambda new: model.queries(new, by_model))
+        with with_ways_back(manifest):
+            return embedded_once(manifest, by_model, asked, lambda q: model.queries(q, by_model))
     except TextTooLongError as error:
         raise TextTooLongError(
             f'{str(error).partition(":")[0]}: shorten the query, or search with modes=["sparse"]'

@@ -21,7 +21,7 @@ from trivet.index.upgrade.prepared import PreparedUpgrade
 from trivet.index.upgrade.texts import TextResolver
 from trivet.index.upgrade.translating import translate_index
 from trivet.index.upgrade.values import MODES, UpgradeMode, UpgradeStatus
-from trivet.store.generations import NATIVE_STATES, STATES, UpgradeRecord
+from trivet.store.generations import NATIVE_STATES, STATES, UpgradeRecord, UpgradeState
 from trivet.store.upgrading import advance, alone, end, note, require_state, take_back
 
 
@@ -119,8 +119,7 @@ class Upgrade(PreparedUpgrade):
             hot = [key for key, _ in self._shared.found.most_common()] if order == "hot" else []
             done = migration.run(progress, all_points(self._store), hot)
             if self._store.manifest.filling_modes and not self._remaining(record).translated:
-                with alone(self._store):
-                    note(self._store, whole=True)
+                self._note_whole()
             return done
 
     def finish(self, *, grace: float = 0.0, force: bool = False) -> None:
@@ -157,6 +156,8 @@ class Upgrade(PreparedUpgrade):
                 f"{documents - left.translated}: migrate the others{textless}, or "
                 "finish(force=True) to leave those translated for ever"
             )
+        if filling:  # every document has all legs, be it by writes alone
+            self._note_whole()
         if left.translated:
             mark_translated(self._store, self._model.map_of(record, TRANSLATION))
         end(self._store, grace)
@@ -164,6 +165,11 @@ class Upgrade(PreparedUpgrade):
     def rollback(self) -> None:
         """Go back to the older model, whose vectors were never touched; errors as in `status`."""
         take_back(self._store)
+
+    @property
+    def state(self) -> UpgradeState:
+        """How far the upgrade is, without counting documents; errors as in `status`."""
+        return require_state(self._store.manifest.upgrade, "state", *STATES).state
 
     def status(self) -> UpgradeStatus:
         """How far the upgrade is; reads all vectors where some may be translated.
@@ -185,6 +191,11 @@ class Upgrade(PreparedUpgrade):
 
     def _translate(self, record: UpgradeRecord) -> None:
         translate_index(self._store, self._model.map_of(record, TRANSLATION))
+
+    def _note_whole(self) -> None:
+        """Let the legs serve again that were not translated: every document has them now."""
+        with alone(self._store):
+            note(self._store, whole=True)
 
     def _remaining(self, record: UpgradeRecord) -> Remaining:
         if record.state not in NATIVE_STATES:
