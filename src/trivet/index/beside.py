@@ -54,7 +54,8 @@ def embed_beside(
     try:
         made = embed_titled(model.proved_of(record.other), titled, truncate=True)
     except (ModelError, SpaceMismatchError) as error:
-        if set(record.other.spaces) != {"dense"}:
+        own_spaces, others = store.manifest.spaces, record.other.spaces
+        if any(own_spaces.get(mode) != others[mode] for mode in others if mode != "dense"):
             raise  # token vectors and learned sparse ones are made by their model alone
         return _mapped(store, model, record, own, error)
     return Beside(model.tokens_of(record.other).small(made))

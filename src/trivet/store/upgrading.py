@@ -165,8 +165,11 @@ def settle(store: Store) -> None:
         record = _leaving(record.at("ending", is_end=True))
         store.become(replace(store.manifest, upgrade=record))
     if record.state == "leaving":
+        # A leg that both models make alike goes on to serve.
+        serving = {space.vector_name for space in store.manifest.spaces.values()}
         for space in record.other.spaces.values():
-            store.engine.drop_vectors(space.vector_name)
+            if space.vector_name not in serving:
+                store.engine.drop_vectors(space.vector_name)
         store.engine.flush()
         store.become(replace(store.manifest, upgrade=None))
     elif record.beside:
