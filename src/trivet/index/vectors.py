@@ -10,12 +10,11 @@ from typing import Protocol
 from trivet.embedding.lexical import WeighedTexts
 from trivet.errors import InvalidInputError, TrivetError
 from trivet.index.absent import with_ways_out
-from trivet.index.beside import embed_beside
+from trivet.index.beside import cutting_model, embed_beside, embed_own
 from trivet.index.chunking import Chunker, Span
 from trivet.index.documents import CheckedDocument
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
-from trivet.index.titles import embed_titled
 from trivet.index.unchanged import with_stored
 from trivet.store.manifest import LexicalState
 from trivet.store.store import Store
@@ -122,7 +121,7 @@ class ModelVectors:
         self._replaces = replaces
         self._store = store
         with with_ways_out(store):
-            self._chunker = Chunker(model.found(), store.manifest.chunk_tokens)
+            self._chunker = Chunker(cutting_model(store, model), store.manifest.chunk_tokens)
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         """Pieces of at most `chunk_tokens` tokens."""
@@ -151,21 +150,26 @@ class ModelVectors:
             ]
         titled = [text for cut in documents for text in cut.titled_texts]
         keyed = [(cut.document.key, text) for cut in documents for text in cut.titled_texts]
-        every = (
-            with_stored(self._store, keyed, self._made) if self._replaces else self._made(titled)
-        )
+        mapped: set[str] = set()
+
+        def make(titled: Sequence[tuple[str, str]]) -> Representations:
+            with with_ways_out(self._store):
+                made = embed_own(self._store, self._model, titled)
+            mapped.update(made.carried)
+            return made.vectors
+
+        every = with_stored(self._store, keyed, make) if self._replaces else make(titled)
         embedded = with_bm25(lexical, documents, [every[some] for some in _slices(documents)])
         with with_ways_out(self._store):
             beside = embed_beside(self._store, self._model, titled, every)
-        if beside is None:
+        if beside is None and not mapped:
             return embedded
+        mapped.update(() if beside is None else beside.carried)
+        names = tuple(sorted(mapped))
         return [
-            replace(one, beside=beside.vectors[some], carried=beside.carried)
+            replace(one, beside=None if beside is None else beside.vectors[some], carried=names)
             for one, some in zip(embedded, _slices(documents), strict=True)
         ]
-
-    def _made(self, titled: Sequence[tuple[str, str]]) -> Representations:
-        return self._model.tokens.small(embed_titled(self._model.proved(), titled))
 
 
 class GivenVectors:
