@@ -111,11 +111,13 @@ class OptimizeReport:
         optimized: whether anything was done; a small index is fast as it is.
         chunks: chunks that are searched by graph and not by scan from now on.
         elapsed_s: wall time in seconds.
+        reweighed: whether BM25's average length was off, and all chunks were weighted anew.
     """
 
     optimized: bool
     chunks: int
     elapsed_s: float
+    reweighed: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What to do where documents cannot be embedded because a model of an upgrade is gone."""
+"""What to do where texts cannot be embedded because a model of an upgrade is gone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from trivet.errors import CheckpointError, ModelNotFoundError, SpaceMismatchError
+from trivet.store.manifest import Manifest
 from trivet.store.store import Store
+
+
+@contextmanager
+def with_ways_back(manifest: Manifest) -> Iterator[None]:
+    """Add to the newer model of an upgrade, which serves and is not found, how to do without.
+
+    Raises:
+        ModelNotFoundError: in the place of the body's.
+    """
+    try:
+        yield
+    except ModelNotFoundError as error:
+        record = manifest.upgrade
+        if record is None or not record.serves_other:
+            raise
+        older = manifest.generation if record.is_bridged else record.other
+        raise ModelNotFoundError(
+            f"{error}; an upgrade is under way, which lets that model embed queries: put it back, "
+            "open the index with trivet.open(…, model=) from where it is now, or go back to "
+            f"{older.model!r} with index.current_upgrade.rollback()"
+        ) from error
 
 
 @contextmanager

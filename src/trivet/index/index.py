@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from trivet.config import ServerSettings
 from trivet.embedding import Embedder
+from trivet.index import lexicon
 from trivet.index.arguments import checked_folder, checked_k
 from trivet.index.description import describe
 from trivet.index.keywords import checked_keywords
@@ -81,20 +84,32 @@ class Index(SearchedDocuments):
     ) -> OptimizeReport:
         """Make searches of a large index in a folder fast: by graph, no longer by scan.
 
-        Searches go on; writes wait only while a copy is made and while it is taken over.
+        Searches go on; writes wait only while a copy is made and while it is taken over. Where
+        BM25's average length is off, all chunks are weighted anew first; that, and nothing else,
+        is done in memory and on a server too, whose vectors the engine takes care of itself.
 
         Args:
             force: also where `describe().optimize_pays` is False.
             progress: called with the name of each stage as it begins.
 
         Raises:
-            InvalidInputError: an index that is not in a folder.
+            InvalidInputError: `force` for an index that is not in a folder.
+            ReadOnlyError: an adopted collection.
+            DocumentBusyError: other machines were at work for too long.
+            ServerTooOldError: a server of version 1.17, which cannot change the weights of BM25.
             StoreError: it failed, for example for want of room; the index is as it was.
         """
         self._scope.require_whole("optimizing")
-        from trivet.store.optimizing import optimize_store
+        store = self._store
+        started = time.monotonic()
+        if store.folder is None and not force:
+            done = lexicon.mend(store)
+            return OptimizeReport(False, 0, time.monotonic() - started, reweighed=done)
+        from trivet.store.optimizing import optimize_store, require_folder
 
-        return optimize_store(self._store, force=force, progress=progress)
+        require_folder(store)
+        done = lexicon.mend(store)
+        return replace(optimize_store(store, force=force, progress=progress), reweighed=done)
 
     @checked_keywords
     def backup(self, target: str | os.PathLike[str]) -> None:

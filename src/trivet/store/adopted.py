@@ -111,10 +111,8 @@ class AdoptedEngine:
 
     def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
         """The dense vectors of a name, by point id."""
-        wanted = [point_id(id) for id in ids]
-        records = self._call(
-            "give back vectors", lambda c: c.retrieve(self._collection, wanted, False, True)
-        )
+        wanted, action = [point_id(id) for id in ids], "give back vectors"
+        records = self._call(action, lambda c: c.retrieve(self._collection, wanted, False, True))
         return dense_vectors(records, self._names[name])
 
     def set_vectors(self, vectors: Mapping[str, Mapping[str, PointVector]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
@@ -82,6 +82,10 @@ class AdoptedJournal:
     def keep(self, name: str, content: bytes) -> bytes:
         """Keep bytes until the index is closed."""
         return self._kept.setdefault(name, content)
+
+    def forget(self, prefixes: Sequence[str], but: Collection[str]) -> None:
+        """Refuse."""
+        refuse("change")
 
     def recount(self, terms: Mapping[str, int]) -> None:
         """Refuse."""

@@ -28,7 +28,7 @@ class Engine(Protocol):
 
     @property
     def is_near(self) -> bool:
-        """Whether reading the vectors of what was found is cheap."""
+        """Whether it runs in this process, and scans payloads that have no index fast."""
 
     @property
     def adds_spaces(self) -> bool:

@@ -50,7 +50,7 @@ class MemoryEngine:
 
     @property
     def is_near(self) -> bool:
-        """Its vectors are at hand, in this process."""
+        """It runs in this process."""
         return True
 
     @property

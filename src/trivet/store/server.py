@@ -45,7 +45,7 @@ class ServerEngine:
 
     @property
     def is_near(self) -> bool:
-        """Vectors would travel as text."""
+        """It runs in a process of its own, often on another machine."""
         return False
 
     @property

@@ -166,11 +166,14 @@ class ServerPoints:
                 found.update(dense_vectors(records, name))
         return found
 
-    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Payload]]:
-        """Payloads of all points that match, by point id, a page at a time."""
+    def pages(
+        self, where: models.Filter | None = None, *, fields: Sequence[str] | None = None
+    ) -> Iterator[dict[str, Payload]]:
+        """Payloads, or fields of them, of all points that match, by point id, page by page."""
+        wanted: bool | list[str] = True if fields is None else list(fields)
         offset: Any = None
         while True:
-            records, offset = self._page(where, offset)
+            records, offset = self._page(where, offset, wanted)
             yield {str(record.id): record.payload or {} for record in records}
             if offset is None:
                 return
@@ -202,11 +205,17 @@ class ServerPoints:
         self,
         where: models.Filter | None,
         offset: Any,  # noqa: ANN401  (a point id of any engine)
+        wanted: bool | list[str],
     ) -> tuple[list[models.Record], Any]:
         return self._connection.call(
             "read points",
             lambda client: client.scroll(
-                self._name, where, limit=WRITE_BATCH, offset=offset, consistency=self._consistency
+                self._name,
+                where,
+                limit=WRITE_BATCH,
+                offset=offset,
+                with_payload=wanted,
+                consistency=self._consistency,
             ),
         )
 

@@ -21,7 +21,7 @@ from trivet.index.upgrade.prepared import PreparedUpgrade
 from trivet.index.upgrade.texts import TextResolver
 from trivet.index.upgrade.translating import translate_index
 from trivet.index.upgrade.values import MODES, UpgradeMode, UpgradeStatus
-from trivet.store.generations import NATIVE_STATES, STATES, UpgradeRecord
+from trivet.store.generations import NATIVE_STATES, STATES, UpgradeRecord, UpgradeState
 from trivet.store.upgrading import advance, alone, end, note, require_state, take_back
 
 
@@ -164,6 +164,11 @@ class Upgrade(PreparedUpgrade):
     def rollback(self) -> None:
         """Go back to the older model, whose vectors were never touched; errors as in `status`."""
         take_back(self._store)
+
+    @property
+    def state(self) -> UpgradeState:
+        """How far the upgrade is, without counting documents; errors as in `status`."""
+        return require_state(self._store.manifest.upgrade, "state", *STATES).state
 
     def status(self) -> UpgradeStatus:
         """How far the upgrade is; reads all vectors where some may be translated.
