@@ -14,7 +14,7 @@ from trivet.index.titles import embed_titled
 from trivet.store.carried import note_carried
 from trivet.store.generations import Generation, UpgradeRecord
 from trivet.store.store import Store
-from trivet.types import DenseVectors, Representations
+from trivet.types import DenseVectors, Mode, Representations
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def embed_own(store: Store, model: IndexModel, titled: Sequence[tuple[str, str]]
 
 
 def embed_beside(
-    store: Store, model: IndexModel, titled: Sequence[tuple[str, str]], own: Representations
+    store: Store, model: IndexModel, titled: Sequence[tuple[str, str]], own: DenseVectors | None
 ) -> Made | None:
     """What the other model of an upgrade makes of titled texts; None if that is not stored.
 
@@ -84,7 +84,7 @@ def embed_beside(
         store: of the index.
         model: its models.
         titled: n texts.
-        own: what the index's model makes of them.
+        own: their dense vectors by the index's model, or as they were given.
 
     Raises:
         ModelError, SpaceMismatchError: it is not to be had, and makes a leg without a map.
@@ -110,18 +110,18 @@ def _translated(
     model: IndexModel,
     record: UpgradeRecord,
     older: Generation,
-    own: Representations,
+    own: DenseVectors | None,
     error: Exception,
 ) -> Made:
     """The newer model's vectors, carried over like all others; the translation itself tells."""
-    if own.dense is None or _unlike(record.other, older):
+    if own is None or _unlike(record.other, older):
         raise error
     logger.warning(
         "%r, the newer model, is not to be had, and documents get vectors that are carried over, "
         "until they are migrated: %s", record.other.model, error,
     )  # fmt: skip
     translation = model.map_of(record, TRANSLATION)
-    rows = carried(translation, own.dense.values)
+    rows = carried(translation, own.values)
     return Made(Representations(dense=DenseVectors(translation.target, rows)))
 
 
@@ -151,10 +151,10 @@ def _standing_in(
     return Made(model.tokens_of(older).small(legs), tuple(mapped))
 
 
-def _unlike(one: Generation, other: Generation) -> set[str]:
+def _unlike(one: Generation, other: Generation) -> set[Mode]:
     """Legs of a model, its dense one aside, that the other does not make alike."""
-    every = {mode for mode in one.spaces if mode != "dense"}
-    return {mode for mode in every if other.spaces.get(mode) != one.spaces[mode]}
+    every = {mode for mode, space in one.spaces.items() if other.spaces.get(mode) != space}
+    return every - {"dense"}
 
 
 def _warn(older: Generation, error: Exception) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Protocol
 
+import numpy as np
+
 from trivet.embedding.lexical import WeighedTexts
 from trivet.errors import InvalidInputError, TrivetError
 from trivet.index.absent import with_ways_out
@@ -18,7 +20,7 @@ from trivet.index.model import IndexModel
 from trivet.index.unchanged import with_stored
 from trivet.store.manifest import LexicalState
 from trivet.store.store import Store
-from trivet.types import Representations, require_same_space
+from trivet.types import DenseVectors, Representations, require_same_space
 
 
 @dataclass(frozen=True)
@@ -160,16 +162,34 @@ class ModelVectors:
 
         every = with_stored(self._store, keyed, make) if self._replaces else make(titled)
         embedded = with_bm25(lexical, documents, [every[some] for some in _slices(documents)])
-        with with_ways_out(self._store):
-            beside = embed_beside(self._store, self._model, titled, every)
-        if beside is None and not mapped:
-            return embedded
-        mapped.update(() if beside is None else beside.carried)
-        names = tuple(sorted(mapped))
-        return [
-            replace(one, beside=None if beside is None else beside.vectors[some], carried=names)
-            for one, some in zip(embedded, _slices(documents), strict=True)
-        ]
+        carried = [replace(one, carried=tuple(sorted(mapped))) for one in embedded]
+        return with_beside(self._store, self._model, documents, carried)
+
+
+def with_beside(
+    store: Store,
+    model: IndexModel,
+    documents: Sequence[CutDocument],
+    embedded: Sequence[EmbeddedDocument],
+) -> list[EmbeddedDocument]:
+    """Add what the other model of an upgrade makes of the pieces, while that is stored.
+
+    Raises:
+        ModelError, SpaceMismatchError: it is not to be had, and nothing stands in for it.
+    """
+    titled = [text for cut in documents for text in cut.titled_texts]
+    dense = [one.vectors.dense for one in embedded if one.vectors.dense is not None]
+    own = None
+    if dense:
+        own = DenseVectors(dense[0].space, np.concatenate([leg.values for leg in dense]))
+    with with_ways_out(store):
+        made = embed_beside(store, model, titled, own)
+    if made is None:
+        return [*embedded]
+    return [
+        replace(one, beside=made.vectors[some], carried=(*one.carried, *made.carried))
+        for one, some in zip(embedded, _slices(documents), strict=True)
+    ]
 
 
 class GivenVectors:
@@ -179,6 +199,7 @@ class GivenVectors:
         representations: in the order of the documents.
         documents: how many there are.
         store: every leg that is given must live in the index's space of its mode.
+        model: of the index: during an upgrade, the other one embeds the texts.
 
     Raises:
         SpaceMismatchError: a leg of another space.
@@ -188,7 +209,9 @@ class GivenVectors:
 
     are_given = True
 
-    def __init__(self, representations: Representations, documents: int, store: Store) -> None:
+    def __init__(
+        self, representations: Representations, documents: int, store: Store, model: IndexModel
+    ) -> None:
         if not isinstance(representations, Representations):
             raise InvalidInputError(
                 f"expected Representations, got {type(representations).__name__}"
@@ -212,6 +235,7 @@ class GivenVectors:
             )
         self._representations = representations
         self._store = store
+        self._model = model
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         """Each document is one piece."""
@@ -220,7 +244,8 @@ class GivenVectors:
     def embed(self, documents: Sequence[CutDocument]) -> list[EmbeddedDocument | TrivetError]:
         """The document's own vectors."""
         own = [self._representations[cut.document.position] for cut in documents]
-        return [*with_bm25(self._store.manifest.lexical, documents, own)]
+        embedded = with_bm25(self._store.manifest.lexical, documents, own)
+        return [*with_beside(self._store, self._model, documents, embedded)]
 
 
 def _slices(documents: Sequence[CutDocument]) -> list[slice]:

@@ -213,6 +213,18 @@ def test_a_checkpoint_that_changed_or_cannot_be_read_stops_no_write(
         trivet.open(tmp_path / "index", model=older)
 
 
+def test_vectors_that_are_given_are_stored_beside_the_other_models_own() -> None:
+    with filled(lambda **given: trivet.open(":memory:", **given)) as index:
+        upgrade = taken_to(index, service("new", NEW), "translate")
+        upgrade.migrate()
+        text = "kedge anchor rope"
+        dense = service("new", NEW).embed_documents([text])
+        index.upsert([text], ids=["given"], representations=dense, on_error="raise")
+        assert (upgrade.status().native, upgrade.status().documents) == (61, 61)
+        upgrade.rollback()
+        require_native(index, {**TEXTS, "given": text}, OLD)
+
+
 def test_a_fit_does_without_an_older_model_that_changed(
     tiny_model: Path, tiny_model_other: Path, drifted_model: Path, texts: dict[str, str],
     tmp_path: Path,
