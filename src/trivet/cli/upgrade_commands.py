@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from trivet.cli.options import AsJson
+
 upgrade_app = typer.Typer(
     help="Go over to another embedding model while the index serves.",
     epilog=(
@@ -34,7 +36,6 @@ Texts = Annotated[
         help='Texts that the index does not hold: JSONL with "id" and "text" (and "tenant").',
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 @upgrade_app.command("plan")

@@ -14,6 +14,7 @@ from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.once import QueryVectors, embedded_once, firsts
 from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, with_thoughts
+from trivet.index.ties import ties_by_id
 from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
@@ -42,12 +43,14 @@ class SearchOptions:
         plan: of legs that the index holds.
         filter: reaches every leg.
         chunks: hits are chunks, not documents.
+        is_default: whether the caller named no plan, so that another may stand in.
     """
 
     k: int
     plan: Plan
     filter: models.Filter | None
     chunks: bool
+    is_default: bool = False
 
     @property
     def hits(self) -> int:
@@ -189,7 +192,7 @@ def answer_legs(
     asking = {
         i: planned
         for i, (row, each) in enumerate(zip(legs, options, strict=True))
-        if (planned := planned_query(row, each, is_near=store.engine.is_near)) is not None
+        if (planned := planned_query(row, each)) is not None
     }
     while asking:
         requests = {i: planned.requests() for i, planned in asking.items()}
@@ -197,6 +200,8 @@ def answer_legs(
         still: dict[int, PlannedQuery] = {}
         for i, planned in asking.items():
             ranked = planned.read([next(answers) for _ in requests[i]])
+            if planned.plan.relevance is None:  # whose order is not that of its scores
+                ranked = ties_by_id(ranked)
             hits[i] = _hits(ranked, options[i])
             if len(hits[i]) < options[i].hits and _may_hold_more(ranked, planned):
                 still[i] = replace(planned, limit=GROWTH * planned.limit)
@@ -210,16 +215,14 @@ def with_floor(model: IndexModel, options: SearchOptions) -> SearchOptions:
     return options if plan is options.plan else replace(options, plan=plan)
 
 
-def planned_query(
-    legs: Mapping[Mode, LegQuery], options: SearchOptions, *, is_near: bool
-) -> PlannedQuery | None:
+def planned_query(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> PlannedQuery | None:
     """The plan without the legs that a query has no vector of; None if nothing can be found."""
     missing = [mode for mode in options.plan.legs if mode not in legs]
     plan = options.plan.without(missing) if missing else options.plan
     if plan is None:
         return None
     limit = options.hits if options.per_document is None else SPARE_CHUNKS * options.hits
-    return PlannedQuery(plan, legs, limit, options.filter, is_near)
+    return PlannedQuery(plan, legs, limit, options.filter)
 
 
 def _may_hold_more(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> bool:

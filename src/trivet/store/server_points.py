@@ -11,6 +11,7 @@ from qdrant_client import QdrantClient, models
 from trivet.config import ServerSettings
 from trivet.store.client_models import dense_vectors
 from trivet.store.engine import WRITE_BATCH
+from trivet.store.points import PAYLOAD_CARRIED, PAYLOAD_OWN
 from trivet.store.server_collection import ServerCollection
 from trivet.types import Vectors
 
@@ -91,6 +92,26 @@ class ServerPoints:
             )
 
         self._connection.call("change points", send)
+
+    def mark(self, ids: Sequence[str], names: Sequence[str]) -> None:
+        """Note of points which of their named vectors were carried over."""
+        marks = {PAYLOAD_CARRIED: list(names)}
+
+        def send(client: QdrantClient, some: Sequence[str]) -> None:
+            result = client.set_payload(
+                self._name, marks, list(some), key=PAYLOAD_OWN, wait=True, ordering=self._ordering
+            )
+            field = f"{PAYLOAD_OWN}.{PAYLOAD_CARRIED}"
+            self._connection.settle(
+                result,
+                lambda: all(
+                    (payload.get(PAYLOAD_OWN) or {}).get(PAYLOAD_CARRIED) == list(names)
+                    for payload in self.retrieve(some, fields=[field]).values()
+                ),
+            )
+
+        for batch in _batches(ids):
+            self._connection.in_parts("mark points", batch, send)
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete points; missing ids are ignored."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from trivet.errors import UpgradeStateError
+from trivet.errors import UpgradeInProgressError, UpgradeStateError
 from trivet.store.generations import UpgradeRecord, UpgradeState
 from trivet.store.store import PATIENCE_S, Store
 
@@ -49,47 +50,62 @@ def begin(store: Store, record: UpgradeRecord) -> None:
 
     Raises:
         UpgradeStateError: one is under way that serves already.
+        UpgradeInProgressError: one to another model is under way, by another process or thread.
     """
     with alone(store):
         current = store.manifest.upgrade
         if current is not None:
             require_state(current, "a new plan", "planned", "fitted", "verified", "refused")
+            if current.other.spaces != record.other.spaces:
+                raise UpgradeInProgressError(
+                    f"expected no upgrade under way, got one to {current.other.model!r}, which "
+                    "began meanwhile: go on with it, or roll it back (index.current_upgrade)"
+                )
         store.become(replace(store.manifest, upgrade=record))
         _forget(store, but=record)
 
 
-def advance(store: Store, record: UpgradeRecord, step: str, *states: UpgradeState) -> None:
-    """Note how far the upgrade is, if it is still at one of these states, with the same maps.
+def advance(
+    store: Store, record: UpgradeRecord, step: str, *states: UpgradeState, since: UpgradeRecord
+) -> None:
+    """Note how far the upgrade is, if nobody else has taken a step of it meanwhile.
+
+    Args:
+        store: of the index.
+        record: the upgrade after the step.
+        step: its name.
+        states: that it may be taken at.
+        since: the upgrade when the step began.
 
     Raises:
-        UpgradeStateError: it is elsewhere, by another process or thread.
+        UpgradeStateError: another process or thread has.
     """
     with alone(store):
-        current = require_state(store.manifest.upgrade, step, *states)
-        if (current.other, current.maps) != (record.other, record.maps):
-            raise UpgradeStateError(
-                f"expected the maps that {step} began with, got those of another fit, which was "
-                "done meanwhile: verify again"
-            )
+        _require_same(require_state(store.manifest.upgrade, step, *states), since, step)
         store.become(replace(store.manifest, upgrade=record))
 
 
 def refit(
-    store: Store, record: UpgradeRecord, fitted: Mapping[str, bytes], *states: UpgradeState
+    store: Store,
+    record: UpgradeRecord,
+    fitted: Mapping[str, bytes],
+    *states: UpgradeState,
+    since: UpgradeRecord,
 ) -> None:
-    """Keep what was fitted, and forget what was before, if the upgrade is at one of these states.
+    """Keep what was fitted, and forget what was before, if nobody else has taken a step meanwhile.
 
     Args:
         store: of the index.
         record: with the names of what was fitted.
         fitted: content by name.
-        states: of the upgrade.
+        states: that the upgrade may be fitted at.
+        since: the upgrade when the fit began.
 
     Raises:
-        UpgradeStateError: it is elsewhere, by another process or thread.
+        UpgradeStateError: another process or thread has.
     """
     with alone(store):
-        require_state(store.manifest.upgrade, "fit", *states)
+        _require_same(require_state(store.manifest.upgrade, "fit", *states), since, "fit")
         # First what the record names, then the record, and last what no record names any more.
         for name, content in fitted.items():
             store.journal.keep(name, content)
@@ -184,6 +200,20 @@ def settle(store: Store) -> None:
         for space in record.other.spaces.values():
             store.engine.add_space(space)
         store.engine.flush()
+
+
+def _require_same(current: UpgradeRecord, since: UpgradeRecord, step: str) -> None:
+    if _written(current) != _written(since):
+        raise UpgradeStateError(
+            f"expected the upgrade as it was when {step} began, got one of which another "
+            "process or thread has taken a step meanwhile: look where it is "
+            "(index.current_upgrade.status()), and go on from there"
+        )
+
+
+def _written(record: UpgradeRecord) -> str:
+    """As the manifest keeps it: tuples become lists there."""
+    return json.dumps(record.to_json(), sort_keys=True)
 
 
 def _leaving(record: UpgradeRecord) -> UpgradeRecord:

@@ -11,7 +11,13 @@ from trivet.drift.choosing import Aim, Choice, require_aim
 from trivet.drift.gates import Judgement
 from trivet.drift.map import DriftMap
 from trivet.embedding import Embedder
-from trivet.errors import InvalidInputError, ModelError, PairsError, UpgradeInProgressError
+from trivet.errors import (
+    InvalidInputError,
+    ModelError,
+    PairsError,
+    SpaceMismatchError,
+    UpgradeInProgressError,
+)
 from trivet.index.model import QUERY_MAP, TOKEN_MAP, TRANSLATION
 from trivet.index.upgrade.fitting import FittedMaps, fit_maps, kept_sample, named_map, named_sample
 from trivet.index.upgrade.judging import checked_judgements, judged_within
@@ -123,7 +129,7 @@ class PreparedUpgrade:
         }
         maps = {which: name for which, (name, _) in kept.items()}
         became = replace(record.at("fitted"), aim=chosen, maps=maps)
-        refit(self._store, became, dict(kept.values()), "planned", *_MEASURED)
+        refit(self._store, became, dict(kept.values()), "planned", *_MEASURED, since=record)
         return fitted.query
 
     def verify(
@@ -164,7 +170,7 @@ class PreparedUpgrade:
         refused = set(verdicts.values()) == {"REFUSE"}
         state: UpgradeState = "refused" if refused else "verified"
         became = record.at(state, verdicts=verdicts, reasons=reasons, legs=legs)
-        advance(self._store, became, "verify", *_MEASURED)
+        advance(self._store, became, "verify", *_MEASURED, since=record)
         return report
 
     def _token_map(self, fitted: FittedMaps, seed: int) -> DriftMap | None:
@@ -219,7 +225,7 @@ class PreparedUpgrade:
         """The older model, if it can still be had."""
         try:
             return self._model.proved()
-        except ModelError as error:
+        except (ModelError, SpaceMismatchError) as error:
             logger.warning(
                 "the older model is not at hand, which leaves a review at best: %s", error
             )
