@@ -83,6 +83,8 @@ class IndexInfo:
         tenant: whose documents and chunks these are; None = everybody's.
         dense_floor: the cosine below which a dense score says nothing, as it was found for the
             embedder; None before the first search that needs it.
+        translated: documents whose dense vectors were carried over from another model's and stay
+            so until `make_native`; during an upgrade, `Upgrade.status` counts its own.
     """
 
     location: str
@@ -98,6 +100,7 @@ class IndexInfo:
     tenants: bool
     tenant: str | None
     dense_floor: float | None
+    translated: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,11 +111,13 @@ class OptimizeReport:
         optimized: whether anything was done; a small index is fast as it is.
         chunks: chunks that are searched by graph and not by scan from now on.
         elapsed_s: wall time in seconds.
+        reweighed: whether BM25's average length was off, and all chunks were weighted anew.
     """
 
     optimized: bool
     chunks: int
     elapsed_s: float
+    reweighed: bool = False
 
 
 @dataclass(frozen=True)

@@ -91,10 +91,9 @@ def test_any_embeddings_are_known_again(location: str) -> None:
 
 def test_trivets_own_embeddings_bring_all_their_legs(tiny_embedder: trivet.Embedder) -> None:
     embedding = TrivetEmbeddings(model=tiny_embedder)
-    modes = ["dense", "sparse", "multi"]
-    store = TrivetVectorStore(location=":memory:", embedding=embedding, modes=modes)
+    store = TrivetVectorStore(location=":memory:", embedding=embedding)
     store.add_texts(["A kedge is a light anchor."])
-    assert [space.mode for space in store.index.describe().spaces] == modes
+    assert [space.mode for space in store.index.describe().spaces] == ["dense", "sparse", "multi"]
     store.close()
 
 

@@ -111,7 +111,7 @@ def search_command(
     k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="How many documents.")] = 10,
     mode: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODE", help="Search with these legs only: dense, sparse."),
+        typer.Option(metavar="MODE", help="Search with these legs only: dense, sparse, multi."),
     ] = None,
     tenant: Tenant = None,
     think_file: Annotated[

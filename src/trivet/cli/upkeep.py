@@ -38,6 +38,8 @@ def optimize_index(location: Path, *, force: bool) -> None:
     else:
         new = f"{chunks - report.chunks:,} new of {render.plural(chunks, 'chunk')}"
         line = f"nothing to do: {new}; so few are searched as fast as they are (or use --force)"
+    if report.reweighed:
+        render.output().print("BM25 weighted anew, by the average length as it is", soft_wrap=True)
     render.output().print(line, soft_wrap=True)
 
 
@@ -123,7 +125,7 @@ def _problems(report: VerifyReport) -> Iterator[str]:
     if report.average_is_off:
         yield (
             f"BM25's average length is off by {report.average_error:.0%}, as after many deletions: "
-            "the next addition puts it right, or `trivet repair`"
+            "`trivet optimize` puts it right, or the next addition"
         )
 
 
