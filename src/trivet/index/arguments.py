@@ -209,3 +209,8 @@ def _default_plan(
         depths: dict[Mode, int] = {mode: depth or DEPTH for mode in modes if mode != "multi"}
         return Plan(depths, dict.fromkeys(modes, 1.0), fuse="dbsf")
     return best_plan(modes, depth)
+
+
+def is_of_chunks(plan: Plan | str | None) -> bool:
+    """Whether a plan is for searches of chunks alone."""
+    return isinstance(plan, Plan) and plan.per_document is not None
