@@ -20,7 +20,8 @@ from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.search import (
     Asked,
-    deep_enough,
+    SearchOptions,
+    asked_to_the_end,
     embedded_queries,
     planned_query,
     query_legs,
@@ -70,14 +71,10 @@ def explain(
     plain, legs = _legs(store, model, asked)
     options = with_floor(model, asked.options)
     planned = planned_query(legs, options)
-    if planned is None:
-        shares: dict[str, list[LegShare]] = {}
-    elif plan.fuse == "scores" or planned.plan.is_single or planned.plan.rescore is not None:
-        shares = _summed(store, planned, ids)
-    else:
-        shares = _fused(store, deep_enough(store, planned, options), ids)
-    in_order = [point for point in ids if point in shares]  # of equal ones the first, as hits are
-    best = max(in_order, key=lambda point: _total(shares[point]), default=ids[0])
+    shares: dict[str, list[LegShare]] = {}
+    if planned is not None:
+        planned, shares = _found(store, planned, options, ids)
+    best = next(iter(shares), ids[0])
     found = shares.get(best, [])
     if planned is not None:
         details = _Details(store, model, asked, planned, plain.get("multi"))
@@ -109,6 +106,26 @@ def _legs(
     return plain, joined
 
 
+def _found(
+    store: Store, planned: PlannedQuery, options: SearchOptions, ids: list[str]
+) -> tuple[PlannedQuery, dict[str, list[LegShare]]]:
+    """The query as it is asked in the end, and each chunk's parts, the search's own choice first.
+
+    Another chunk may have a better sum, and be no candidate.
+    """
+    planned, ranked = asked_to_the_end(store, planned, options)
+    plan = planned.plan
+    if plan.fuse == "scores" or plan.is_single or plan.rescore is not None:
+        shares = _summed(store, planned, ids)
+    else:
+        shares = _fused(store, planned, ids)
+    by_search = [each.point.id for each in ranked if each.point.id in shares]
+    by_score = sorted(
+        (point for point in ids if point in shares), key=lambda point: -_total(shares[point])
+    )
+    return planned, {point: shares[point] for point in [*by_search, *by_score]}
+
+
 def described(plan: Plan) -> str:
     """How a plan makes one score, in words."""
     if plan.relevance is not None:
@@ -136,7 +153,8 @@ def _total(shares: Sequence[LegShare]) -> float:
 
 def _summed(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, list[LegShare]]:
     """Each chunk's parts of a score that does not depend on what else was found."""
-    narrow = replace(planned, filter=only_points(ids, planned.filter), limit=len(ids))
+    filter, page = only_points(ids, planned.filter), max(planned.page or 0, len(ids))
+    narrow = replace(planned, filter=filter, limit=len(ids), page=page)
     plan = planned.plan
     if plan.relevance is not None:  # which chooses among the hits, and scores them by cosines
         plan, single = Plan({"dense": len(ids)}), "dense"
