@@ -6,8 +6,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from trivet.embedding.token_spans import (
     TokenSpan,
     document_token_spans,
@@ -15,6 +13,7 @@ from trivet.embedding.token_spans import (
     vocabulary_entry,
 )
 from trivet.errors import InvalidInputError, ModelNotFoundError
+from trivet.index.explained_lists import shares_of_lists, total
 from trivet.index.explanation import Explanation, LegShare, TermMatch, TokenMatch
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
@@ -32,17 +31,13 @@ from trivet.index.titles import embed_titled
 from trivet.plan import Plan
 from trivet.store.leg_query import LegQuery
 from trivet.store.neighbours import only_points
-from trivet.store.points import Chunk, FoundPoint
+from trivet.store.points import Chunk
 from trivet.store.request import PlannedQuery
 from trivet.store.store import Store
 from trivet.store.term_requests import term_requests
-from trivet.types import Mode, SparseVector, Vectors
+from trivet.types import Mode, SparseVector
 
 logger = logging.getLogger(__name__)
-
-# Of a list whose scores are all alike, or that has one alone, as Qdrant has it.
-ALIKE = 0.5
-DEVIATIONS = 3.0
 
 
 def explain(
@@ -85,7 +80,7 @@ def explain(
         id=id,
         text=chunk.text,
         span=chunk.span,
-        score=_total(found),
+        score=total(found),
         legs=tuple(found),
         plan=described(options.plan if planned is None else planned.plan),
     )
@@ -118,10 +113,10 @@ def _found(
     if plan.fuse == "scores" or plan.is_single or plan.rescore is not None:
         shares = _summed(store, planned, ids)
     else:
-        shares = _fused(store, planned, ids)
+        shares = shares_of_lists(store, planned, ids, ranked)
     by_search = [each.point.id for each in ranked if each.point.id in shares]
     by_score = sorted(
-        (point for point in ids if point in shares), key=lambda point: -_total(shares[point])
+        (point for point in ids if point in shares), key=lambda point: -total(shares[point])
     )
     return planned, {point: shares[point] for point in [*by_search, *by_score]}
 
@@ -145,10 +140,6 @@ def described(plan: Plan) -> str:
         "multi": "mean MaxSim",
     }
     return " + ".join(f"{plan.weights[mode]:g} · {terms[mode]}" for mode in plan.fused)
-
-
-def _total(shares: Sequence[LegShare]) -> float:
-    return sum(share.contribution for share in shares)
 
 
 def _summed(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, list[LegShare]]:
@@ -176,40 +167,6 @@ def _summed(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, li
                 part = narrow.part(mode, score or 0.0) if mode in plan.weights else 0.0
             shares[chunk.point.id].append(LegShare(mode, score, part))
     return shares
-
-
-def _fused(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, list[LegShare]]:
-    """Each chunk's parts of a score that is made of ranks or of lists."""
-    requests = planned.list_requests()
-    answers = dict(zip(requests, store.query(list(requests.values())), strict=True))
-    shares: dict[str, list[LegShare]] = {}
-    for id in ids:
-        parts = [_in_list(planned, mode, answer, id) for mode, answer in answers.items()]
-        if any(part.rank is not None for part in parts):
-            shares[id] = parts
-    return shares
-
-
-def _in_list(planned: PlannedQuery, mode: Mode, answer: Sequence[FoundPoint], id: str) -> LegShare:
-    at = next((i for i, point in enumerate(answer) if point.id == id), None)
-    if at is None:
-        return LegShare(mode, None, 0.0)
-    plan = planned.plan
-    if plan.fuse == "rrf":
-        weight = plan.weights.get(mode, 1.0)
-        part = 1.0 / (plan.rrf_k + (at + 1) / weight) if weight else 0.0
-    else:
-        part = _normalised(np.array([point.score for point in answer]), at)
-    return LegShare(mode, planned.legs[mode].score(answer[at].score), part, rank=at + 1)
-
-
-def _normalised(scores: Vectors, at: int) -> float:
-    """A score as a place between three deviations below the mean of its list and three above."""
-    deviation = float(scores.std(ddof=1)) if len(scores) > 1 else 0.0
-    if not deviation:
-        return ALIKE
-    width = 2 * DEVIATIONS * deviation
-    return float((scores[at] - scores.mean()) / width + 0.5)
 
 
 @dataclass(frozen=True)
