@@ -47,6 +47,7 @@
         ├── ServerTooOldError                   a server that lacks what is needed
         ├── ServerUnavailableError              a server that does not answer for a while
         └── ServerRefusedError                  a server that will not do what it is asked
+            └── PlanRefusedError                a search plan that it does not run
 
 Every message says what was expected, what came and what to do.
 """
@@ -255,3 +256,7 @@ class ServerUnavailableError(StoreError):
 
 class ServerRefusedError(StoreError):
     """A server understands a request and will not do it, however often it is asked."""
+
+
+class PlanRefusedError(ServerRefusedError):
+    """A server does not run a search plan; the message names one that it does run."""

@@ -83,6 +83,8 @@ class IndexInfo:
         tenant: whose documents and chunks these are; None = everybody's.
         dense_floor: the cosine below which a dense score says nothing, as it was found for the
             embedder; None before the first search that needs it.
+        translated: documents whose dense vectors were carried over from another model's and stay
+            so until `make_native`; during an upgrade, `Upgrade.status` counts its own.
     """
 
     location: str
@@ -98,6 +100,7 @@ class IndexInfo:
     tenants: bool
     tenant: str | None
     dense_floor: float | None
+    translated: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,11 +111,13 @@ class OptimizeReport:
         optimized: whether anything was done; a small index is fast as it is.
         chunks: chunks that are searched by graph and not by scan from now on.
         elapsed_s: wall time in seconds.
+        reweighed: whether BM25's average length was off, and all chunks were weighted anew.
     """
 
     optimized: bool
     chunks: int
     elapsed_s: float
+    reweighed: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,7 @@ class VerifyReport:
         """Whether journal and engine agree: nothing is lost, and nothing needs `trivet repair`.
 
         BM25's average length is another matter: after many deletions it is off, which costs a
-        little quality, until the next addition puts it right.
+        little quality, until the next addition or `optimize` puts it right.
         """
         return not (self.broken or self.orphans)
 
@@ -181,6 +186,7 @@ class LegHealth:
         vector_name: in the engine.
         mode: of the leg.
         model: label of what makes it.
+        fingerprint: of its space: all that would change its vectors.
         serves: whether it is searched; else it is kept beside, during an upgrade.
         points: that have a vector of it.
         native: documents whose vectors the model itself has made.
@@ -190,6 +196,7 @@ class LegHealth:
     vector_name: str
     mode: Mode
     model: str
+    fingerprint: str
     serves: bool
     points: int
     native: int

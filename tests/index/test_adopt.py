@@ -154,6 +154,11 @@ def test_a_hybrid_collection_of_langchain_gives_each_leg_as_its_maker(tiny_embed
                 assert [h.id for h in hits] == [str(d.metadata["_id"]) for d, _ in expected]
         both = index.search(query, k=10)
         assert {mode for hit in both for mode in hit.scores} == {"dense", "sparse"}
+        # Nobody knows the scale of words that were weighed elsewhere: lists are fused, not scores.
+        by_lists = index.search(query, k=10, plan="dbsf")
+        assert {h.id: h.score for h in both} == {h.id: h.score for h in by_lists}
+    assert index.planned().fuse == "dbsf"
+    assert index.planned(modes=["dense"]).fused == ("dense",)
 
 
 @pytest.mark.loopback

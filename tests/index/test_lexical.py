@@ -207,7 +207,7 @@ def test_replacements_that_change_lengths_find_the_average_anew(open_index: Open
 def test_vectors_that_are_given_get_bm25_in_the_language_of_their_texts(
     open_index: Open, tiny_embedder: trivet.Embedder
 ) -> None:
-    index = open_index()
+    index = open_index(modes=["dense", "sparse"])
     dense = DenseVectors(tiny_embedder.spaces["dense"], np.eye(32, dtype=np.float32)[:4])
     documents = [trivet.Document(text, str(n)) for n, text in enumerate(CHINESE)]
     assert index.upsert(documents, representations=trivet.Representations(dense=dense)).added == 4
@@ -323,3 +323,47 @@ def test_an_index_without_bm25_takes_no_choices_for_it(tmp_path: Path, tiny_mode
     with pytest.raises(errors.InvalidInputError, match=r"trivet\.Lexical, got str"):
         trivet.open(place, lexical="de")
     trivet.open(place).close()
+
+
+def test_optimizing_weighs_anew_what_verifying_finds_off(open_index: Open) -> None:
+    index = open_index(modes=["sparse"])
+    index.add([f"anchor {n}" for n in range(40)], ids=[f"short{n}" for n in range(40)])
+    assert not index.optimize().reweighed
+    index.add([f"anchor {n} " * 40 for n in range(20)], ids=[f"long{n}" for n in range(20)])
+    before = index.spaces
+    assert index.delete([f"long{n}" for n in range(20)]) == 20
+    off = index.verify()
+    assert off.average_is_off
+    assert off.is_clean
+    assert index.optimize().reweighed
+    found = index.verify()
+    assert found.average_error < 0.01
+    assert found.is_clean
+    assert index.spaces != before  # another average is another space
+    assert len(index.search("anchor", k=60)) == 40
+    require_consistent(index)
+    assert not index.optimize().reweighed
+
+
+def test_a_death_while_optimizing_weighs_leaves_the_old_weights(
+    tmp_path: Path, tiny_model: Path, monkeypatch
+) -> None:
+    folder = tmp_path / "index"
+    with trivet.open(folder, model=tiny_model, modes=["sparse"]) as index:
+        index.add([f"anchor {n}" for n in range(40)])
+        index.add([f"anchor {n} " * 40 for n in range(20)], ids=[f"long{n}" for n in range(20)])
+        index.delete([f"long{n}" for n in range(20)])
+        before = index.spaces
+
+        def die(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(index._store.engine, "set_vectors", die)
+        with pytest.raises(KeyboardInterrupt):
+            index.optimize()
+    with trivet.open(folder) as again:
+        assert again.spaces == before
+        assert again._store.engine.vector_names() == {space.vector_name for space in before}
+        assert len(again.search("anchor", k=60)) == 40
+        assert again.optimize().reweighed
+        require_consistent(again)

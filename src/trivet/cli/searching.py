@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -95,6 +96,7 @@ def show_index(
             ("spaces" if i == 0 else "", _space_line(space))
             for i, space in enumerate(described.spaces)
         ),
+        *([("translated", f"{described.translated:,}")] if described.translated else []),
         *([] if described.dense_floor is None else [("floor", f"{described.dense_floor:.3f}")]),
         ("engine", described.engine),
         ("on disk", render.size(described.size_bytes)),
@@ -158,9 +160,10 @@ def require_index(location: Path) -> None:
     """
     if not exists(location):
         came = "a folder without one" if location.is_dir() else "no such folder"
+        came = "a file" if location.is_file() else came
         raise NotAnIndexError(
             f"expected an index in {location}, got {came}: "
-            f"make one with `trivet index PATH --index {location}`"
+            f"make one with `trivet index PATH --index {shlex.quote(str(location))}`"
         )
 
 

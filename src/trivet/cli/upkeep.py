@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ def optimize_index(location: Path, *, force: bool) -> None:
     else:
         new = f"{chunks - report.chunks:,} new of {render.plural(chunks, 'chunk')}"
         line = f"nothing to do: {new}; so few are searched as fast as they are (or use --force)"
+    if report.reweighed:
+        render.output().print("BM25 weighted anew, by the average length as it is", soft_wrap=True)
     render.output().print(line, soft_wrap=True)
 
 
@@ -90,7 +93,7 @@ def verify_index(location: Path, *, as_json: bool) -> int:
         for problem in _problems(report):
             console.print(render.one_line(problem), soft_wrap=True)
     if not report.is_clean:
-        render.complain(f"error: run `trivet repair --index {location}`")
+        render.complain(f"error: run `trivet repair --index {shlex.quote(str(location))}`")
     return 0 if report.is_clean else 1
 
 
@@ -122,7 +125,7 @@ def _problems(report: VerifyReport) -> Iterator[str]:
     if report.average_is_off:
         yield (
             f"BM25's average length is off by {report.average_error:.0%}, as after many deletions: "
-            "the next addition puts it right, or `trivet repair`"
+            "`trivet optimize` puts it right, or the next addition"
         )
 
 

@@ -151,6 +151,8 @@ def chosen_plan(
     manifest: Manifest,
     k: int,
     depth: int | None,
+    *,
+    foreign: bool,
 ) -> Plan:
     """The plan of a search.
 
@@ -160,6 +162,7 @@ def chosen_plan(
         manifest: of the index.
         k: hits wanted.
         depth: candidates of each leg, where no plan says; None = as measured.
+        foreign: whether something else has made the vectors: the scale of its scores is unknown.
 
     Raises:
         InvalidPlanError: no such preset, a leg that the index lacks, or a depth below k.
@@ -167,7 +170,7 @@ def chosen_plan(
         InvalidInputError: both a plan and modes.
     """
     if plan is None:
-        return _default_plan(held_modes(modes, manifest), manifest, depth)
+        return _default_plan(held_modes(modes, manifest), manifest, depth, foreign)
     if modes is not None:
         raise InvalidInputError(
             f"expected a plan or modes, got both ({plan!r}, {modes!r}): a plan names its legs"
@@ -196,10 +199,18 @@ def require_chunks(plan: Plan, chunks: bool) -> None:
         )
 
 
-def _default_plan(modes: Sequence[Mode], manifest: Manifest, depth: int | None) -> Plan:
-    if len(modes) > 1 and "sparse" in modes and not manifest.spaces["sparse"].is_lexical:
+def _default_plan(
+    modes: Sequence[Mode], manifest: Manifest, depth: int | None, foreign: bool
+) -> Plan:
+    is_known = "sparse" not in modes or (manifest.spaces["sparse"].is_lexical and not foreign)
+    if len(modes) > 1 and not is_known:
         # The scores of a model's own sparse leg have no common scale: 0.2 of BGE-M3 is much, and
-        # little of SPLADE.
+        # little of SPLADE. Elsewhere words are weighed by any average, with IDF or without.
         depths: dict[Mode, int] = {mode: depth or DEPTH for mode in modes if mode != "multi"}
         return Plan(depths, dict.fromkeys(modes, 1.0), fuse="dbsf")
     return best_plan(modes, depth)
+
+
+def is_of_chunks(plan: Plan | str | None) -> bool:
+    """Whether a plan is for searches of chunks alone."""
+    return isinstance(plan, Plan) and plan.per_document is not None

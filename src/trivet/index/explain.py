@@ -66,7 +66,8 @@ def explain(
         shares = _summed(store, planned, ids)
     else:
         shares = _fused(store, planned, ids)
-    best = max(shares, key=lambda point: _total(shares[point]), default=ids[0])
+    in_order = [point for point in ids if point in shares]  # of equal ones the first, as hits are
+    best = max(in_order, key=lambda point: _total(shares[point]), default=ids[0])
     found = shares.get(best, [])
     if planned is not None:
         details = _Details(store, model, asked, planned, plain.get("multi"))

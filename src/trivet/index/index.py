@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from trivet.config import ServerSettings
 from trivet.embedding import Embedder
+from trivet.index import lexicon
 from trivet.index.arguments import checked_folder, checked_k
 from trivet.index.description import describe
 from trivet.index.keywords import checked_keywords
@@ -81,20 +84,32 @@ class Index(SearchedDocuments):
     ) -> OptimizeReport:
         """Make searches of a large index in a folder fast: by graph, no longer by scan.
 
-        Searches go on; writes wait only while a copy is made and while it is taken over.
+        Searches go on; writes wait only while a copy is made and while it is taken over. Where
+        BM25's average length is off, all chunks are weighted anew first; that, and nothing else,
+        is done in memory and on a server too, whose vectors the engine takes care of itself.
 
         Args:
             force: also where `describe().optimize_pays` is False.
             progress: called with the name of each stage as it begins.
 
         Raises:
-            InvalidInputError: an index that is not in a folder.
+            InvalidInputError: `force` for an index that is not in a folder.
+            ReadOnlyError: an adopted collection.
+            DocumentBusyError: other machines were at work for too long.
+            ServerTooOldError: a server of version 1.17, which cannot change the weights of BM25.
             StoreError: it failed, for example for want of room; the index is as it was.
         """
         self._scope.require_whole("optimizing")
-        from trivet.store.optimizing import optimize_store
+        store = self._store
+        started = time.monotonic()
+        if store.folder is None and not force:
+            done = lexicon.mend(store)
+            return OptimizeReport(False, 0, time.monotonic() - started, reweighed=done)
+        from trivet.store.optimizing import optimize_store, require_folder
 
-        return optimize_store(self._store, force=force, progress=progress)
+        require_folder(store)
+        done = lexicon.mend(store)
+        return replace(optimize_store(store, force=force, progress=progress), reweighed=done)
 
     @checked_keywords
     def backup(self, target: str | os.PathLike[str]) -> None:
@@ -134,12 +149,14 @@ class Index(SearchedDocuments):
             server: how to reach the server.
 
         Returns:
-            The new index, which answers as the adopted one does.
+            The new index, which answers as the adopted one does. What was written to that before
+            it was last looked through is in it, and nothing that is written later.
 
         Raises:
             InvalidInputError: no adopted collection; an alias where there can be none.
-            UpgradeError: a point without text; learned sparse vectors; or a collection that is
-                being written to meanwhile.
+            UpgradeError: a point without text or vector; learned sparse vectors; dot products of
+                vectors of several lengths; a place with other documents; or a collection that is
+                written to without end.
             StoreError: as `trivet.open`.
         """
         from trivet.index.taking_over import take_over
@@ -164,6 +181,39 @@ class Index(SearchedDocuments):
         from trivet.index.upgrade.starting import start_upgrade
 
         return start_upgrade(self._shared, new)
+
+    @checked_keywords
+    def make_native(
+        self,
+        *,
+        rate: float | None = None,
+        budget: float | None = None,
+        progress: Callable[[int], None] | None = None,
+        text_resolver: Callable[[str], str | None] | None = None,
+    ) -> int:
+        """Embed what an upgrade that was finished with `force` has left translated.
+
+        Also what was stored while the older model of an upgrade was gone, after a rollback to it.
+        Nothing is read where there is none; `describe().translated` counts them.
+
+        Args:
+            rate: as for `Upgrade.migrate`.
+            budget: as for `Upgrade.migrate`.
+            progress: as for `Upgrade.migrate`.
+            text_resolver: as for `Upgrade.migrate`; documents without a text stay as they are.
+
+        Returns:
+            Chunks that were embedded.
+
+        Raises:
+            UpgradeInProgressError: an upgrade is under way, whose `migrate` does this.
+            ModelError: the model cannot be had, or fails.
+            StoreError: the engine failed; the next call goes on.
+        """
+        self._scope.require_whole("an upgrade")
+        from trivet.index.upgrade.making_native import make_native
+
+        return make_native(self._shared, rate, budget, progress, text_resolver)
 
     @property
     def current_upgrade(self) -> Upgrade | None:

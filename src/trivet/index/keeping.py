@@ -1,17 +1,17 @@
-"""Documents kept with the dense vectors of their chunks, to be stored again without a model."""
+"""Documents kept with the vectors of their chunks, to be stored again without a model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trivet.errors import TrivetError
 from trivet.index.chunking import Span
 from trivet.index.documents import CheckedDocument, checked_documents, put_together
 from trivet.index.index import Index
-from trivet.index.vectors import CutDocument, EmbeddedDocument, with_bm25
+from trivet.index.vectors import CutDocument, EmbeddedDocument, with_beside, with_bm25
 from trivet.store.stored_vectors import chunk_vectors_of
-from trivet.types import DenseVectors, Document, Representations
+from trivet.types import Document, Representations
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,14 @@ class Kept:
     Attributes:
         document: its content.
         pieces: where each of its chunks stands in its text.
-        dense: a row for each of them; None where there are none.
+        vectors: of each of them, dense and of tokens; None where there are none.
+        carried: names of vectors that were carried over from another model's.
     """
 
     document: Document
     pieces: tuple[Span, ...]
-    dense: DenseVectors | None
+    vectors: Representations | None
+    carried: tuple[str, ...]
 
 
 def keep(index: Index, ids: Sequence[str]) -> list[Kept]:
@@ -38,25 +40,30 @@ def keep(index: Index, ids: Sequence[str]) -> list[Kept]:
     found = index._store.chunks([index._scope.key(id) for id in dict.fromkeys(ids)])
     vectors = chunk_vectors_of(index._store, {key: len(some) for key, some in found.items()})
     return [
-        Kept(put_together(chunks), tuple(chunk.span for chunk in chunks), vectors.get(key))
+        Kept(
+            put_together(chunks),
+            tuple(chunk.span for chunk in chunks),
+            vectors.get(key),
+            tuple(sorted({name for chunk in chunks for name in chunk.carried})),
+        )
         for key, chunks in found.items()
     ]
 
 
 def put_back(index: Index, kept: Sequence[Kept]) -> None:
-    """Store documents as they were, by the model only those without dense vectors.
+    """Store documents as they were, by the model only those without vectors.
 
-    Of other legs BM25's is made anew; what a model makes beside dense vectors is not there until
-    the document is stored again.
+    Of other legs BM25's is made anew; learned sparse vectors are not there until the document is
+    stored again.
 
     Raises:
         ModelError, StoreError: as `Index.upsert`.
     """
-    whole = [one for one in kept if one.dense is not None]
+    whole = [one for one in kept if one.vectors is not None]
     documents = checked_documents([one.document for one in whole], None, None, index._scope.name)
     source = _KeptVectors(index, whole)
     index._ingest(documents, source, "raise", None, len(whole), replace_existing=True)
-    others = [one.document for one in kept if one.dense is None]
+    others = [one.document for one in kept if one.vectors is None]
     if others:
         index.upsert(others, on_error="raise")
 
@@ -68,11 +75,18 @@ class _KeptVectors:
 
     def __init__(self, index: Index, kept: Sequence[Kept]) -> None:
         self._store = index._store
+        self._model = index._model
         self._kept = kept
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         return [CutDocument(one, self._kept[one.position].pieces) for one in documents]
 
     def embed(self, documents: Sequence[CutDocument]) -> list[EmbeddedDocument | TrivetError]:
-        own = [Representations(dense=self._kept[cut.document.position].dense) for cut in documents]
-        return [*with_bm25(self._store.manifest.lexical, documents, own)]
+        own = [self._kept[cut.document.position].vectors for cut in documents]
+        there = [vectors for vectors in own if vectors is not None]  # all: `put_back` saw to it
+        embedded = with_bm25(self._store.manifest.lexical, documents, there)
+        marked = [
+            replace(one, carried=self._kept[cut.document.position].carried)
+            for one, cut in zip(embedded, documents, strict=True)
+        ]
+        return [*with_beside(self._store, self._model, documents, marked)]

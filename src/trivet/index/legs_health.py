@@ -9,6 +9,7 @@ from trivet.index.model import TRANSLATION, IndexModel
 from trivet.index.upgrade.migrating import count_remaining
 from trivet.reports import LegHealth
 from trivet.store.bare import lacking
+from trivet.store.carried import carried_documents
 from trivet.store.generations import NATIVE_STATES
 from trivet.store.store import Store
 
@@ -31,16 +32,14 @@ def examine_legs(store: Store, model: IndexModel) -> tuple[LegHealth, ...]:
     there = store.engine.vector_names()
     legs = []
     for name, space in manifest.vector_spaces.items():
+        told = name, space.mode, space.model, space.fingerprint, name in serving
         if name not in there:
-            legs.append(LegHealth(name, space.mode, space.model, name in serving, 0, 0, 0))
+            legs.append(LegHealth(*told, 0, 0, 0))
             continue
         bare, incomplete = (0, 0) if store.is_adopted else lacking(store, name)
         translated = _translated(store, model, name)
         native = documents - incomplete - translated
-        is_serving = name in serving
-        legs.append(
-            LegHealth(name, space.mode, space.model, is_serving, points - bare, native, translated)
-        )
+        legs.append(LegHealth(*told, points - bare, native, translated))
     return tuple(sorted(legs, key=lambda leg: not leg.serves))
 
 
@@ -48,12 +47,12 @@ def _translated(store: Store, model: IndexModel, name: str) -> int:
     """Documents that have a translated vector of a name; 0 where their map cannot be read."""
     record = store.manifest.upgrade
     if record is None or record.state not in (*NATIVE_STATES, "translating"):
-        return 0
+        return len(carried_documents(store, name))
     try:
         translation = model.map_of(record, TRANSLATION)
     except (DriftError, StoreError) as error:
         logger.info("translated vectors are not told from native ones: %s", error)
         return 0
     if translation.target.vector_name != name:
-        return 0
+        return len(carried_documents(store, name))
     return count_remaining(store, translation).translated

@@ -146,14 +146,18 @@ def counter_for(manifest: Manifest) -> Callable[[Sequence[Chunk]], Sequence[int]
     return count
 
 
-def mend(store: Store) -> None:
-    """Weigh the leg anew if its average length is far from the true one."""
-    totals = store.journal.totals()
-    if has_lexical_leg(store.manifest) and totals.chunks:
-        state = _state(store)
-        average = totals.terms / totals.chunks
-        if abs(state.average_tokens / max(1.0, average) - 1) > TOLERANCE:
-            _adopt(store, state, average, totals.documents)
+def mend(store: Store) -> bool:
+    """Weigh the leg anew if its average length is far from the true one; whether it was."""
+    if not has_lexical_leg(store.manifest):
+        return False
+    with store.writing:
+        store.refresh()
+        state, totals = _state(store), store.journal.totals()
+        average = max(1.0, totals.terms / max(1, totals.chunks))
+        if not totals.chunks or abs(state.average_tokens / average - 1) <= TOLERANCE:
+            return False
+        _adopt(store, state, average, totals.documents)
+        return True
 
 
 def _adopt(store: Store, state: LexicalState, average_tokens: float, documents: int) -> None:

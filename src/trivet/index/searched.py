@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from trivet.index.arguments import (
     checked_queries,
     checked_timeout,
     chosen_plan,
+    is_of_chunks,
     require_chunks,
 )
 from trivet.index.keywords import checked_keywords
@@ -68,6 +70,7 @@ class SearchedDocuments(StoredDocuments):
             InvalidPlanError: no such preset, a leg that the index lacks, or a depth below k.
             UnknownModeError: a mode that does not exist or that the index lacks.
             InvalidFilterError: a filter that cannot be understood.
+            PlanRefusedError: a server that does not run the named plan.
         """
         return self.search_many(
             [query], k=k, plan=plan, filter=filter, modes=modes, chunks=chunks, think=think
@@ -191,11 +194,17 @@ class SearchedDocuments(StoredDocuments):
     ) -> Plan:
         """The plan that `search` follows with these arguments, to make another from.
 
+        Its legs bring k candidates or more, so that it can be asked for k hits itself.
+
         Raises:
             InvalidInputError, InvalidPlanError, UnknownModeError: as `search`.
         """
-        manifest, depth = self._store.manifest, self._shared.settings.depth
-        return chosen_plan(plan, modes, manifest, checked_k(k), depth)
+        depth, store = self._shared.settings.depth, self._store
+        foreign = store.is_adopted
+        chosen = chosen_plan(plan, modes, store.manifest, checked_k(k), depth, foreign=foreign)
+        followed = self._shared.ladder.best(chosen) if plan is None else chosen
+        deep = {mode: max(n, k + followed.offset) for mode, n in followed.depths.items()}
+        return replace(followed, depths=deep)
 
     @checked_keywords
     def explain(
@@ -229,12 +238,16 @@ class SearchedDocuments(StoredDocuments):
         from trivet.index.explain import explain
 
         self._scope.require_one()
-        [asked] = self._asked([query], k, plan, None, modes, chunks=_is_of_chunks(plan))
+        [asked] = self._asked([query], k, plan, None, modes, chunks=is_of_chunks(plan))
         [wanted] = checked_ids([id])
         key = self._scope.key(wanted)
         chunks = self._store.chunks([key]).get(key, [])
         shared = self._shared
-        why = partial(explain, shared.store, shared.model, id=wanted, chunks=chunks)
+
+        def why(asked: Asked) -> Explanation:
+            one = partial(explain, shared.store, shared.model, id=wanted, chunks=chunks)
+            return shared.ladder.answer([asked], lambda some: one(some[0]))
+
         if think is None:
             return why(asked)
         from trivet.index.thinking import search_thinking
@@ -281,11 +294,7 @@ class SearchedDocuments(StoredDocuments):
         hits = checked_k(k)
         asked = payload_filter(filter)
         warn_of_undeclared(self._store, asked, self._shared.warned)
-        chosen = chosen_plan(plan, modes, self._store.manifest, hits, self._shared.settings.depth)
+        chosen = self.planned(k=hits, plan=plan, modes=modes)
         require_chunks(chosen, chunks)
-        return SearchOptions(hits, chosen, self._scope.narrowed(asked), chunks)
-
-
-def _is_of_chunks(plan: Plan | str | None) -> bool:
-    """Whether a plan is for searches of chunks alone."""
-    return isinstance(plan, Plan) and plan.per_document is not None
+        narrowed = self._scope.narrowed(asked)
+        return SearchOptions(hits, chosen, narrowed, chunks, is_default=plan is None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trivet.config import Settings
 from trivet.embedding import Embedder
+from trivet.index.ladder import PlanLadder
 from trivet.index.model import IndexModel
 from trivet.index.worker import SearchWorker
 from trivet.store.generations import Generation
@@ -28,6 +29,7 @@ class Shared:
         store: holds the documents.
         model: found at the first embed.
         settings: of this opening.
+        ladder: of plans, where a server does not run the best one.
         worker: answers the searches of event loops.
         found: how often each document was found, by its key, while an upgrade is under way.
         warned: payload paths of filters without an index that were warned of.
@@ -53,6 +55,7 @@ class Shared:
         self.store = store
         self.model = IndexModel(store, load_embedder, pinned)
         self.settings = settings
+        self.ladder = PlanLadder(store)
         self.found: Counter[str] = Counter()
         self.warned: set[str] = set()
         self.worker = SearchWorker(self.answer)
@@ -63,7 +66,7 @@ class Shared:
         # The door to qdrant_client: half a second that count, get and add do without.
         from trivet.index.search import answer
 
-        hits = answer(self.store, self.model, asked)
+        hits = self.ladder.answer(asked, lambda some: answer(self.store, self.model, some))
         if self.store.manifest.upgrade is not None:
             self.found.update(document_key(hit.tenant, hit.document) for row in hits for hit in row)
         return hits

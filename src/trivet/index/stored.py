@@ -23,7 +23,7 @@ from trivet.store.deleting import checked_where, delete_where
 from trivet.store.filters import payload_filter
 from trivet.store.matching import matching_keys
 from trivet.store.scope import Everything, Scope
-from trivet.store.stored_vectors import dense_vectors_of
+from trivet.store.stored_vectors import vectors_of
 from trivet.types import Document, Representations
 
 if TYPE_CHECKING:
@@ -102,8 +102,9 @@ class StoredDocuments:
             metadatas: as for `add`.
             on_error: as for `add`.
             representations: the documents' own vectors, one for each; each document is then one
-                chunk, however long. Their spaces must be the index's. A BM25 leg is computed
-                where none is given.
+                chunk, however long. Their spaces must be the index's, and every leg that its
+                model makes has to be there; token vectors may be as the model makes them. A BM25
+                leg is computed where none is given.
             progress: as for `add`.
 
         Returns:
@@ -117,7 +118,7 @@ class StoredDocuments:
         given, texts = None, checked_texts(texts_or_documents)
         if representations is not None:
             texts = list(texts)
-            given = GivenVectors(representations, len(texts), self._store)
+            given = GivenVectors(representations, len(texts), self._store, self._model)
         documents = checked_documents(texts, ids, metadatas, self._scope.name)
         expected = known_length(texts)
         return self._ingest(documents, given, on_error, progress, expected, replace_existing=True)
@@ -171,7 +172,7 @@ class StoredDocuments:
 
     @checked_keywords
     def vectors(self, ids: Sequence[str]) -> Representations:
-        """The stored dense vectors of documents, as `upsert(representations=…)` takes them.
+        """The stored dense and token vectors of documents, for `upsert(representations=…)`.
 
         Args:
             ids: of documents that are one chunk each.
@@ -183,7 +184,7 @@ class StoredDocuments:
         """
         self._scope.require_one()
         keys = [self._scope.key(id) for id in checked_ids(ids)]
-        return Representations(dense=dense_vectors_of(self._store, keys))
+        return vectors_of(self._store, keys)
 
     @checked_keywords
     def documents(

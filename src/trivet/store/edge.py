@@ -32,7 +32,7 @@ from trivet.store.edge_shard import (
 from trivet.store.engine import WRITE_BATCH
 from trivet.store.log_room import close_with_small_log
 from trivet.store.payload_indexes import IndexKind
-from trivet.store.points import FoundPoint, Point, PointVector
+from trivet.store.points import PAYLOAD_CARRIED, PAYLOAD_OWN, FoundPoint, Point, PointVector
 from trivet.store.room import LAST_BYTES, require_room
 from trivet.store.storage import Storage
 from trivet.types import Space, Vectors
@@ -186,6 +186,12 @@ class EdgeEngine:
             made = [edge.PointVectors(id, edge_vectors(vectors[id])) for id in batch]
             self._update(edge.UpdateOperation.update_vectors(made), batch)
 
+    def mark(self, ids: Sequence[str], names: Sequence[str]) -> None:
+        """Note of stored points which of their named vectors were carried over."""
+        for batch in _batches(ids):
+            marked = {PAYLOAD_CARRIED: list(names)}, PAYLOAD_OWN
+            self._update(edge.UpdateOperation.set_payload(list(batch), *marked), batch)
+
     def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
         """The dense vectors of a name, by point id."""
         records = self._read(lambda shard: shard.retrieve(list(ids), False, [name]))
@@ -243,10 +249,7 @@ class EdgeEngine:
         for batch in _batches(list(ids)):
             read = partial(edge.EdgeShard.retrieve, point_ids=list(batch), with_payload=True)
             records = self._read(partial(read, with_vector=True))
-            made = [
-                edge.Point(record.id, named_vectors(record.vector, names), record.payload)
-                for record in records
-            ]
+            made = [edge.Point(r.id, named_vectors(r.vector, names), r.payload) for r in records]
             found = {str(record.id) for record in records}
             other._update(edge.UpdateOperation.upsert_points(made), batch)
             other.delete([id for id in batch if id not in found])

@@ -62,12 +62,7 @@ def optimize_store(store: Store, *, force: bool, progress: StageProgress | None)
         StoreError: there is no room, another call is at it, the optimizer failed, or vector names
             kept changing; the index is as it was.
     """
-    folder, engine = store.folder, store.engine
-    if folder is None or not isinstance(engine, EdgeEngine):
-        raise InvalidInputError(
-            f"expected an index in a folder to optimize, got one in {engine.name}: it takes care "
-            "of itself"
-        )
+    folder, engine = require_folder(store)
     started = time.monotonic()
     if not force and not store.optimize_pays:
         return OptimizeReport(False, store.manifest.optimized, 0.0)
@@ -81,6 +76,21 @@ def optimize_store(store: Store, *, force: bool, progress: StageProgress | None)
         f"expected a leg that stays as it is while it is optimized, got another one {ATTEMPTS} "
         "times: optimize when the first documents are in"
     )
+
+
+def require_folder(store: Store) -> tuple[Path, EdgeEngine]:
+    """The folder of an index, and its engine.
+
+    Raises:
+        InvalidInputError: the store is in no folder.
+    """
+    folder, engine = store.folder, store.engine
+    if folder is None or not isinstance(engine, EdgeEngine):
+        raise InvalidInputError(
+            f"expected an index in a folder to optimize, got one in {engine.name}: it takes care "
+            "of itself"
+        )
+    return folder, engine
 
 
 def _tell_nobody(stage: str) -> None:

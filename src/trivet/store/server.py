@@ -112,6 +112,10 @@ class ServerEngine:
             ]
         )
 
+    def mark(self, ids: Sequence[str], names: Sequence[str]) -> None:
+        """Note of stored points which of their named vectors were carried over."""
+        self._points.mark(ids, names)
+
     def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
         """The dense vectors of a name, by point id."""
         return self._points.vectors(ids, name)

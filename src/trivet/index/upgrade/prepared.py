@@ -11,10 +11,16 @@ from trivet.drift.choosing import Aim, Choice, require_aim
 from trivet.drift.gates import Judgement
 from trivet.drift.map import DriftMap
 from trivet.embedding import Embedder
-from trivet.errors import InvalidInputError, ModelError, PairsError, UpgradeInProgressError
+from trivet.errors import (
+    InvalidInputError,
+    ModelError,
+    PairsError,
+    SpaceMismatchError,
+    UpgradeInProgressError,
+)
 from trivet.index.model import QUERY_MAP, TOKEN_MAP, TRANSLATION
-from trivet.index.upgrade.fitting import FittedMaps, fit_maps, keep_map, keep_sample, kept_sample
-from trivet.index.upgrade.judging import checked_judgements
+from trivet.index.upgrade.fitting import FittedMaps, fit_maps, kept_sample, named_map, named_sample
+from trivet.index.upgrade.judging import checked_judgements, judged_within
 from trivet.index.upgrade.planning import plan_upgrade
 from trivet.index.upgrade.texts import TextResolver
 from trivet.index.upgrade.token_leg import TokenTrial, fit_tokens, unmappable_legs
@@ -22,7 +28,7 @@ from trivet.index.upgrade.values import UpgradePlan, UpgradeReport
 from trivet.index.upgrade.verifying import Trial, run_trial
 from trivet.query import text_problem
 from trivet.store.generations import NATIVE_STATES, Generation, UpgradeRecord, UpgradeState
-from trivet.store.upgrading import advance, begin, require_state
+from trivet.store.upgrading import advance, begin, refit, require_state
 from trivet.types import Mode
 
 if TYPE_CHECKING:
@@ -66,7 +72,9 @@ class PreparedUpgrade:
             ModelError: the model failed.
         """
         new = self._model.proved_of(self.generation)
-        plan = plan_upgrade(self._store, new, seed=seed, resolver=text_resolver)
+        plan = plan_upgrade(
+            self._store, new, self.generation.spaces, seed=seed, resolver=text_resolver
+        )
         unmapped = unmappable_legs(self._store.manifest.generation, self.generation)
         plan = replace(plan, unmapped=unmapped)
         begin(self._store, UpgradeRecord("planned", self.generation, facts={"plan": asdict(plan)}))
@@ -114,16 +122,16 @@ class PreparedUpgrade:
             seed=seed,
             resolver=text_resolver,
         )
-        journal = self._store.journal
         tokens = self._token_map(fitted, seed)
-        maps = {
-            QUERY_MAP: keep_map(journal, fitted.query.drift),
-            TRANSLATION: keep_map(journal, fitted.translation.drift),
-            SAMPLE: keep_sample(journal, fitted),
-            **({} if tokens is None else {TOKEN_MAP: keep_map(journal, tokens)}),
+        kept = {
+            QUERY_MAP: named_map(fitted.query.drift),
+            TRANSLATION: named_map(fitted.translation.drift),
+            SAMPLE: named_sample(fitted),
+            **({} if tokens is None else {TOKEN_MAP: named_map(tokens)}),
         }
+        maps = {which: name for which, (name, _) in kept.items()}
         became = replace(record.at("fitted"), aim=chosen, maps=maps)
-        advance(self._store, became, "fit", "planned", *_MEASURED)
+        refit(self._store, became, dict(kept.values()), "planned", *_MEASURED, since=record)
         return fitted.query
 
     def verify(
@@ -140,7 +148,7 @@ class PreparedUpgrade:
 
         Raises:
             UpgradeStateError: not fitted yet, or serving already.
-            InvalidInputError: no such judgements.
+            InvalidInputError: no such judgements, or none of documents of the index.
             ModelError: a model failed.
         """
         record = self._at("verify", *_MEASURED)
@@ -154,7 +162,7 @@ class PreparedUpgrade:
             old=self._old(),
             query_map=self._model.map_of(record, QUERY_MAP),
             translation=self._model.map_of(record, TRANSLATION),
-            judged=checked,
+            judged=judged_within(checked, set(sample.keys)),
         )
         report = run_trial(trial, cast(Aim, record.aim))
         report = replace(report, legs=self._leg_verdicts(record, trial))
@@ -164,7 +172,7 @@ class PreparedUpgrade:
         refused = set(verdicts.values()) == {"REFUSE"}
         state: UpgradeState = "refused" if refused else "verified"
         became = record.at(state, verdicts=verdicts, reasons=reasons, legs=legs)
-        advance(self._store, became, "verify", *_MEASURED)
+        advance(self._store, became, "verify", *_MEASURED, since=record)
         return report
 
     def _token_map(self, fitted: FittedMaps, seed: int) -> DriftMap | None:
@@ -219,7 +227,7 @@ class PreparedUpgrade:
         """The older model, if it can still be had."""
         try:
             return self._model.proved()
-        except ModelError as error:
+        except (ModelError, SpaceMismatchError) as error:
             logger.warning(
                 "the older model is not at hand, which leaves a review at best: %s", error
             )
