@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from trivet.drift.choosing import Aim
+from trivet.drift.gates import LEAST_DRIFT_OVERLAP
 from trivet.drift.measures import Exam, K
 from trivet.embedding import Embedder
 from trivet.index.titles import count_titled
@@ -21,8 +22,6 @@ from trivet.types import Mode, Representations, Space
 
 # Chunks that are embedded to learn what all of them would cost.
 PROBED = 200
-# Less agreement between the two models' rankings, and it is another model, no drift of the old.
-LEAST_DRIFT_OVERLAP = 0.5
 FLOAT_BYTES = 4
 
 

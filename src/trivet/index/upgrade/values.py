@@ -89,6 +89,8 @@ class UpgradeReport:
         changes: the spans whose compensated results differ most from the old ones.
         legs: on the legs beside the dense one that the model makes; one that does not pass drops
             out of compensated searches.
+        unmapped: the share of the old model's 10 best that are found without any map; None where
+            dims differ.
     """
 
     aim: Aim
@@ -100,6 +102,7 @@ class UpgradeReport:
     models: tuple[str, str] = ("", "")
     changes: tuple[Change, ...] = ()
     legs: Mapping[Mode, Judgement] = field(default_factory=dict)
+    unmapped: Estimate | None = None
 
     def to_html(self) -> str:
         """The report as one page with plots, which opens without a network."""
