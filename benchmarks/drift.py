@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from benchmarks import drift_costs, drift_gate, drift_migration, drift_quality, results
+from benchmarks import (
+    drift_costs,
+    drift_gate,
+    drift_latency,
+    drift_migration,
+    drift_quality,
+    results,
+)
 from benchmarks.figures import Figure
 
 TITLE = "Drift compensation between models made of all-MiniLM-L6-v2, nDCG@10"
@@ -25,7 +32,7 @@ PARTS: dict[str, Callable[[], list[Figure]]] = {
     "tuned": drift_quality.tuned,
     "gate": drift_gate.gate,
     "migration": drift_migration.migration,
-    "latency": drift_migration.latency,
+    "latency": drift_latency.latency,
     "costs": drift_costs.costs,
 }
 

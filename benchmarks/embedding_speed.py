@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ import trivet
 from benchmarks import beir, results
 from benchmarks.figures import Bar, Figure
 from benchmarks.intervals import bootstrap, median
+from benchmarks.turns import cpu_seconds
 from trivet.embedding import runner
 from trivet.embedding.batching import PASS_TOKENS, TOKEN_BUDGET, plan_batches
 from trivet.embedding.locate import DEFAULT_MODEL, locate
@@ -105,17 +106,19 @@ def compare_small_calls(embedder: trivet.Embedder, rounds: int) -> list[Figure]:
     """CPU seconds of calls of a few texts over those of one call, batches cut or full."""
     texts = beir.load("cranfield").texts[:SMALL_CALL_DOCUMENTS]
     small = in_calls(texts, SMALL_CALL)
-    contenders = [([texts], PASS_TOKENS), (small, PASS_TOKENS), (small, TOKEN_BUDGET)]
-    seconds = np.zeros((len(contenders), rounds))
+
+    def embed(calls: Sequence[Sequence[str]], pass_tokens: int) -> None:
+        with batches_cut_at(pass_tokens):
+            for call in calls:
+                embedder.embed_documents(call, truncate=True)
+
+    contenders: list[tuple[Sequence[Sequence[str]], int]] = [
+        ([texts], PASS_TOKENS),
+        (small, PASS_TOKENS),
+        (small, TOKEN_BUDGET),
+    ]
     embedder.embed_documents(texts, truncate=True)
-    for round in range(rounds):
-        for which in np.roll(range(len(contenders)), round):
-            calls, pass_tokens = contenders[which]
-            with batches_cut_at(pass_tokens):
-                start = time.process_time()
-                for call in calls:
-                    embedder.embed_documents(call, truncate=True)
-                seconds[which, round] = time.process_time() - start
+    seconds = cpu_seconds([partial(embed, *each) for each in contenders], rounds)
     what = f"cranfield: CPU time, {SMALL_CALL} texts a call, times one call"
     figures = []
     for name, row in zip((what, f"{what}, full batches"), seconds[1:], strict=True):
@@ -151,12 +154,7 @@ def compare(
 
     contenders: list[Encode] = [ours, reference.encode]
     vectors = [contender(sample) for contender in contenders]  # a warm-up too
-    seconds = np.zeros((2, rounds))
-    for round in range(rounds):
-        for which in (0, 1) if round % 2 == 0 else (1, 0):
-            start = time.process_time()
-            contenders[which](sample)
-            seconds[which, round] = time.process_time() - start
+    seconds = cpu_seconds([partial(encode, sample) for encode in contenders], rounds)
     rates = len(sample) / np.median(seconds, axis=1)
     ratios = seconds[1] / seconds[0]
     return [

@@ -30,13 +30,14 @@ from trivet.embedding.locate import DEFAULT_MODEL, locate
 
 TITLE = "LangChain: Trivet's store against langchain-qdrant's, hybrid, all-MiniLM-L6-v2"
 METHOD = (
-    "Title and text of a document as one text; all defaults of both, but ours in a folder with "
-    "Qdrant Edge, and theirs in qdrant-client's memory with the weights of our BM25, its average "
-    "length that of the collection. Speed: the first 5,000 documents of NPL, theirs embedded by "
-    "sentence-transformers' `encode`; the stores take turns by 500 documents, and query by query. "
-    "CPU seconds of the process, one thread for torch. A batch: 500 queries, the first words of "
-    "documents, against their loop over the same. Ranking: theirs with our dense vectors, cut at "
-    "256 tokens as `encode` does. Intervals: bootstrap over turns or queries, paired."
+    "Title and text of a document as one text; all defaults of both, but ours with two legs, as "
+    "theirs, in a folder with Qdrant Edge, and theirs in qdrant-client's memory with the weights "
+    "of our BM25, its average length that of the collection. Speed: the first 5,000 documents of "
+    "NPL, theirs embedded by sentence-transformers' `encode`; the stores take turns by 500 "
+    "documents, and query by query. CPU seconds of the process, one thread for torch. A batch: "
+    "500 queries, the first words of documents, against their loop over the same. Ranking: theirs "
+    "with our dense vectors, cut at 256 tokens as `encode` does. Intervals: bootstrap over turns "
+    "or queries, paired."
 )
 
 
@@ -70,7 +71,9 @@ def measure_speed(collection: beir.Collection, model: trivet.Embedder) -> list[F
     theirs = langchain_qdrant(Encoded(str(locate(DEFAULT_MODEL).folder)), texts)
     with tempfile.TemporaryDirectory() as folder:
         ours = TrivetVectorStore(
-            location=f"{folder}/index", embedding=TrivetEmbeddings(model=model)
+            location=f"{folder}/index",
+            embedding=TrivetEmbeddings(model=model),
+            modes=["dense", "sparse"],
         )
         sides = (side(ours), side(theirs))
         for each in sides:
@@ -99,7 +102,9 @@ def rank(
     their_ids = [_ids(theirs.similarity_search(query, k=K)) for query in queries]
     with tempfile.TemporaryDirectory() as folder:
         ours = TrivetVectorStore(
-            location=f"{folder}/index", embedding=TrivetEmbeddings(model=model)
+            location=f"{folder}/index",
+            embedding=TrivetEmbeddings(model=model),
+            modes=["dense", "sparse"],
         )
         ours.add_texts(collection.texts, metadatas, ids=collection.ids)
         our_ids = [_ids(documents) for documents in ours.search_many(queries, K)]

@@ -95,7 +95,9 @@ def measure_speed(collection: beir.Collection, model: trivet.Embedder) -> list[F
     embedding = Encoded(str(locate(DEFAULT_MODEL).folder))
     theirs = qdrant_index(embedding, texts)
     with tempfile.TemporaryDirectory() as folder:
-        store = TrivetVectorStore(location=f"{folder}/index", embedding=model)
+        store = TrivetVectorStore(
+            location=f"{folder}/index", embedding=model, modes=["dense", "sparse"]
+        )
         ours = VectorStoreIndex.from_vector_store(store, embed_model=store.embed_model)
         retriever = TrivetRetriever(store, similarity_top_k=K)
         sides = (side(ours, retriever), side(theirs, hybrid(theirs)))
@@ -145,7 +147,9 @@ def rank(
     retriever = hybrid(theirs)
     their_ids = [_ids(retriever.retrieve(query)) for query in queries]
     with tempfile.TemporaryDirectory() as folder:
-        store = TrivetVectorStore(location=f"{folder}/index", embedding=model)
+        store = TrivetVectorStore(
+            location=f"{folder}/index", embedding=model, modes=["dense", "sparse"]
+        )
         store.add(nodes)
         found = TrivetRetriever(store, similarity_top_k=K).batch(queries)
         our_ids = [_ids(each) for each in found]

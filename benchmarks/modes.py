@@ -6,8 +6,8 @@ import argparse
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from benchmarks import beir, results
 from benchmarks.embedding_speed import one_torch_thread
 from benchmarks.figures import Bar, Figure
 from benchmarks.intervals import bootstrap, median
+from benchmarks.turns import cpu_seconds
 from trivet.embedding.locate import DEFAULT_MODEL, locate
 
 TITLE = "Three modes against dense alone, BGE-M3's layout"
@@ -73,14 +74,11 @@ def compare(name: str, folder: Path, texts: list[str], rounds: int) -> Figure:
     """CPU seconds of all legs over those of the dense one; both share their weights."""
     every = trivet.Embedder.load(folder)
     contenders = [every.only(["dense"]), every]
-    seconds = np.zeros((2, rounds))
     for embedder in contenders:
         embedder.embed_documents(texts, truncate=True)
-    for round in range(rounds):
-        for which in (0, 1) if round % 2 == 0 else (1, 0):
-            start = time.process_time()
-            contenders[which].embed_documents(texts, truncate=True)
-            seconds[which, round] = time.process_time() - start
+    seconds = cpu_seconds(
+        [partial(each.embed_documents, texts, truncate=True) for each in contenders], rounds
+    )
     ratios = seconds[1] / seconds[0]
     what = f"{name}: three modes, times dense alone"
     return Figure(what, float(np.median(ratios)), BAR, bootstrap(ratios, median), digits=3)

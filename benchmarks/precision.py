@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from benchmarks import beir, results
 from benchmarks.embedding_speed import one_torch_thread
 from benchmarks.figures import Bar, Figure
 from benchmarks.intervals import bootstrap, median
+from benchmarks.turns import cpu_seconds
 from trivet.embedding.locate import DEFAULT_MODEL
 
 TITLE = "bfloat16 against float32, all-MiniLM-L6-v2"
@@ -53,12 +54,9 @@ def compare(name: str, embedders: Sequence[trivet.Embedder], rounds: int) -> lis
         dense = embedder.embed_documents(sample, truncate=True).dense
         assert dense is not None
         vectors.append(dense.values)
-    seconds = np.zeros((2, rounds))
-    for round in range(rounds):
-        for which in (0, 1) if round % 2 == 0 else (1, 0):
-            start = time.process_time()
-            embedders[which].embed_documents(sample, truncate=True)
-            seconds[which, round] = time.process_time() - start
+    seconds = cpu_seconds(
+        [partial(each.embed_documents, sample, truncate=True) for each in embedders], rounds
+    )
     ratios = seconds[0] / seconds[1]
     cosines = (vectors[0] * vectors[1]).sum(axis=1)
     return [

@@ -92,7 +92,9 @@ def measure(name: str, embedder: trivet.Embedder) -> list[Figure]:
     for indexes in (None, INDEXES[name]):
         with (
             tempfile.TemporaryDirectory() as folder,
-            trivet.open(f"{folder}/index", model=embedder, indexes=indexes) as index,
+            trivet.open(
+                f"{folder}/index", model=embedder, modes=["dense", "sparse"], indexes=indexes
+            ) as index,
         ):
             index.upsert(documents, representations=dense, on_error="raise")
             truth = _Truth(index, documents, asked, dense, embedder.embed_queries(queries))

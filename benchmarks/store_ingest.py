@@ -185,7 +185,7 @@ def measure_again() -> list[Figure]:
     incoming = documents(UNCHANGED)
     with (
         tempfile.TemporaryDirectory() as folder,
-        trivet.open(f"{folder}/index", model=embedder) as index,
+        trivet.open(f"{folder}/index", model=embedder, modes=["dense", "sparse"]) as index,
         _counted() as embedded,
     ):
         first = time.process_time()

@@ -80,7 +80,7 @@ def _requests(store: Store, vectors: np.ndarray) -> list[Requests]:
             "dense": LegQuery("dense", names["dense"], unit),
             "sparse": LegQuery("sparse", names["sparse"], terms),
         }
-        asked.append(PlannedQuery(plan, legs, LIMIT, None, store.engine.is_near).requests())
+        asked.append(PlannedQuery(plan, legs, LIMIT, None).requests())
     return asked
 
 

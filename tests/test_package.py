@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import subprocess
@@ -12,6 +13,7 @@ import trivet
 from trivet import errors
 
 ROOT = Path(__file__).parents[1]
+SOURCES = sorted([*ROOT.glob("src/**/*.py"), *ROOT.glob("integrations/*/src/**/*.py")])
 HEAVY = ("torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge")
 
 
@@ -68,3 +70,24 @@ def test_public_calls_have_docstrings_and_annotations() -> None:
             if not part.startswith("_") and function.__module__.startswith("trivet"):
                 assert function.__doc__, f"{name}.{part}"
                 assert "return" in function.__annotations__, f"{name}.{part}"
+
+
+def test_every_file_says_what_it_is_for_and_is_read_in_one_go() -> None:
+    assert len(SOURCES) > 200
+    for path in SOURCES:
+        source = path.read_text("utf-8")
+        tree = ast.parse(source)
+        assert ast.get_docstring(tree), path
+        assert len(source.splitlines()) <= 300, path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert body_lines(node) <= 40, f"{path}: {node.name}"
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """How long a function is: its lines less those of its docstring."""
+    lines = (function.end_lineno or 0) - function.lineno + 1
+    if ast.get_docstring(function) is not None:
+        text = function.body[0]
+        lines -= (text.end_lineno or 0) - text.lineno + 1
+    return lines

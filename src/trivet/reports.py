@@ -83,6 +83,8 @@ class IndexInfo:
         tenant: whose documents and chunks these are; None = everybody's.
         dense_floor: the cosine below which a dense score says nothing, as it was found for the
             embedder; None before the first search that needs it.
+        translated: documents whose dense vectors were carried over from another model's and stay
+            so until `make_native`; during an upgrade, `Upgrade.status` counts its own.
     """
 
     location: str
@@ -98,6 +100,7 @@ class IndexInfo:
     tenants: bool
     tenant: str | None
     dense_floor: float | None
+    translated: int = 0
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,7 @@ def test_info_needs_no_model(trivet_run, indexed, tiny_model):
     assert "qdrant-edge" in shown.out
     assert "bm25, english" in shown.out
     assert described["documents"] == 3
-    assert [space["mode"] for space in described["spaces"]] == ["dense", "sparse"]
+    assert [space["mode"] for space in described["spaces"]] == ["dense", "sparse", "multi"]
     assert described["size_bytes"] > 0
 
 

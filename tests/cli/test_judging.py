@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from trivet.plan import PRESETS
+
 IDS = {"kedge": "kedge.md", "leeway": "leeway.txt", "tide": "tide"}
 
 
@@ -25,11 +27,11 @@ def test_eval_prints_a_row_for_each_plan_in_80_columns(trivet_run, indexed, file
     lines = result.out.splitlines()
     assert lines[0] == "3 judged queries, 100 hits each; intervals of 95 % by paired bootstrap"
     assert all(len(line.rstrip()) <= 80 for line in lines)
-    rows = {line.split()[0]: line for line in lines[3:8]}
-    assert set(rows) == {"hybrid2", "dense", "sparse", "dbsf", "rrf"}
-    assert rows["hybrid2"].rstrip().endswith("default")
+    rows = {line.split()[0]: line for line in lines[3:13]}
+    assert set(rows) == {"dense", "sparse", "multi", *PRESETS}
+    assert rows["hybrid3"].rstrip().endswith("default")
     assert "[" in rows["sparse"]
-    assert any(line.startswith("keep hybrid2: 3 judged queries") for line in lines)
+    assert any(line.startswith("keep hybrid3: 3 judged queries") for line in lines)
     assert any("qkedge  what is a kedge?" in line for line in lines)
 
 
@@ -38,7 +40,7 @@ def test_eval_prints_json_and_nothing_else(trivet_run, indexed, files):
     found = json.loads(result.out)
     assert found["metrics"] == ["RR@3"]
     assert set(found["per_query"]["RR@3"]) == {f"q{word}" for word in IDS}
-    assert found["plans"][0]["name"] == found["default"] == "hybrid2"
+    assert found["plans"][0]["name"] == found["default"] == "hybrid3"
 
 
 def test_eval_draws_a_picture_and_writes_a_table(trivet_run, indexed, files, tmp_path):
@@ -46,7 +48,7 @@ def test_eval_draws_a_picture_and_writes_a_table(trivet_run, indexed, files, tmp
     trivet_run("eval", "--index", indexed, *files, "--plot", picture, "--per-query", table)
     assert picture.read_bytes().startswith(b"\x89PNG")
     head, *rows = table.read_text().splitlines()
-    assert head.split("\t")[:2] == ["query", "hybrid2"]
+    assert head.split("\t")[:2] == ["query", "hybrid3"]
     assert len(rows) == 3
     assert {row.split("\t")[-1] for row in rows} == {f"what is a {word}?" for word in IDS}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = [sys.executable, "-c", "import sys; from trivet.cli import main; sys.exit(main())"]
+PROGRAM = [sys.executable, "-m", "trivet"]
 
 
 @pytest.mark.parametrize("package", ["typer", "rich"])

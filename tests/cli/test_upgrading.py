@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
+import time
 
 import numpy as np
 import pytest
 from checkpoints import WORDS, Recipe, build_checkpoint
+from qdrant_client import QdrantClient, models
+from rich.console import Console
 from stub_server import StubServer
 
 import trivet
+from trivet import errors
+from trivet.cli.progress import counting
+from trivet.cli.texts_file import TextsFile
+from trivet.index.upgrade.migrating import Migration
 
 
 @pytest.fixture(scope="module")
@@ -26,23 +35,38 @@ def stored(tiny_model, tmp_path):
     return tmp_path / "index", texts
 
 
-def test_an_upgrade_from_the_shell(trivet_run, stored, newer, tmp_path):
+def test_an_upgrade_from_the_shell(trivet_run, stored, newer, tmp_path, monkeypatch):
     folder, texts = stored
     at = ("--index", folder)
     plan = json.loads(trivet_run("upgrade", "plan", *at, "--to", newer, "--json").out)
     assert (plan["documents"], plan["aim"], plan["state"]) == (200, "gain", "planned")
-    assert trivet_run("upgrade", "fit", *at, "--aim", "keep").out.endswith(
-        "native: 0\ntextless: 0\n"
-    )
+    early = trivet_run("upgrade", "verify", *at)
+    assert (early.code, "got one that is planned" in early.err) == (1, True)
+    fitted = trivet_run("upgrade", "fit", *at, "--aim", "keep")
+    assert fitted.out.startswith("aim: keep\nmethod: ")
+    assert fitted.out.endswith("state: fitted\n")
     # Another model, whose rankings are not the old ones.
     page = tmp_path / "report.html"
     assert trivet_run("upgrade", "verify", *at, "--report", page).code == 3
     assert page.read_text().startswith("<!doctype html>")
-    refused = trivet_run("upgrade", "cutover", "query", *at)
+    refused = trivet_run("upgrade", "cutover", "query", *at, "--json")
     assert refused.code == 3
     assert refused.err.startswith("refused: expected the verdict PASS")
-    assert trivet_run("upgrade", "fit", *at, "--aim", "gain").code == 0
-    assert trivet_run("upgrade", "verify", *at).code in (2, 3)
+    assert "(here: --force)" in refused.err
+    assert json.loads(refused.out) == {"mode": "query", "refused": "REFUSE", "state": "refused"}
+    asked = tmp_path / "queries.txt"
+    asked.write_text("kedge anchor\n\nsail and wind\n")
+    gain = trivet_run("upgrade", "fit", *at, "--aim", "gain", "--queries", asked, "--json")
+    choice = json.loads(gain.out)
+    assert (choice["aim"], "query" in choice["sources"], choice["state"]) == (
+        "gain",
+        True,
+        "fitted",
+    )
+    assert choice["method"] == choice["candidates"][0]["method"]
+    code = trivet_run("upgrade", "verify", *at).code
+    assert code in (2, 3)
+    assert trivet_run("upgrade", "cutover", "query", *at).code == code
     judged = tmp_path / "judged.json"
     judged.write_text(json.dumps({texts[i]: {f"d{i}": 1} for i in range(50)}))
     verified = trivet_run("upgrade", "verify", *at, "--judged", judged, "--json")
@@ -51,27 +75,156 @@ def test_an_upgrade_from_the_shell(trivet_run, stored, newer, tmp_path):
     unfinished = trivet_run("upgrade", "finish", *at)
     assert unfinished.code == 1
     assert "got them of 0" in unfinished.err
-    assert trivet_run("upgrade", "migrate", *at).code == 0
+    stopped = _stopped(monkeypatch, lambda: trivet_run("upgrade", "migrate", *at))
+    assert stopped == (130, "", "stopped; run again to resume\n")
+    migrated = trivet_run("upgrade", "migrate", *at)
+    assert (migrated.code, migrated.err) == (0, "")  # no progress where nobody looks
     status = json.loads(trivet_run("upgrade", "status", *at, "--json").out)
     assert (status["native"], status["state"]) == (200, "migrating")
     assert trivet_run("upgrade", "finish", *at, "--grace", "60").code == 0
     assert json.loads(trivet_run("upgrade", "rollback", *at, "--json").out) == {"state": "over"}
 
 
+def _stopped(monkeypatch, run):
+    """Run a migration that is stopped with Ctrl-C after its first batch."""
+    migrate, batches = Migration._migrate, []
+
+    def stop(migration, ids):
+        if batches:
+            raise KeyboardInterrupt
+        batches.append(migrate(migration, ids))
+        return batches[0]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Migration, "_migrate", stop)
+        result = run()
+    assert batches == [64]
+    return result
+
+
 @pytest.mark.loopback
-def test_an_index_on_a_server_is_named_by_its_url(trivet_run, tiny_model, newer):
+def test_texts_that_are_kept_elsewhere_come_from_a_file(trivet_run, tiny_model, newer, tmp_path):
+    texts = {f"d{i}": " ".join(WORDS[9 * i : 9 * i + 9]) for i in range(24)}
+    file = tmp_path / "texts.jsonl"
+    file.write_text("\n".join(json.dumps({"id": id, "text": t}) for id, t in texts.items()))
     with StubServer() as server:
         with trivet.open(server.url, collection="notes", model=tiny_model) as index:
-            index.add(["kedge anchor", "ship sail"], ids=["a", "b"], on_error="raise")
+            index.add(list(texts.values()), ids=list(texts), on_error="raise")
+        everything = models.Filter()
+        server.local.delete_payload("notes", ["page_content"], everything)
         at = ("--index", f"{server.url}/collections/notes")
-        plan = json.loads(trivet_run("upgrade", "plan", *at, "--to", newer, "--json").out)
-        assert (plan["documents"], plan["state"]) == (2, "planned")
-        assert json.loads(trivet_run("upgrade", "rollback", *at, "--json").out) == {"state": "over"}
+        plan = ("upgrade", "plan", *at, "--to", newer, "--json")
+        without = trivet_run(*plan)
+        assert (without.code, "text" in without.err) == (1, True)
+        planned = json.loads(trivet_run(*plan, "--texts", file).out)
+        assert (planned["documents"], planned["state"]) == (24, "planned")
+        fitted = trivet_run("upgrade", "fit", *at, "--texts", file)
+        assert (fitted.code, fitted.err) == (0, "")
+        verified = trivet_run("upgrade", "verify", *at, "--texts", file)
+        assert (verified.code in (2, 3), verified.err) == (True, "")
+        assert trivet_run("upgrade", "cutover", "query", *at, "--force").code == 0
+        told = trivet_run("upgrade", "migrate", *at, "--texts", file, "--json")
+        assert (told.code, json.loads(told.out)["native"]) == (0, 24)
         missing = trivet_run("upgrade", "status", "--index", f"{server.url}/collections/others")
         assert (missing.code, server.local.collection_exists("others")) == (1, False)
+
+
+@pytest.mark.loopback
+def test_another_programs_collection_is_taken_over_and_planned(
+    trivet_run, tiny_model, newer, tmp_path
+):
+    texts = ["kedge anchor rope", "sail wind storm", "tide current"]
+    dense = trivet.Embedder.load(tiny_model, modes=["dense"]).embed_documents(texts).dense
+    with StubServer() as server:
+        size = models.VectorParams(size=32, distance=models.Distance.COSINE)
+        client = QdrantClient(url=server.url, check_compatibility=False)
+        client.create_collection("notes", size)
+        points = [
+            models.PointStruct(id=i, vector=row.tolist(), payload={"page_content": text})
+            for i, (row, text) in enumerate(zip(dense.values, texts, strict=True))
+        ]
+        client.upsert("notes", points)
+        client.close()
+        foreign, own = f"{server.url}/collections/notes", f"{server.url}/collections/own"
+        refused = trivet_run("upgrade", "plan", "--index", foreign, "--to", newer)
+        assert (refused.code, "trivet upgrade take-over" in refused.err) == (1, True)
+        took = ("upgrade", "take-over", foreign, "--model", tiny_model)
+        told = trivet_run(*took, "--index", own, "--alias", "all-notes", "--json")
+        assert json.loads(told.out)["documents"] == 3
+        at = ("--index", f"{server.url}/collections/all-notes")
+        plan = json.loads(trivet_run("upgrade", "plan", *at, "--to", newer, "--json").out)
+        assert (plan["documents"], plan["state"]) == (3, "planned")
+        nowhere = trivet_run("upgrade", "take-over", "notes", "--model", "m", "--index", tmp_path)
+        assert (nowhere.code, "expected URL/collections/NAME" in nowhere.err) == (1, True)
 
 
 def test_a_step_without_an_upgrade_says_where_to_begin(trivet_run, stored):
     result = trivet_run("upgrade", "fit", "--index", stored[0])
     assert result.code == 1
     assert "trivet upgrade plan --to MODEL" in result.err
+
+
+def test_without_an_upgrade_the_state_is_stable(trivet_run, indexed, tiny_model):
+    told = trivet_run("upgrade", "status", "--index", indexed, "--json")
+    assert told.code == 0
+    assert json.loads(told.out) == {"state": "stable", "model": str(tiny_model), "documents": 3}
+
+
+def test_what_cannot_be_done_is_said_in_one_line(trivet_run, indexed, tiny_model, tmp_path):
+    def fails(*arguments: object) -> str:
+        result = trivet_run("upgrade", *arguments)
+        assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
+        return result.err
+
+    at = ("--index", indexed)
+    assert "got no such folder" in fails("status", "--index", tmp_path / "none")
+    assert "none-such" in fails("plan", *at, "--to", tmp_path / "none-such")
+    assert "nothing to upgrade" in fails("plan", *at, "--to", tiny_model)
+    for step in ("verify", "migrate", "finish", "rollback"):
+        assert "trivet upgrade plan --to MODEL" in fails(step, *at)
+    wrong = tmp_path / "file"
+    wrong.write_bytes(b"\xff\xfe")
+    assert "UTF-8" in fails("fit", *at, "--queries", wrong)
+    assert "grade" in fails("verify", *at, "--judged", wrong)
+    wrong.write_text("\n\n")
+    assert "queries, one a line" in fails("fit", *at, "--queries", wrong)
+    assert '"id" and "text"' in fails("plan", *at, "--texts", wrong)
+    assert trivet_run("upgrade", "plan", *at, "--texts", tmp_path / "gone").code == 2
+    assert trivet_run("upgrade", "turn", *at).code == 2
+
+
+def test_the_model_under_way_is_not_looked_for_again(trivet_run, indexed, newer, tmp_path):
+    gone = shutil.copytree(newer, tmp_path / "gone")
+    at = ("--index", indexed, "--to", gone)
+    assert trivet_run("upgrade", "plan", *at).code == 0
+    shutil.rmtree(gone)
+    assert trivet_run("upgrade", "status", *at).code == 0
+    assert trivet_run("upgrade", "rollback", *at).out == "state: over\n"
+
+
+def test_texts_are_found_by_id_and_tenant(tmp_path):
+    file = tmp_path / "texts.jsonl"
+    rows = ['{"id": "a", "text": "old"}', "", '{"id": "b", "text": "t\u00fc", "page": 3}',
+            '{"id": "a", "text": "new", "tenant": "x"}', '{"id": "a", "text": "new"}']  # fmt: skip
+    file.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode())
+    with TextsFile(file) as texts:
+        assert [texts(key) for key in ("a", "b", "x\x1fa", "c")] == ["new", "tü", "new", None]
+    file.write_text('{"id": "a", "text": "first"}')
+    with TextsFile(file) as texts:
+        assert texts("a") == texts("a") == "first"
+    for line in ("[1]", '{"id": 3, "text": ""}', '{"id": "a"}', "{"):
+        file.write_text('{"id": "a", "text": "first"}\n' + line)
+        with pytest.raises(errors.InvalidInputError, match=r"texts\.jsonl:2, got"):
+            TextsFile(file)
+
+
+def test_a_migration_is_counted_on_a_terminal_alone(monkeypatch):
+    shown = io.StringIO()
+    for is_terminal in (False, True):
+        console = Console(file=shown, force_terminal=is_terminal, width=80)
+        monkeypatch.setattr("trivet.cli.progress.remarks", lambda console=console: console)
+        with counting("chunk") as count:
+            count(1234)
+            if is_terminal:
+                time.sleep(0.2)  # the line is drawn ten times a second
+        assert ("1,234 chunks" in shown.getvalue()) == is_terminal

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,42 @@ def test_a_map_does_not_touch_what_it_is_given() -> None:
     before = pairs.before.copy()
     fit_mean_shift(pairs).apply_rows(pairs.before)
     np.testing.assert_array_equal(pairs.before, before)
+
+
+def test_a_map_is_a_value() -> None:
+    pairs = noisy(60)
+    one, same, other = (
+        fit_mean_shift(pairs),
+        fit_mean_shift(pairs),
+        fit_mean_shift(noisy(60, seed=1)),
+    )
+    assert one == same
+    assert one != other
+    assert one != replace(same, method="another")
+    assert len({one, same, other}) == 2
+    shift = np.zeros(12, dtype=np.float32)
+    step = Affine((), shift)
+    shift[0] = 1.0  # the caller's own
+    assert step.shift[0] == 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        step.shift[0] = 1.0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_rows_of_any_precision_come_back_as_float32(dtype: type[np.floating]) -> None:
+    pairs = noisy(60, 12, 8)
+    drift = fit_procrustes(pairs)
+    came = drift.apply_rows(pairs.before.astype(dtype))
+    assert (came.dtype, came.shape) == (np.float32, (60, 8))
+    np.testing.assert_allclose(came, drift.apply_rows(pairs.before), atol=1e-2)
+    assert drift.apply_rows(np.zeros((0, 12), dtype)).shape == (0, 8)
+
+
+@pytest.mark.parametrize("shape", [(12,), (3, 8), (2, 3, 12), ()])
+def test_rows_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    drift = fit_procrustes(noisy(60, 12, 8))
+    with pytest.raises(DriftError, match=r"expected \(n, 12\) vectors"):
+        drift.apply_rows(np.zeros(shape, np.float32))
 
 
 def test_tokens_are_mapped_one_by_one() -> None:
@@ -105,6 +143,8 @@ def test_a_saved_map_is_read_back_equal(fit, tmp_path: Path) -> None:
     assert came.parameters == drift.parameters
     assert came.provenance == drift.provenance
     np.testing.assert_array_equal(came.apply_rows(pairs.before), drift.apply_rows(pairs.before))
+    assert came == drift
+    assert hash(came) == hash(drift)
 
 
 def _saved(folder: Path) -> Path:
@@ -129,7 +169,25 @@ def test_an_edited_fact_is_noticed(tmp_path: Path) -> None:
         DriftMap.load(tmp_path)
 
 
-@pytest.mark.parametrize("content", ['{"format": "other"}', "[]", "no json"])
+def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
+    """Also where its checksum is right."""
+    file = _saved(tmp_path) / "drift.json"
+    facts = {**json.loads(file.read_text()), "format": "trivet-drift-map-2"}
+    content = {name: value for name, value in facts.items() if name != "checksum"}
+    numbers = (tmp_path / "drift.safetensors").read_bytes()
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode() + numbers).hexdigest()
+    file.write_text(json.dumps({**facts, "checksum": digest}))
+    with pytest.raises(DriftMapFileError, match="another version's"):
+        DriftMap.load(tmp_path)
+    for key in ("source", "provenance", "factors"):
+        facts = {**content, "format": "trivet-drift-map-1", key: ["wrong"]}
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode() + numbers).hexdigest()
+        file.write_text(json.dumps({**facts, "checksum": digest}))
+        with pytest.raises(DriftMapFileError, match="fit the map again"):
+            DriftMap.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", ['{"format": "other"}', "[]", "no json", "[" * 100_000])
 def test_a_foreign_file_is_refused(content: str, tmp_path: Path) -> None:
     (_saved(tmp_path) / "drift.json").write_text(content)
     with pytest.raises(DriftMapFileError, match="fit the map again"):

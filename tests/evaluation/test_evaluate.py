@@ -32,7 +32,7 @@ def test_an_index_is_judged_by_the_legs_that_it_has_with_one_call_for_each_plan(
         return search_many(self, texts, **options)
 
     monkeypatch.setattr(trivet.Index, "search_many", counted)
-    with trivet.open(":memory:", model=tiny_embedder) as two:
+    with trivet.open(":memory:", model=tiny_embedder, modes=["dense", "sparse"]) as two:
         two.add(WORDS, ids=WORDS)
         found = evaluate(two, queries, qrels, progress=asked.append)
     assert asked == [plan.name for plan in found.plans]

@@ -8,9 +8,10 @@ import logging
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from trivet.config import Settings
+from trivet.config import Lexical, Settings
 from trivet.embedding import Embedder
 from trivet.errors import InvalidInputError, JudgementsError, MissingExtraError
 from trivet.evaluation.collection import read_collection
@@ -75,6 +76,20 @@ def test_hits_are_those_of_the_index_and_reranking_keeps_to_its_documents():
     model.close()
 
 
+def test_hits_of_one_score_are_judged_in_the_order_of_the_corpus(folder):
+    ids = ["m", "c", "z", "a", "k"]
+    model = MtebSearch(modes=["sparse"], lexical=Lexical(language="none"))
+    model.index([{"id": id, "text": "a light anchor"} for id in ids] + [{"id": "b", "text": "sea"}])
+    for top_ranked in (None, {"q": ids[::-1]}):
+        found = model.search([{"id": "q", "text": "anchor"}], top_k=9, top_ranked=top_ranked)["q"]
+        assert list(found) == ids
+        # As trec_eval reads them.
+        falling = np.array(list(found.values()), np.float32)
+        assert np.all(np.diff(falling) < 0)
+        assert np.allclose(falling, falling[0], rtol=1e-6)
+    model.close()
+
+
 def test_an_index_is_made_for_each_corpus_and_deleted_after_it(caplog):
     model = MtebSearch(modes=["sparse"])
     model.index([{"id": "a", "text": "anchor"}, {"id": "blank", "text": " "}])
@@ -110,9 +125,10 @@ def test_results_are_kept_apart_by_all_that_changes_them(tiny_embedder):
         MtebSearch(tiny_embedder, plan="rrf"),
         MtebSearch(tiny_embedder, modes=["dense"]),
         MtebSearch(tiny_embedder, settings=Settings(chunk_tokens=32)),
+        MtebSearch(tiny_embedder, lexical=Lexical(language="none")),
     ]
     revisions = [model.mteb_model_meta.revision for model in models]
-    assert len(set(revisions)) == 4
+    assert len(set(revisions)) == 5
     assert MtebSearch(tiny_embedder).mteb_model_meta.revision == revisions[0]
     assert models[0].mteb_model_meta.name.startswith("trivet/")
 

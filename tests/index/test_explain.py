@@ -145,7 +145,7 @@ def test_a_query_without_known_words_is_explained_by_the_other_legs(open_index) 
 
 
 def test_what_cannot_be_explained_is_refused(open_index) -> None:
-    index = open_index()
+    index = open_index(modes=["dense", "sparse"])
     index.add(TEXTS[:2], ids=IDS[:2])
     with pytest.raises(InvalidInputError, match="the id of a stored document, got 'x'"):
         index.explain(QUERY, "x")

@@ -109,6 +109,7 @@ def sparse_row(kind: str) -> Any:
     return SparseVector(np.array(indices, np.uint32), np.array(values, np.float32))
 
 
+TWO_LEGS = ["dense", "sparse"]
 DENSE_KINDS = ["nan", "inf", "huge", "zero", "double", "narrow", "list"]
 SPARSE_KINDS = ["good", "empty", "unsorted", "doubled", "lengths", "nan", "signed", "lists", "none"]
 
@@ -169,7 +170,7 @@ def calls(draw: st.DrawFn) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def in_memory(tiny_embedder: trivet.Embedder) -> Iterator[trivet.Index]:
-    with trivet.open(":memory:", model=tiny_embedder) as index:
+    with trivet.open(":memory:", model=tiny_embedder, modes=TWO_LEGS) as index:
         yield index
 
 
@@ -178,7 +179,10 @@ def in_folder(
     tiny_embedder: trivet.Embedder, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[trivet.Index]:
     folder: Path = tmp_path_factory.mktemp("fuzz") / "index"
-    with pytest.MonkeyPatch.context() as patch, trivet.open(folder, model=tiny_embedder) as index:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        trivet.open(folder, model=tiny_embedder, modes=TWO_LEGS) as index,
+    ):
         patch.setattr(EdgeEngine, "flush", lambda self: None)  # most of the time, and no part of it
         yield index
 

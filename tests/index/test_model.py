@@ -142,7 +142,7 @@ def test_canaries_are_left_by_the_first_vectors_only(tiny_model: Path, tmp_path:
         assert journal.kept("canaries") is None
         index.add(DOCUMENTS)
         first = journal.kept("canaries")
-        assert list(json.loads(first)) == ["dense"]
+        assert list(json.loads(first)) == ["dense", "multi"]
         index.add(["another anchor"])
     with trivet.open(tmp_path / "index") as index:
         index.search("anchor")

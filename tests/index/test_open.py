@@ -82,12 +82,12 @@ def test_weights_that_change_under_the_same_name_are_refused(
 
 
 def test_modes_and_settings_stay_as_they_were_made(made: Path) -> None:
-    with pytest.raises(errors.SpaceMismatchError, match="modes dense, sparse, got dense"):
+    with pytest.raises(errors.SpaceMismatchError, match="modes dense, sparse, multi, got dense"):
         trivet.open(made, modes=["dense"])
     with pytest.raises(errors.SettingsMismatchError, match="chunk_tokens=64"):
         trivet.open(made, settings=trivet.Settings(chunk_tokens=32))
     with trivet.open(
-        made, modes=["sparse", "dense"], settings=trivet.Settings(chunk_tokens=64, depth=5)
+        made, modes=["multi", "sparse", "dense"], settings=trivet.Settings(chunk_tokens=64, depth=5)
     ) as index:
         assert index.count() == 2
 

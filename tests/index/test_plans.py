@@ -28,7 +28,7 @@ IDS = [f"d{position}" for position in range(len(TEXTS))]
 
 @pytest.fixture
 def filled(open_index: Callable[..., trivet.Index]) -> trivet.Index:
-    index = open_index()
+    index = open_index(modes=["dense", "sparse"])
     index.add(TEXTS, ids=IDS)
     return index
 

@@ -38,13 +38,13 @@ def embedded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return texts
 
 
-def stored(index: trivet.Index, query: str) -> dict[str, tuple[str, float]]:
-    """Text and cosine of every chunk."""
-    hits = index.search(query, k=100, chunks=True, modes=["dense"])
+def stored(index: trivet.Index, query: str, mode: str) -> dict[str, tuple[str, float]]:
+    """Text and score of every chunk by one leg."""
+    hits = index.search(query, k=100, chunks=True, modes=[mode])
     return {hit.id: (hit.text, hit.score) for hit in hits}
 
 
-@pytest.mark.parametrize("modes", [["dense", "sparse"], ["dense"]])
+@pytest.mark.parametrize("modes", [["dense", "sparse", "multi"], ["dense"]])
 def test_only_what_changed_is_embedded(open_index: Callable[..., trivet.Index], embedded, modes):
     index = open_index(modes=modes)
     index.add([Document(LONG, "a"), Document("a sail", "b")])
@@ -56,15 +56,16 @@ def test_only_what_changed_is_embedded(open_index: Callable[..., trivet.Index], 
     assert all("last anchor" in text or text == "a keel" for text in embedded), embedded
     anew = trivet.open(":memory:", model=index._model.found(), modes=modes)
     anew.add([Document("a sail", "b"), Document(EDITED, "a"), Document("a keel", "c")])
-    came, expected = stored(index, "ship 4"), stored(anew, "ship 4")
-    assert {id: text for id, (text, _) in came.items()} == {
-        id: text for id, (text, _) in expected.items()
-    }
-    np.testing.assert_allclose(
-        [came[id][1] for id in sorted(came)],
-        [expected[id][1] for id in sorted(expected)],
-        atol=1e-5,
-    )
+    for mode in modes:
+        came, expected = stored(index, "ship 4", mode), stored(anew, "ship 4", mode)
+        assert {id: text for id, (text, _) in came.items()} == {
+            id: text for id, (text, _) in expected.items()
+        }
+        np.testing.assert_allclose(
+            [came[id][1] for id in sorted(came)],
+            [expected[id][1] for id in sorted(expected)],
+            atol=1e-5,
+        )
     assert index.verify().is_clean
     anew.close()
 

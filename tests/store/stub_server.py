@@ -361,7 +361,7 @@ def _delete_points(server: StubServer, request: Request, name: str) -> Any:
 def _set_payload(server: StubServer, request: Request, name: str) -> Any:
     wanted = models.SetPayload.model_validate(request.body)
     selector: Any = wanted.points if wanted.filter is None else wanted.filter
-    server.local.set_payload(name, wanted.payload, points=selector)
+    server.local.set_payload(name, wanted.payload, points=selector, key=wanted.key)
     return COMPLETED
 
 

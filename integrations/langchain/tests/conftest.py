@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from langchain_core.documents import Document
+from langchain_trivet import TrivetVectorStore
 from pytest_socket import disable_socket
 
 import trivet
@@ -16,6 +19,20 @@ import trivet
 ROOT = Path(__file__).parents[3]
 # Tests build their checkpoints as those of the core do.
 sys.path[:0] = [str(ROOT / "tests")]
+
+LONG = " ".join(f"sentence {i} of a long story about ships." for i in range(60))
+DOCUMENTS = [
+    Document(id="kedge", page_content="A kedge is a light anchor.", metadata={"part": "gear"}),
+    Document(id="a/b c", page_content="Leeway is sideways drift.", metadata={"n": [1, 2.5, None]}),
+    Document(page_content="A fathom is six feet.", metadata={"deep": {"er": True}}),
+    Document(id="long", page_content=LONG),
+]
+TEXTS = {
+    "kedge": "A kedge is a light anchor.",
+    "leeway": "Leeway is sideways drift.",
+    "capstan": "The capstan heaves up the anchor cable.",
+    "bilge": "The bilge collects water.",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,3 +80,31 @@ def open_index(
 @pytest.fixture
 def index(open_index: Callable[..., trivet.Index]) -> trivet.Index:
     return open_index()
+
+
+@pytest.fixture
+def documents() -> list[Document]:
+    """Four documents: a plain one, an odd id, one without an id, and one of several chunks."""
+    return copy.deepcopy(DOCUMENTS)
+
+
+@pytest.fixture
+def store(index: trivet.Index, documents: list[Document]) -> TrivetVectorStore:
+    """A store of `documents`."""
+    made = TrivetVectorStore(index=index)
+    made.add_documents(documents)
+    return made
+
+
+@pytest.fixture
+def texts() -> dict[str, str]:
+    """Four texts, by their ids."""
+    return dict(TEXTS)
+
+
+@pytest.fixture
+def filled(index: trivet.Index, texts: dict[str, str]) -> trivet.Index:
+    """An index of `texts`, all of tenant "a" but for the bilge."""
+    metadatas = [{"tenant": "a" if id != "bilge" else "b", "size": len(id)} for id in texts]
+    index.add(list(texts.values()), ids=list(texts), metadatas=metadatas)
+    return index

@@ -40,13 +40,13 @@ def store(
     request: pytest.FixtureRequest, tmp_path: Path, tiny_embedder: trivet.Embedder
 ) -> Iterator[TrivetVectorStore]:
     place = tmp_path / "index" if request.param == "folder" else request.param
-    made = TrivetVectorStore(location=place, embedding=tiny_embedder)
+    made = TrivetVectorStore(location=place, embedding=tiny_embedder.only(["dense"]))
     yield made
     made.close()
 
 
 @pytest.fixture
 def memory_store(tiny_embedder: trivet.Embedder) -> Iterator[TrivetVectorStore]:
-    made = TrivetVectorStore(location=":memory:", embedding=tiny_embedder)
+    made = TrivetVectorStore(location=":memory:", embedding=tiny_embedder.only(["dense"]))
     yield made
     made.close()

@@ -7,6 +7,7 @@ import pytest
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores import VectorStoreQuery
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
+from llama_index.embeddings.trivet import TrivetEmbedding
 from llama_index.vector_stores.trivet import TrivetVectorStore
 
 import trivet
@@ -24,7 +25,7 @@ WORKING = {"default", "sparse", "text_search", "hybrid", "mmr"}
 
 @pytest.fixture(scope="module")
 def store(tiny_embedder: trivet.Embedder):
-    made = TrivetVectorStore(location=":memory:", embedding=tiny_embedder)
+    made = TrivetVectorStore(location=":memory:", embedding=tiny_embedder.only(["dense"]))
     made.add([TextNode(id_=id, text=text) for id, text in TEXTS.items()])
     yield made
     made.close()
@@ -32,9 +33,8 @@ def store(tiny_embedder: trivet.Embedder):
 
 @pytest.fixture(scope="module")
 def three_legs(tiny_embedder: trivet.Embedder):
-    made = TrivetVectorStore(
-        location=":memory:", embedding=tiny_embedder, modes=["dense", "sparse", "multi"]
-    )
+    made = TrivetVectorStore(location=":memory:", embedding=TrivetEmbedding(tiny_embedder))
+    assert [space.mode for space in made.client.spaces] == ["dense", "sparse", "multi"]
     made.add([TextNode(id_=id, text=text) for id, text in TEXTS.items()])
     yield made
     made.close()

@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 
 from trivet.cli.finetune_command import finetune_command
+from trivet.cli.options import AsJson, IndexFolder
 from trivet.cli.upgrade_commands import upgrade_app
 
 EXIT_CODES = """\
@@ -37,11 +38,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-IndexFolder = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
 Tenant = Annotated[
     str | None, typer.Option("--tenant", metavar="NAME", help="Whose documents, if it has tenants.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 def show_version(asked: bool) -> None:
@@ -112,7 +111,7 @@ def search_command(
     k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="How many documents.")] = 10,
     mode: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODE", help="Search with these legs only: dense, sparse."),
+        typer.Option(metavar="MODE", help="Search with these legs only: dense, sparse, multi."),
     ] = None,
     tenant: Tenant = None,
     think_file: Annotated[

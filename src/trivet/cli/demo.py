@@ -101,6 +101,8 @@ def _what_next(location: Path, console: Console) -> None:
 def _program() -> str:
     """How the user can call the program that is running: by its name if that finds it."""
     running = Path(sys.argv[0])
+    if running.name == "__main__.py":
+        return "python -m trivet"
     on_path = shutil.which("trivet")
     if on_path is not None and running.exists() and running.samefile(on_path):
         return "trivet"

@@ -7,46 +7,52 @@ from typing import Annotated
 
 import typer
 
+from trivet.cli.options import AsJson
 from trivet.training.settings import TrainingSettings
 
 _USUAL = TrainingSettings()
-PairsFile = Annotated[
+Model = Annotated[str, typer.Option(metavar="NAME", help="The model: a name or a folder.")]
+Pairs = Annotated[
     Path,
     typer.Option(
-        "--pairs",
         metavar="FILE",
         exists=True,
         help='JSONL: {"query": …, "positive": …}, maybe "negative".',
     ),
 ]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="For the new model: new, or empty.")]
+Dev = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", exists=True, help="Pairs to measure on. [a tenth of PAIRS]"),
+]
+Steps = Annotated[int | None, typer.Option(help="Batches. [200]", show_default=False)]
+Epochs = Annotated[int | None, typer.Option(help="Rounds, in place of steps.")]
+BatchSize = Annotated[int, typer.Option(help="Pairs of a batch.")]
+LearningRate = Annotated[float, typer.Option(help="At its highest.")]
+Warmup = Annotated[float, typer.Option(help="Share of steps in which it rises.")]
+Temperature = Annotated[float, typer.Option(help="Of the contrastive loss.")]
+Distill = Annotated[
+    float, typer.Option(metavar="W", help="Weight of staying near the old vectors; 0 = off.")
+]
+MaxTokens = Annotated[int, typer.Option(help="Read of a text while training.")]
+Seed = Annotated[int, typer.Option(help="Of all that is drawn.")]
 
 
 def finetune_command(
-    model: Annotated[str, typer.Option(metavar="NAME", help="The model: a name or a folder.")],
-    pairs: PairsFile,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="For the new model: new, or empty.")],
-    dev: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", exists=True, help="Pairs to measure on. [a tenth of PAIRS]"),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Batches. [200]", show_default=False)] = None,
-    epochs: Annotated[int | None, typer.Option(help="Rounds, in place of steps.")] = None,
-    batch_size: Annotated[int, typer.Option(help="Pairs of a batch.")] = _USUAL.batch_size,
-    learning_rate: Annotated[float, typer.Option(help="At its highest.")] = _USUAL.learning_rate,
-    warmup: Annotated[float, typer.Option(help="Share of steps in which it rises.")] = (
-        _USUAL.warmup
-    ),
-    temperature: Annotated[float, typer.Option(help="Of the contrastive loss.")] = (
-        _USUAL.temperature
-    ),
-    distill: Annotated[
-        float, typer.Option(metavar="W", help="Weight of staying near the old vectors; 0 = off.")
-    ] = _USUAL.query_weight,
-    max_tokens: Annotated[int, typer.Option(help="Read of a text while training.")] = (
-        _USUAL.max_tokens
-    ),
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = _USUAL.seed,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    model: Model,
+    pairs: Pairs,
+    out: Out,
+    dev: Dev = None,
+    steps: Steps = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = _USUAL.batch_size,
+    learning_rate: LearningRate = _USUAL.learning_rate,
+    warmup: Warmup = _USUAL.warmup,
+    temperature: Temperature = _USUAL.temperature,
+    distill: Distill = _USUAL.query_weight,
+    max_tokens: MaxTokens = _USUAL.max_tokens,
+    seed: Seed = _USUAL.seed,
+    as_json: AsJson = False,
 ) -> None:
     """Train a model on your own pairs, and keep its vectors near those of your index.
 

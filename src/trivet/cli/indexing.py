@@ -127,7 +127,9 @@ def _stored(index: trivet.Index, intake: Intake, work: int) -> IngestReport:
         with watched(work, intake.read_bytes) as watch:
             return index.upsert(intake.documents(), progress=follow)
     except KeyboardInterrupt:
-        render.complain(render.ingested(last, len(last.failed) + len(intake.failed)))
+        failed = len(last.failed) + len(intake.failed)
+        done = render.ingested(last, failed) if last.total else "nothing is stored yet"
+        render.complain(done)
         raise
 
 

@@ -1,7 +1,8 @@
-"""Shows how an ingest comes along: a bar on a terminal, a line now and then elsewhere."""
+"""Shows how work comes along: on a terminal, and of an ingest also elsewhere."""
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -83,6 +84,29 @@ def watched(work: int, done: Callable[[IngestReport], int]) -> Iterator[Watcher]
         def show(report: IngestReport) -> None:
             line = pace.take(report)
             bar.update(task, description="Indexing", completed=pace.share, line=line)
+
+        yield show
+
+
+@contextmanager
+def counting(noun: str) -> Iterator[Callable[[int], None]]:
+    """Show on stderr, if that is a terminal, how many are done while the body runs.
+
+    Args:
+        noun: what is counted.
+
+    Yields:
+        What is to be called with how many were done so far.
+    """
+    console, start_s = remarks(), time.monotonic()
+    if not console.is_interactive:
+        yield lambda done: None
+        return
+    with console.status("Loading the model") as line:
+
+        def show(done: int) -> None:
+            rate = done / max(time.monotonic() - start_s, 1e-9)
+            line.update(f"{plural(done, noun)} · {rate:,.0f}/s")
 
         yield show
 

@@ -66,6 +66,8 @@ def _invoke(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, USAGE_ERROR) and not str(error):
+            return 2  # no command was named, and the help of all is shown
         complain(f"error: {_explained(error)}")
         return 2 if isinstance(error, USAGE_ERROR) else 1
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -158,9 +159,10 @@ def require_index(location: Path) -> None:
     """
     if not exists(location):
         came = "a folder without one" if location.is_dir() else "no such folder"
+        came = "a file" if location.is_file() else came
         raise NotAnIndexError(
             f"expected an index in {location}, got {came}: "
-            f"make one with `trivet index PATH --index {location}`"
+            f"make one with `trivet index PATH --index {shlex.quote(str(location))}`"
         )
 
 

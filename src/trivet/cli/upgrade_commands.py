@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from trivet.index.upgrade import Upgrade
-    from trivet.index.upgrade.values import UpgradeStatus
+from trivet.cli.options import AsJson
 
 upgrade_app = typer.Typer(
     help="Go over to another embedding model while the index serves.",
-    epilog="Exit codes: 0 pass, 2 review, 3 refused, 1 it could not be done.",
+    epilog=(
+        "Exit codes: 0 pass, or done; 2 review, or a wrong command line; 3 refused; 1 it could "
+        "not be done; 130 stopped with Ctrl-C."
+    ),
     rich_markup_mode="markdown",
     no_args_is_help=True,
 )
@@ -24,17 +25,27 @@ IndexPlace = Annotated[
 ]
 To = Annotated[
     str | None,
-    typer.Option("--to", metavar="MODEL", help="The newer model; default: of the one under way."),
+    typer.Option("--to", metavar="MODEL", help="The newer model. [of the upgrade under way]"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Texts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help='Texts that the index does not hold: JSONL with "id" and "text" (and "tenant").',
+    ),
+]
 
 
 @upgrade_app.command("plan")
-def plan_command(index: IndexPlace, to: To = None, as_json: AsJson = False) -> None:
+def plan_command(
+    index: IndexPlace, to: To = None, texts: Texts = None, as_json: AsJson = False
+) -> None:
     """Say what the upgrade would cost, and which aim and mode suit it."""
-    from trivet.cli.upgrading import run_step
+    from trivet.cli.upgrading import plan_upgrade
 
-    run_step(index, to, lambda upgrade: upgrade.plan(), as_json=as_json)
+    plan_upgrade(index, to, texts, as_json=as_json)
 
 
 @upgrade_app.command("fit")
@@ -42,21 +53,19 @@ def fit_command(
     index: IndexPlace,
     to: To = None,
     aim: Annotated[
-        str | None, typer.Option(metavar="AIM", help="keep or gain; default: as planned.")
+        str | None, typer.Option(metavar="AIM", help="keep or gain. [as planned]")
     ] = None,
     queries: Annotated[
-        Path | None, typer.Option(metavar="FILE", exists=True, help="Queries, one a line.")
+        Path | None,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Queries, one a line."),
     ] = None,
+    texts: Texts = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit the maps to documents of the index."""
-    from trivet.cli.upgrading import read_queries, run_step
+    from trivet.cli.upgrading import fit_upgrade
 
-    def step(upgrade: Upgrade) -> UpgradeStatus:
-        upgrade.fit(aim, queries=read_queries(queries))
-        return upgrade.status()
-
-    run_step(index, to, step, as_json=as_json)
+    fit_upgrade(index, to, aim, queries, texts, as_json=as_json)
 
 
 @upgrade_app.command("verify")
@@ -65,17 +74,23 @@ def verify_command(
     to: To = None,
     judged: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", exists=True, help="JSON: {query: {document id: grade}}."),
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="JSON: {query: {document id: grade}}.",
+        ),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report there, as HTML.")
     ] = None,
+    texts: Texts = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure both modes and judge them; the exit code is the better mode's verdict."""
     from trivet.cli.upgrading import verify_upgrade
 
-    raise typer.Exit(verify_upgrade(index, to, judged, report, as_json=as_json))
+    raise typer.Exit(verify_upgrade(index, to, judged, report, texts, as_json=as_json))
 
 
 @upgrade_app.command("cutover")
@@ -89,7 +104,7 @@ def cutover_command(
     force: Annotated[bool, typer.Option("--force", help="Go ahead whatever the verdict.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let the newer model answer queries."""
+    """Let the newer model answer queries; exit code 2 or 3 where its verdict forbids it."""
     from trivet.cli.upgrading import cut_over
 
     code = cut_over(index, to, mode, accept_review=accept_review, force=force, as_json=as_json)
@@ -102,24 +117,21 @@ def migrate_command(
     to: To = None,
     rate: Annotated[float | None, typer.Option(help="Chunks a second at most.")] = None,
     budget: Annotated[float | None, typer.Option(help="Seconds after which to stop.")] = None,
+    texts: Texts = None,
     as_json: AsJson = False,
 ) -> None:
     """Embed documents by the newer model; run again to resume."""
-    from trivet.cli.upgrading import run_step
+    from trivet.cli.upgrading import migrate_index
 
-    def step(upgrade: Upgrade) -> UpgradeStatus:
-        upgrade.migrate("id", rate=rate, budget=budget)
-        return upgrade.status()
-
-    run_step(index, to, step, as_json=as_json)
+    migrate_index(index, to, rate, budget, texts, as_json=as_json)
 
 
 @upgrade_app.command("status")
 def status_command(index: IndexPlace, to: To = None, as_json: AsJson = False) -> None:
-    """Say how far the upgrade is."""
-    from trivet.cli.upgrading import run_step
+    """Say how far the upgrade is; "stable" where none is under way."""
+    from trivet.cli.upgrading import show_status
 
-    run_step(index, to, lambda upgrade: upgrade.status(), as_json=as_json)
+    show_status(index, to, as_json=as_json)
 
 
 @upgrade_app.command("finish")
@@ -133,14 +145,45 @@ def finish_command(
     as_json: AsJson = False,
 ) -> None:
     """Drop the older model's vectors."""
-    from trivet.cli.upgrading import run_step
+    from trivet.cli.upgrading import finish_upgrade
 
-    run_step(index, to, lambda upgrade: upgrade.finish(grace=grace, force=force), as_json=as_json)
+    finish_upgrade(index, to, grace, force=force, as_json=as_json)
 
 
 @upgrade_app.command("rollback")
 def rollback_command(index: IndexPlace, to: To = None, as_json: AsJson = False) -> None:
     """Go back to the older model."""
-    from trivet.cli.upgrading import run_step
+    from trivet.cli.upgrading import roll_back
 
-    run_step(index, to, lambda upgrade: upgrade.rollback(), as_json=as_json)
+    roll_back(index, to, as_json=as_json)
+
+
+@upgrade_app.command("take-over")
+def take_over_command(
+    collection: Annotated[
+        str, typer.Argument(metavar="URL/collections/NAME", help="What another program made.")
+    ],
+    model: Annotated[str, typer.Option(metavar="MODEL", help="What made its dense vectors.")],
+    index: Annotated[
+        str, typer.Option("--index", metavar="DIR|URL", help="The new index: as elsewhere.")
+    ],
+    alias: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="On a server: leads to the new index from then on."),
+    ] = None,
+    vector: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Its dense vector, of several.")
+    ] = None,
+    bm25: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help="Language of the BM25 that made its sparse vectors."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a collection of LangChain or LlamaIndex to an index, which can be upgraded.
+
+    Its vectors are taken along as they are; nothing in it is changed. Run again to resume.
+    """
+    from trivet.cli.taking_over import take_over_collection
+
+    take_over_collection(collection, index, model, alias, vector, bm25, as_json=as_json)

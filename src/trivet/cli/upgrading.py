@@ -3,109 +3,262 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trivet.cli import render
 from trivet.cli.places import open_existing
+from trivet.cli.progress import counting
+from trivet.cli.texts_file import TextsFile
 from trivet.errors import InvalidInputError, UpgradeRefusedError, UpgradeStateError
 from trivet.index import Index
-from trivet.index.upgrade import Upgrade
+
+if TYPE_CHECKING:
+    from trivet.drift.choosing import Choice
+    from trivet.drift.gates import Verdict
+    from trivet.drift.intervals import Estimate
+    from trivet.index.upgrade import Upgrade
+    from trivet.index.upgrade.values import UpgradeReport
 
 # By the worst verdict of the two modes' best.
-EXIT_CODES = {"PASS": 0, "REVIEW": 2, "REFUSE": 3}
-REFUSED = EXIT_CODES["REFUSE"]
+EXIT_CODES: dict[Verdict, int] = {"PASS": 0, "REVIEW": 2, "REFUSE": 3}
 
 
-def run_step(
-    location: str, to: str | None, step: Callable[[Upgrade], Any], *, as_json: bool
-) -> Any:  # noqa: ANN401 - what the step returns
-    """Take one step of an upgrade, and print what it says.
+def plan_upgrade(location: str, to: str | None, texts: Path | None, *, as_json: bool) -> None:
+    """Print what an upgrade would cost.
 
     Args:
         location: folder of the index, or URL/collections/NAME.
         to: name or folder of the newer model; None = of the upgrade under way.
-        step: returns what is printed: a dataclass or None.
+        texts: those that the index does not hold.
         as_json: print JSON and nothing else.
 
     Raises:
         NotAnIndexError: there is no index.
         UpgradeStateError: no model is named, and no upgrade is under way.
     """
-    with open_existing(location) as index:
-        told = step(_upgrade(index, to))
-        fields = {} if told is None else asdict(told)
-        current = index.current_upgrade
-        fields.setdefault("state", "over" if current is None else current.status().state)
-    if as_json:
-        render.output().print_json(json.dumps(fields, default=str))
-    else:
-        for name, value in fields.items():
-            line = render.one_line(f"{name}: {_shown(value)}")
-            render.output().print(line, soft_wrap=True, markup=False)
-    return told
+    with _texts(texts) as resolver, open_existing(location) as index:
+        with render.waiting("Probing the newer model"):
+            plan = _upgrade(index, to).plan(text_resolver=resolver)
+        _tell(index, asdict(plan), as_json=as_json)
+
+
+def fit_upgrade(
+    location: str,
+    to: str | None,
+    aim: str | None,
+    queries: Path | None,
+    texts: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Fit the maps, and print which one was chosen from which; arguments as in `plan_upgrade`."""
+    asked = [] if queries is None else read_queries(queries)
+    with _texts(texts) as resolver, open_existing(location) as index:
+        with render.waiting("Fitting maps to documents of the index"):
+            upgrade = _upgrade(index, to)
+            choice = upgrade.fit(aim, queries=asked, text_resolver=resolver)
+        _tell(index, _choice(choice), as_json=as_json)
 
 
 def verify_upgrade(
-    location: str, to: str | None, judged: Path | None, page: Path | None, *, as_json: bool
+    location: str,
+    to: str | None,
+    judged: Path | None,
+    page: Path | None,
+    texts: Path | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Measure and judge an upgrade; the exit code is that of the better mode.
 
     Args:
-        location: folder of the index, or URL/collections/NAME.
-        to: as in `run_step`.
+        location: as in `plan_upgrade`.
+        to: as there.
         judged: a JSON file, {query: {document id: grade}}.
         page: where to write the report as HTML.
+        texts: as in `plan_upgrade`.
         as_json: print the report as JSON.
     """
     grades = None if judged is None else _read_judged(judged)
-    report = run_step(location, to, lambda upgrade: upgrade.verify(grades), as_json=as_json)
-    if page is not None:
-        page.write_text(report.to_html(), "utf-8")
+    with _texts(texts) as resolver, open_existing(location) as index:
+        with render.waiting("Measuring on held-out documents"):
+            report = _upgrade(index, to).verify(grades, text_resolver=resolver)
+        if page is not None:
+            page.write_text(report.to_html(), "utf-8")
+        if as_json:
+            _tell(index, report.to_json(), as_json=True)
+        else:
+            _tell(index, _summary(report), as_json=False)
     return min(EXIT_CODES[each.verdict] for each in report.verdicts.values())
 
 
 def cut_over(
     location: str, to: str | None, mode: str, *, accept_review: bool, force: bool, as_json: bool
 ) -> int:
-    """Let the newer model answer; exit code 3 where the verdict forbids it."""
-
-    def step(upgrade: Upgrade) -> None:
-        upgrade.cutover(mode, accept_review=accept_review, force=force)  # type: ignore[arg-type]
-
-    try:
-        run_step(location, to, step, as_json=as_json)
-    except UpgradeRefusedError as error:
-        render.complain(f"refused: {error}")
-        return REFUSED
+    """Let the newer model answer; where its verdict forbids it, the exit code is that one's."""
+    with open_existing(location) as index:
+        upgrade = _upgrade(index, to)
+        try:
+            with render.waiting("Changing over"):
+                upgrade.cutover(mode, accept_review=accept_review, force=force)  # type: ignore[arg-type]
+        except UpgradeRefusedError as error:
+            verdict = upgrade.status().verdicts[mode]
+            way_out = "--accept-review" if verdict == "REVIEW" else "--force"
+            render.complain(f"refused: {error} (here: {way_out})")
+            _tell(index, {"mode": mode, "refused": verdict}, as_json=as_json)
+            return EXIT_CODES[verdict]
+        _tell(index, {"mode": mode}, as_json=as_json)
     return 0
 
 
-def read_queries(file: Path | None) -> list[str]:
-    """One query on each line."""
-    return [] if file is None else [q for q in file.read_text("utf-8").splitlines() if q.strip()]
+def migrate_index(
+    location: str,
+    to: str | None,
+    rate: float | None,
+    budget: float | None,
+    texts: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Embed documents by the newer model, with progress on a terminal; as in `plan_upgrade`."""
+    with _texts(texts) as resolver, open_existing(location) as index, counting("chunk") as count:
+        upgrade = _upgrade(index, to)
+        # No search of this process has found a document yet: none is hot.
+        upgrade.migrate("id", rate=rate, budget=budget, progress=count, text_resolver=resolver)
+        _tell(index, asdict(upgrade.status()), as_json=as_json)
+
+
+def show_status(location: str, to: str | None, *, as_json: bool) -> None:
+    """Print how far the upgrade is; "stable" where none is under way."""
+    with open_existing(location) as index:
+        if to is None and index.current_upgrade is None:
+            about = index.describe()
+            fields = {"state": "stable", "model": about.model, "documents": about.documents}
+        else:
+            fields = asdict(_upgrade(index, to).status())
+        _tell(index, fields, as_json=as_json)
+
+
+def finish_upgrade(
+    location: str, to: str | None, grace: float, *, force: bool, as_json: bool
+) -> None:
+    """Drop the older model's vectors; arguments as in `plan_upgrade` and `Upgrade.finish`."""
+    with open_existing(location) as index:
+        _upgrade(index, to).finish(grace=grace, force=force)
+        _tell(index, {}, as_json=as_json)
+
+
+def roll_back(location: str, to: str | None, *, as_json: bool) -> None:
+    """Go back to the older model; arguments as in `plan_upgrade`."""
+    with open_existing(location) as index:
+        _upgrade(index, to).rollback()
+        _tell(index, {}, as_json=as_json)
+
+
+def read_queries(file: Path) -> list[str]:
+    """One query on each line that is not blank.
+
+    Raises:
+        InvalidInputError: bytes that are no UTF-8, or no query at all.
+    """
+    try:
+        queries = [q for q in file.read_text("utf-8-sig").splitlines() if q.strip()]
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"expected queries in UTF-8 in {file}, got {error}") from error
+    if not queries:
+        raise InvalidInputError(f"expected queries, one a line, in {file}, got none")
+    return queries
 
 
 def _upgrade(index: Index, to: str | None) -> Upgrade:
-    if to is not None:
-        return index.upgrade(to)
+    """The upgrade to a model, which is not looked for where it is the one under way."""
     current = index.current_upgrade
-    if current is None:
+    if to is None and current is None:
         raise UpgradeStateError(
             "expected an upgrade under way, got none: begin with trivet upgrade plan --to MODEL"
         )
-    return current
+    if current is not None and to in (None, current.generation.model):
+        return current
+    assert to is not None  # one of the two was said
+    return index.upgrade(to)
+
+
+@contextmanager
+def _texts(file: Path | None) -> Iterator[Callable[[str], str | None] | None]:
+    """What finds the texts of a file; None without one."""
+    if file is None:
+        yield None
+        return
+    with TextsFile(file) as found:
+        yield found
 
 
 def _read_judged(file: Path) -> Any:  # noqa: ANN401 - checked by `verify`
     try:
-        return json.loads(file.read_text("utf-8"))
-    except ValueError as error:
+        return json.loads(file.read_text("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise InvalidInputError(
             f"expected JSON as {{query: {{document id: grade}}}} in {file}, got {error}"
         ) from error
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    """What was chosen, from what, by what was held out."""
+    return {
+        "aim": choice.aim,
+        "method": choice.drift.method,
+        "parameters": dict(choice.drift.parameters),
+        "pairs": choice.drift.provenance.pairs,
+        "sources": dict(choice.drift.provenance.sources),
+        "held_out_documents": len(choice.held),
+        "candidates": [
+            {
+                "method": each.drift.method,
+                "cosine": each.cosine,
+                "overlap": each.overlap,
+                "known_item": each.known_item,
+            }
+            for each in choice.candidates
+        ],
+    }
+
+
+def _summary(report: UpgradeReport) -> dict[str, Any]:
+    """What people read first; the whole is in the page and in the JSON."""
+    numbers = {"known items, nDCG@10": report.known_item, "judged, nDCG@10": report.judged}
+    lines: dict[str, Any] = {"aim": report.aim}
+    for name, four in numbers.items():
+        if four is not None:
+            lines[name] = {way: _estimate(each) for way, each in vars(four).items()}
+    for name, kept in (("overlap@10", report.overlap), ("known items kept", report.retention)):
+        lines |= {f"{name}, {mode}": _estimate(each) for mode, each in kept.items()}
+    for judgements in (report.legs, report.verdicts):
+        for name, judgement in judgements.items():
+            lines[name] = f"{judgement.verdict}: {'; '.join(judgement.reasons)}"
+    return lines
+
+
+def _estimate(each: Estimate | None) -> str:
+    if each is None:
+        return "not measured"
+    return f"{each.value:.3f} [{each.low:.3f}, {each.high:.3f}] of {each.n}"
+
+
+def _tell(index: Index, fields: dict[str, Any], *, as_json: bool) -> None:
+    """Print what a step said, and the state that it led to."""
+    if "state" not in fields:
+        current = index.current_upgrade
+        fields = {**fields, "state": "over" if current is None else current.state}
+    if as_json:
+        render.output().print_json(json.dumps(fields, default=str))
+        return
+    for name, value in fields.items():
+        line = render.one_line(f"{name}: {_shown(value)}")
+        render.output().print(line, soft_wrap=True, markup=False)
 
 
 def _shown(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -92,7 +93,7 @@ def verify_index(location: Path, *, as_json: bool) -> int:
         for problem in _problems(report):
             console.print(render.one_line(problem), soft_wrap=True)
     if not report.is_clean:
-        render.complain(f"error: run `trivet repair --index {location}`")
+        render.complain(f"error: run `trivet repair --index {shlex.quote(str(location))}`")
     return 0 if report.is_clean else 1
 
 

@@ -15,7 +15,7 @@ from trivet.types import Vectors
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """`x · factors[0] · factors[1] … + shift`.
+    """`x · factors[0] · factors[1] … + shift`; a value, whose numbers nobody can change.
 
     Attributes:
         factors: matrices to multiply with from the right, in order; none = identity.
@@ -38,6 +38,17 @@ class Affine:
             raise DriftError(f"expected matrices that follow each other and a shift, got {shapes}")
         if not all(np.all(np.isfinite(array)) for array in arrays):
             raise DriftError("expected finite numbers in a drift map, got NaN or an infinity")
+        object.__setattr__(self, "factors", tuple(_fixed(factor) for factor in self.factors))
+        object.__setattr__(self, "shift", _fixed(self.shift))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Affine):
+            return NotImplemented
+        mine, theirs = (*self.factors, self.shift), (*other.factors, other.shift)
+        return len(mine) == len(theirs) and all(map(np.array_equal, mine, theirs))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.shift[:8].tolist()))
 
     @property
     def dims(self) -> tuple[int, int]:
@@ -70,6 +81,15 @@ def apply_steps(steps: Sequence[Affine], rows: Vectors) -> Vectors:
         lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
         rows = rows / np.where(lengths > 0, lengths, np.float32(1))
     return rows
+
+
+def _fixed(array: Vectors) -> Vectors:
+    """The same numbers, which cannot be written to."""
+    if not array.flags.writeable:
+        return array
+    copied: Vectors = array.copy()
+    copied.flags.writeable = False
+    return copied
 
 
 def unit_rows(rows: NDArray[np.floating]) -> NDArray[np.float64]:

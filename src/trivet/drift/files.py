@@ -46,7 +46,7 @@ def load_map(folder: str | os.PathLike[str]) -> DriftMap:
     try:
         facts = json.loads((place / FACTS_FILE).read_text("utf-8"))
         numbers = (place / NUMBERS_FILE).read_bytes()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DriftMapFileError(
             f"expected {FACTS_FILE} and {NUMBERS_FILE} of a drift map in {place}, got {error}: "
             "fit the map again"
@@ -94,7 +94,7 @@ def unpack(content: bytes, where: str) -> DriftMap:
     end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
     try:
         facts = json.loads(content[_LENGTH_BYTES:end])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DriftMapFileError(
             f"expected a drift map in {where}, got {error}: fit the map again"
         ) from error

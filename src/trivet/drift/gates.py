@@ -50,7 +50,8 @@ def judge(evidence: Evidence, aim: Aim) -> Judgement:
 
     "keep" passes where overlap and known items both hold; where one does not, judged queries may
     make it a matter of review. "gain" passes only where judged queries are at least as good as
-    before, needs a review where there are none, and is refused where it is measurably worse.
+    before, needs a review where there are none, and is refused where it is measurably worse. Fewer
+    than `LEAST_QUERIES` judged queries can ask for a review, and neither pass nor refuse anything.
     """
     return _keep(evidence) if aim == "keep" else _gain(evidence)
 
@@ -89,16 +90,18 @@ def _gates(evidence: Evidence) -> list[str]:
 
 def _gain(evidence: Evidence) -> Judgement:
     judged, known = evidence.judged, evidence.known_item
+    told: list[str] = []
     if judged is not None:
-        reason = f"judged queries have {_shown(judged)} of the old quality"
-        if judged.high < 1:
-            return Judgement("REFUSE", (reason,))
-        enough = judged.low >= 1 and judged.n >= LEAST_QUERIES
-        return Judgement("PASS" if enough else "REVIEW", (reason,))
+        told.append(f"judged queries have {_shown(judged)} of the old quality")
+        if judged.n >= LEAST_QUERIES:
+            verdict: Verdict = "PASS" if judged.low >= 1 else "REVIEW"
+            return Judgement("REFUSE" if judged.high < 1 else verdict, tuple(told))
+        told.append(f"{judged.n} of them say too little: expected {LEAST_QUERIES} or more")
     if known is not None and known.high < GAIN_KNOWN_ITEM:
         reason = f"known items keep {_shown(known)} of the old quality, less than half"
-        return Judgement("REFUSE", (reason,))
-    return Judgement("REVIEW", ("only judged queries can tell whether it is a gain",))
+        return Judgement("REFUSE", (*told, reason))
+    told = told or ["only judged queries can tell whether it is a gain"]
+    return Judgement("REVIEW", tuple(told))
 
 
 def _shown(estimate: Estimate) -> str:

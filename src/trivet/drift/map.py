@@ -53,9 +53,11 @@ class Provenance:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class DriftMap:
     """Carries vectors of `source` into `target`; every vector comes out with length 1.
+
+    A value: two are equal if all of it is, to the last bit.
 
     Attributes:
         source: the space of what is handed in.
@@ -86,6 +88,9 @@ class DriftMap:
                 f"expected steps from {self.dims[0]} to {self.dims[1]} dims, got {dims}"
             )
 
+    def __hash__(self) -> int:
+        return hash((self.source.fingerprint, self.target.fingerprint, self.method, self.steps))
+
     @property
     def dims(self) -> tuple[int | None, int | None]:
         """Length of a vector before and after."""
@@ -108,7 +113,13 @@ class DriftMap:
         return MultiVectors(self.target, () if rows is None else tuple(np.split(rows, ends)))
 
     def apply_rows(self, rows: Vectors) -> Vectors:
-        """The same of plain rows, whose space is not checked: (n, d) to (n, d') float32."""
+        """The same of plain rows, whose space is not checked: (n, d) to (n, d') float32.
+
+        Raises:
+            DriftError: rows of another shape.
+        """
+        if rows.ndim != 2 or rows.shape[1] != self.source.dims:
+            raise DriftError(f"expected (n, {self.source.dims}) vectors, got {rows.shape}")
         return apply_steps(self.steps, rows.astype(np.float32, copy=False))
 
     def then(self, other: DriftMap) -> DriftMap:

@@ -12,22 +12,25 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import trivet
-from trivet.config import Settings
+from trivet.config import Lexical, Settings
 from trivet.embedding import Embedder
 from trivet.embedding.locate import DEFAULT_MODEL
 from trivet.errors import InvalidInputError
 from trivet.evaluation.extra import of_extra
 from trivet.index import Index
 from trivet.plan import MAX_DEPTH, Plan
-from trivet.types import Document
+from trivet.types import Document, Hit
 
 if TYPE_CHECKING:
     from mteb.models.model_meta import ModelMeta
 
 logger = logging.getLogger(__name__)
 
-# The metadata field by which a search is kept to the documents that a task names.
+# The metadata field that holds a document's id: in the index, its id is its place in the corpus, so
+# that hits of one score come in the corpus's order.
 OWN_ID = "mteb_id"
 REQUEST_QUERIES = 1_000
 
@@ -36,13 +39,16 @@ class MtebSearch:
     """What `mteb.evaluate` takes as a model: it indexes each corpus in a folder, and searches it.
 
     Documents are cut into chunks, titles are embedded with them, and a query that is longer than
-    the model reads is cut at its end. What mteb says of batches and processes is passed over.
+    the model reads is cut at its end. Hits are judged in the order in which they come: mteb puts
+    those of one score in an order of its own, by their ids backwards, and here those of one score
+    come in the order of the corpus. What mteb says of batches and processes is passed over.
 
     Args:
         model: a name, a folder or an `Embedder`; None = all-MiniLM-L6-v2.
         modes: the legs of the index; None = as `trivet.open` has it.
         plan: a plan or a preset's name; None = the default one of the index.
         settings: of the index.
+        lexical: language and weighting of its BM25 leg; None = as `trivet.open` has it.
 
     Raises:
         MissingExtraError: the extra `eval` is not installed.
@@ -56,6 +62,7 @@ class MtebSearch:
         modes: Sequence[str] | None = None,
         plan: Plan | str | None = None,
         settings: Settings | None = None,
+        lexical: Lexical | None = None,
     ) -> None:
         of_extra("mteb")
         self._embedder = (
@@ -64,6 +71,7 @@ class MtebSearch:
         self._modes = modes
         self._plan = plan
         self._settings = settings
+        self._lexical = lexical
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._index: Index | None = None
 
@@ -76,6 +84,7 @@ class MtebSearch:
             self._modes,
             self._plan,
             self._settings,
+            self._lexical,
         )
         name = Path(self._embedder.name).name
         meta: ModelMeta = of_extra("mteb.models.model_meta").ModelMeta.create_empty(
@@ -98,11 +107,15 @@ class MtebSearch:
             model=self._embedder,
             modes=self._modes,
             settings=self._settings,
+            lexical=self._lexical,
         )
-        report = self._index.add(_document(row) for row in corpus)
+        report = self._index.add(_document(place, row) for place, row in enumerate(corpus))
         if report.failed:
             first = report.failed[0]
-            logger.warning("%d documents were left out: %s", len(report.failed), first.error)
+            logger.warning(
+                "%d documents were left out, such as the one at place %d: %s",
+                len(report.failed), first.position, first.error,
+            )  # fmt: skip
 
     def search(
         self,
@@ -120,7 +133,7 @@ class MtebSearch:
             top_ranked: the documents, by query, that a reranking task orders; None = all.
 
         Returns:
-            Scores by query id and document id.
+            Scores by query id and document id, each less than the one before.
 
         Raises:
             InvalidInputError: nothing was indexed.
@@ -144,10 +157,7 @@ class MtebSearch:
             part = ids[start : start + REQUEST_QUERIES]
             asked = [texts[id] for id in part]
             every = self._index.search_many(asked, k=k, plan=self._deep(k))
-            found |= {
-                id: {hit.id: hit.score for hit in hits}
-                for id, hits in zip(part, every, strict=True)
-            }
+            found |= {id: _falling(hits) for id, hits in zip(part, every, strict=True)}
         return found
 
     def close(self) -> None:
@@ -164,7 +174,7 @@ class MtebSearch:
             return {}
         wanted = {OWN_ID: {"in": list(ids)}}
         hits = index.search(text, k=k, plan=self._deep(k), filter=wanted)
-        return {hit.id: hit.score for hit in hits}
+        return _falling(hits)
 
     def _deep(self, k: int) -> Plan | str | None:
         """The plan, deep enough for what a task asks."""
@@ -196,12 +206,25 @@ class MtebSearch:
         return text[:fits]
 
 
-def _document(row: Mapping[str, Any]) -> Document:
+def _document(place: int, row: Mapping[str, Any]) -> Document:
     """A title without a text is the text: a document has to have one."""
-    id, title, text = str(row["id"]), row.get("title") or "", row["text"]
+    title, text = row.get("title") or "", row["text"]
     if not text.strip():
         title, text = "", title
-    return Document(text, id, title, {OWN_ID: id})
+    return Document(text, f"{place:012d}", title, {OWN_ID: str(row["id"])})
+
+
+def _falling(hits: Sequence[Hit]) -> dict[str, float]:
+    """Scores by the corpus's ids, each less than the one before by a float32 bit at least.
+
+    trec_eval, by which mteb judges, compares them as float32.
+    """
+    scores: dict[str, float] = {}
+    least = np.float32(np.inf)
+    for hit in hits:
+        least = min(np.float32(hit.score), np.nextafter(least, np.float32(-np.inf)))
+        scores[str(hit.metadata[OWN_ID])] = float(least)
+    return scores
 
 
 def _query(row: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trivet.reports import IndexInfo
+from trivet.store.carried import carried_documents
 from trivet.store.scope import Scope
 from trivet.store.store import Store
 
@@ -11,6 +12,7 @@ def describe(location: str, store: Store, scope: Scope, dense_floor: float | Non
     """Engine, sizes, spaces and model of an index; documents and chunks of those in scope."""
     manifest = store.manifest
     totals = store.journal.totals(scope.name)
+    dense = manifest.spaces.get("dense")
     return IndexInfo(
         location=location,
         engine=store.engine.name,
@@ -25,4 +27,5 @@ def describe(location: str, store: Store, scope: Scope, dense_floor: float | Non
         tenants=manifest.tenants,
         tenant=scope.name,
         dense_floor=dense_floor,
+        translated=0 if dense is None else len(carried_documents(store, dense.vector_name)),
     )

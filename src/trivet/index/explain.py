@@ -59,14 +59,15 @@ def explain(
     asked = replace(asked, options=replace(asked.options, plan=plan))
     plain, legs = _legs(store, model, asked)
     options = with_floor(model, asked.options)
-    planned = planned_query(legs, options, is_near=store.engine.is_near)
+    planned = planned_query(legs, options)
     if planned is None:
         shares: dict[str, list[LegShare]] = {}
     elif plan.fuse == "scores" or planned.plan.is_single or planned.plan.rescore is not None:
         shares = _summed(store, planned, ids)
     else:
         shares = _fused(store, planned, ids)
-    best = max(shares, key=lambda point: _total(shares[point]), default=ids[0])
+    in_order = [point for point in ids if point in shares]  # of equal ones the first, as hits are
+    best = max(in_order, key=lambda point: _total(shares[point]), default=ids[0])
     found = shares.get(best, [])
     if planned is not None:
         details = _Details(store, model, asked, planned, plain.get("multi"))

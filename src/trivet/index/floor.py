@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trivet.errors import ModelNotFoundError, StoreError
+from trivet.errors import ModelNotFoundError
+from trivet.index.lasting import LastingFigure
 from trivet.plan import Plan
 from trivet.query import Query
 from trivet.store.store import Store
@@ -19,8 +17,6 @@ from trivet.types import DenseVectors, Representations
 
 if TYPE_CHECKING:
     from trivet.index.model import IndexModel
-
-logger = logging.getLogger(__name__)
 
 _KEPT_AS = "dense-floor"
 # The share of passages on something else in the same field that do not reach the floor. With
@@ -42,8 +38,7 @@ class DenseFloor:
     def __init__(self, store: Store, model: IndexModel) -> None:
         self._store = store
         self._model = model
-        self._found: dict[str, float] = {}
-        self._finding = threading.Lock()
+        self._lasting = LastingFigure(store, "dense floor")
 
     def resolved(self, plan: Plan) -> Plan:
         """The plan with this floor, where it counts dense scores and names no floor of its own."""
@@ -55,14 +50,7 @@ class DenseFloor:
     def kept(self) -> float | None:
         """The floor, if it was found already."""
         name = self._name()
-        if name is None:
-            return None
-        if name not in self._found:
-            kept = self._store.journal.kept(name)
-            if kept is None:
-                return None
-            self._found[name] = float(json.loads(kept))
-        return self._found[name]
+        return None if name is None else self._lasting.kept(name)
 
     def cosine(self) -> float:
         """The floor, found at the first call: a moment of embedding.
@@ -70,22 +58,9 @@ class DenseFloor:
         Raises:
             ModelError: the model cannot be had, or fails.
         """
-        with self._finding:
-            found = self.kept()
-            if found is None:
-                name, made = self._name(), self._made()
-                assert name is not None  # who asks has a dense leg
-                found = self._found[name] = self._kept_as(name, made)
-            return found
-
-    def _kept_as(self, name: str, made: float) -> float:
-        """The floor as it is kept: another process may have been first."""
-        try:
-            kept = self._store.journal.keep(name, json.dumps(made).encode())
-        except StoreError as error:  # such as a full disk, on which searches go on
-            logger.warning("the dense floor is not kept, and found again another time: %s", error)
-            return made
-        return float(json.loads(kept))
+        name = self._name()
+        assert name is not None  # who asks has a dense leg
+        return self._lasting.figure(name, self._made)
 
     def _name(self) -> str | None:
         """What it is kept under: another embedder has another floor."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trivet.errors import StoreError
+from trivet.index.lasting import LastingFigure
 from trivet.query import Query
 from trivet.store.store import Store
 from trivet.thinking.guard import guard_from, guard_texts
@@ -33,8 +32,7 @@ class ThoughtGuard:
     def __init__(self, store: Store, model: IndexModel) -> None:
         self._store = store
         self._model = model
-        self._found: dict[str, float] = {}
-        self._finding = threading.Lock()
+        self._lasting = LastingFigure(store, "guard of thoughts")
         self._prepared: set[str] = set()  # being found by a thread of its own
         self._telling = threading.Lock()
 
@@ -42,7 +40,7 @@ class ThoughtGuard:
         """Whether nobody has found it yet, nor is preparing it: the caller is to `prepare`."""
         name = self._name()
         with self._telling:
-            begins = name not in self._found and name not in self._prepared
+            begins = not self._lasting.at_hand(name) and name not in self._prepared
             self._prepared.add(name)
             return begins
 
@@ -59,22 +57,7 @@ class ThoughtGuard:
 
     def least(self) -> float:
         """The threshold, found at the first call: a moment of embedding."""
-        name = self._name()
-        with self._finding:
-            if name not in self._found:
-                kept = self._store.journal.kept(name)
-                if kept is None:
-                    kept = self._kept_as(name, json.dumps(self._made()).encode())
-                self._found[name] = float(json.loads(kept))
-            return self._found[name]
-
-    def _kept_as(self, name: str, made: bytes) -> bytes:
-        """The guard as it is kept: another process may have been first."""
-        try:
-            return self._store.journal.keep(name, made)
-        except StoreError as error:  # such as a full disk, on which searches go on
-            logger.warning("the guard of thoughts is not kept, and found again: %s", error)
-            return made
+        return self._lasting.figure(self._name(), self._made)
 
     def _name(self) -> str:
         """What it is kept under: another embedder has another guard, and so has its map."""

@@ -180,6 +180,39 @@ class Index(SearchedDocuments):
 
         return start_upgrade(self._shared, new)
 
+    @checked_keywords
+    def make_native(
+        self,
+        *,
+        rate: float | None = None,
+        budget: float | None = None,
+        progress: Callable[[int], None] | None = None,
+        text_resolver: Callable[[str], str | None] | None = None,
+    ) -> int:
+        """Embed what an upgrade that was finished with `force` has left translated.
+
+        Also what was stored while the older model of an upgrade was gone, after a rollback to it.
+        Nothing is read where there is none; `describe().translated` counts them.
+
+        Args:
+            rate: as for `Upgrade.migrate`.
+            budget: as for `Upgrade.migrate`.
+            progress: as for `Upgrade.migrate`.
+            text_resolver: as for `Upgrade.migrate`; documents without a text stay as they are.
+
+        Returns:
+            Chunks that were embedded.
+
+        Raises:
+            UpgradeInProgressError: an upgrade is under way, whose `migrate` does this.
+            ModelError: the model cannot be had, or fails.
+            StoreError: the engine failed; the next call goes on.
+        """
+        self._scope.require_whole("an upgrade")
+        from trivet.index.upgrade.making_native import make_native
+
+        return make_native(self._shared, rate, budget, progress, text_resolver)
+
     @property
     def current_upgrade(self) -> Upgrade | None:
         """The upgrade under way; None if there is none.

@@ -1,4 +1,4 @@
-"""Documents kept with the dense vectors of their chunks, to be stored again without a model."""
+"""Documents kept with the vectors of their chunks, to be stored again without a model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trivet.index.documents import CheckedDocument, checked_documents, put_toget
 from trivet.index.index import Index
 from trivet.index.vectors import CutDocument, EmbeddedDocument, with_bm25
 from trivet.store.stored_vectors import chunk_vectors_of
-from trivet.types import DenseVectors, Document, Representations
+from trivet.types import Document, Representations
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class Kept:
     Attributes:
         document: its content.
         pieces: where each of its chunks stands in its text.
-        dense: a row for each of them; None where there are none.
+        vectors: of each of them, dense and of tokens; None where there are none.
     """
 
     document: Document
     pieces: tuple[Span, ...]
-    dense: DenseVectors | None
+    vectors: Representations | None
 
 
 def keep(index: Index, ids: Sequence[str]) -> list[Kept]:
@@ -44,19 +44,19 @@ def keep(index: Index, ids: Sequence[str]) -> list[Kept]:
 
 
 def put_back(index: Index, kept: Sequence[Kept]) -> None:
-    """Store documents as they were, by the model only those without dense vectors.
+    """Store documents as they were, by the model only those without vectors.
 
-    Of other legs BM25's is made anew; what a model makes beside dense vectors is not there until
-    the document is stored again.
+    Of other legs BM25's is made anew; learned sparse vectors are not there until the document is
+    stored again.
 
     Raises:
         ModelError, StoreError: as `Index.upsert`.
     """
-    whole = [one for one in kept if one.dense is not None]
+    whole = [one for one in kept if one.vectors is not None]
     documents = checked_documents([one.document for one in whole], None, None, index._scope.name)
     source = _KeptVectors(index, whole)
     index._ingest(documents, source, "raise", None, len(whole), replace_existing=True)
-    others = [one.document for one in kept if one.dense is None]
+    others = [one.document for one in kept if one.vectors is None]
     if others:
         index.upsert(others, on_error="raise")
 
@@ -74,5 +74,6 @@ class _KeptVectors:
         return [CutDocument(one, self._kept[one.position].pieces) for one in documents]
 
     def embed(self, documents: Sequence[CutDocument]) -> list[EmbeddedDocument | TrivetError]:
-        own = [Representations(dense=self._kept[cut.document.position].dense) for cut in documents]
-        return [*with_bm25(self._store.manifest.lexical, documents, own)]
+        own = [self._kept[cut.document.position].vectors for cut in documents]
+        there = [vectors for vectors in own if vectors is not None]  # all: `put_back` saw to it
+        return [*with_bm25(self._store.manifest.lexical, documents, there)]

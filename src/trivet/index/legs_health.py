@@ -9,6 +9,7 @@ from trivet.index.model import TRANSLATION, IndexModel
 from trivet.index.upgrade.migrating import count_remaining
 from trivet.reports import LegHealth
 from trivet.store.bare import lacking
+from trivet.store.carried import carried_documents
 from trivet.store.generations import NATIVE_STATES
 from trivet.store.store import Store
 
@@ -48,12 +49,12 @@ def _translated(store: Store, model: IndexModel, name: str) -> int:
     """Documents that have a translated vector of a name; 0 where their map cannot be read."""
     record = store.manifest.upgrade
     if record is None or record.state not in (*NATIVE_STATES, "translating"):
-        return 0
+        return len(carried_documents(store, name))
     try:
         translation = model.map_of(record, TRANSLATION)
     except (DriftError, StoreError) as error:
         logger.info("translated vectors are not told from native ones: %s", error)
         return 0
     if translation.target.vector_name != name:
-        return 0
+        return len(carried_documents(store, name))
     return count_remaining(store, translation).translated

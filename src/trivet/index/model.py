@@ -12,19 +12,17 @@ from trivet.drift.files import unpack
 from trivet.drift.map import DriftMap
 from trivet.embedding import Embedder
 from trivet.embedding.reloading import reload
-from trivet.errors import IndexDamagedError, ModelNotFoundError
+from trivet.errors import IndexDamagedError, ModelError, SpaceMismatchError
 from trivet.index.canary import make_canaries, require_same_canaries
-from trivet.index.carrying import carried
 from trivet.index.floor import DenseFloor
 from trivet.index.guard import ThoughtGuard
 from trivet.index.once import RecentVectors
-from trivet.index.titles import embed_titled
 from trivet.index.tokens import IndexTokens, stored_space
 from trivet.query import Query
 from trivet.store.generations import Generation, UpgradeRecord
 from trivet.store.manifest import Manifest
 from trivet.store.store import Store
-from trivet.types import DenseVectors, Mode, Representations, require_same_space
+from trivet.types import Mode, Representations, require_same_space
 
 logger = logging.getLogger(__name__)
 
@@ -176,7 +174,7 @@ class IndexModel:
             return self.proved_of(chosen).only(left).embed_documents(texts, truncate=True)
         try:
             older = self.proved_of(manifest.generation)
-        except ModelNotFoundError as error:
+        except (ModelError, SpaceMismatchError) as error:
             logger.warning("thoughts are embedded by the newer model and mapped: %s", error)
         else:
             return older.only(modes).embed_documents(texts, truncate=True)
@@ -186,37 +184,6 @@ class IndexModel:
         dense = newer.embed_documents(texts, truncate=True).dense
         assert dense is not None  # the one leg that was asked for
         return Representations(dense=self.map_of(record, QUERY_MAP).apply(dense))
-
-    def beside(
-        self, titled: Sequence[tuple[str, str]], own: Representations
-    ) -> Representations | None:
-        """What the other model of an upgrade makes of titled texts; None if that is not stored.
-
-        Args:
-            titled: n texts.
-            own: what the index's model makes of them: where the other one cannot be found any
-                more, this is mapped into its space.
-
-        Raises:
-            ModelNotFoundError: it cannot be found, and makes more than dense vectors.
-        """
-        record = self._store.manifest.upgrade
-        if record is None or not record.beside:
-            return None
-        try:
-            other = self.proved_of(record.other)
-        except ModelNotFoundError as error:
-            if set(record.other.spaces) != {"dense"}:
-                raise  # token vectors and learned sparse ones are made by their model alone
-            logger.warning("vectors of the other model are mapped, not made: %s", error)
-            assert own.dense is not None  # its map leads from one dense leg to another
-            if record.state == "translating":
-                translation = self.map_of(record, TRANSLATION)
-                rows = carried(translation, own.dense.values)
-                return Representations(dense=DenseVectors(translation.target, rows))
-            return Representations(dense=self.map_of(record, QUERY_MAP).apply(own.dense))
-        made = embed_titled(other, titled, truncate=True)
-        return self.tokens_of(record.other).small(made)
 
     def mapped_by(self) -> str | None:
         """The map that the vectors of queries go through; None where they go through none."""

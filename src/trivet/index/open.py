@@ -49,7 +49,8 @@ def open(
         model: a name, a folder or an `Embedder`. None = as stored; for a new index,
             all-MiniLM-L6-v2.
         modes: the legs of a new index. Sparse is the model's own where it makes one, else BM25.
-            None = as stored; for a new index, dense and sparse.
+            None = as stored; for a new index, all three (dense, sparse and multi, token vectors in
+            64 bytes each), and without multi where the model makes no token vectors.
         collection: on a server; None = "trivet". A folder holds one index and takes none.
         settings: None = as stored, with the defaults.
         server: how to reach a server; None = the defaults.

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
+from trivet.index.absent import with_ways_back
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.once import QueryVectors, embedded_once, firsts
 from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, with_thoughts
+from trivet.index.ties import ties_by_id
 from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
@@ -91,22 +93,22 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     of: Generation | None = None
     while True:
         manifest = store.manifest
-        if manifest.generation != of:
-            of = manifest.generation
-            full = embedded_queries(store, model, asked)
-            kept = consider(manifest, model, asked, full)
-            embedded = None if full is None else model.tokens.small(full)
-        legs = query_legs(manifest, asked, embedded, model.tokens)
-        legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
         try:
+            if manifest.generation != of:
+                full = embedded_queries(store, model, asked)
+                kept = consider(manifest, model, asked, full)
+                embedded = None if full is None else model.tokens.small(full)
+                of = manifest.generation
+            legs = query_legs(manifest, asked, embedded, model.tokens)
+            legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
             hits = _answered_once(store, model, asked, legs)
             return [
                 each.thoughts.plain if each.thoughts and i not in kept else found
                 for i, (each, found) in enumerate(zip(asked, hits, strict=True))
             ]
         except StoreError as error:
-            # A leg may have been weighted anew, under another name, while we asked: by another
-            # thread, or on another machine.
+            # A leg may have been weighted anew, under another name, or a map forgotten with its
+            # upgrade while we asked: by another thread, or on another machine.
             is_away = isinstance(error, ServerUnavailableError)
             if store.manifest is manifest and (is_away or not store.refresh()):
                 raise
@@ -144,7 +146,8 @@ def embedded_queries(
     if not by_model:
         return None
     try:
-        return embedded_once(manifest, by_model, asked, lambda new: model.queries(new, by_model))
+        with with_ways_back(manifest):
+            return embedded_once(manifest, by_model, asked, lambda q: model.queries(q, by_model))
     except TextTooLongError as error:
         raise TextTooLongError(
             f'{str(error).partition(":")[0]}: shorten the query, or search with modes=["sparse"]'
@@ -195,7 +198,7 @@ def answer_legs(
     asking = {
         i: planned
         for i, (row, each) in enumerate(zip(legs, options, strict=True))
-        if (planned := planned_query(row, each, is_near=store.engine.is_near)) is not None
+        if (planned := planned_query(row, each)) is not None
     }
     while asking:
         requests = {i: planned.requests() for i, planned in asking.items()}
@@ -203,6 +206,8 @@ def answer_legs(
         still: dict[int, PlannedQuery] = {}
         for i, planned in asking.items():
             ranked = planned.read([next(answers) for _ in requests[i]])
+            if planned.plan.relevance is None:  # whose order is not that of its scores
+                ranked = ties_by_id(ranked)
             chosen[i] = _chosen(kept[i], ranked, options[i])
             if len(chosen[i]) < options[i].hits and (more := _deeper(ranked, planned)):
                 if more.page != planned.page:  # another ranking: pages that are full stay
@@ -224,9 +229,7 @@ def with_floor(model: IndexModel, options: SearchOptions) -> SearchOptions:
     return options if plan is options.plan else replace(options, plan=plan)
 
 
-def planned_query(
-    legs: Mapping[Mode, LegQuery], options: SearchOptions, *, is_near: bool
-) -> PlannedQuery | None:
+def planned_query(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> PlannedQuery | None:
     """The plan without the legs that a query has no vector of; None if nothing can be found."""
     missing = [mode for mode in options.plan.legs if mode not in legs]
     plan = options.plan.without(missing) if missing else options.plan
@@ -234,7 +237,7 @@ def planned_query(
         return None
     spare = 1 if options.per_document is None else SPARE_CHUNKS
     limit, page = max(spare * options.hits, options.hits + TIES), spare * options.k
-    return PlannedQuery(plan, legs, limit, options.filter, is_near, page)
+    return PlannedQuery(plan, legs, limit, options.filter, page)
 
 
 def _deeper(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> PlannedQuery | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from trivet.index.arguments import (
     checked_queries,
     checked_timeout,
     chosen_plan,
+    is_of_chunks,
     require_chunks,
 )
 from trivet.index.keywords import checked_keywords
@@ -192,13 +194,17 @@ class SearchedDocuments(StoredDocuments):
     ) -> Plan:
         """The plan that `search` follows with these arguments, to make another from.
 
+        Its legs bring k candidates or more, so that it can be asked for k hits itself.
+
         Raises:
             InvalidInputError, InvalidPlanError, UnknownModeError: as `search`.
         """
         depth, store = self._shared.settings.depth, self._store
         foreign = store.is_adopted
         chosen = chosen_plan(plan, modes, store.manifest, checked_k(k), depth, foreign=foreign)
-        return self._shared.ladder.best(chosen) if plan is None else chosen
+        followed = self._shared.ladder.best(chosen) if plan is None else chosen
+        deep = {mode: max(n, k + followed.offset) for mode, n in followed.depths.items()}
+        return replace(followed, depths=deep)
 
     @checked_keywords
     def explain(
@@ -232,7 +238,7 @@ class SearchedDocuments(StoredDocuments):
         from trivet.index.explain import explain
 
         self._scope.require_one()
-        [asked] = self._asked([query], k, plan, None, modes, chunks=_is_of_chunks(plan))
+        [asked] = self._asked([query], k, plan, None, modes, chunks=is_of_chunks(plan))
         [wanted] = checked_ids([id])
         key = self._scope.key(wanted)
         chunks = self._store.chunks([key]).get(key, [])
@@ -292,8 +298,3 @@ class SearchedDocuments(StoredDocuments):
         require_chunks(chosen, chunks)
         narrowed = self._scope.narrowed(asked)
         return SearchOptions(hits, chosen, narrowed, chunks, is_default=plan is None)
-
-
-def _is_of_chunks(plan: Plan | str | None) -> bool:
-    """Whether a plan is for searches of chunks alone."""
-    return isinstance(plan, Plan) and plan.per_document is not None

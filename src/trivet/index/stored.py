@@ -23,7 +23,7 @@ from trivet.store.deleting import checked_where, delete_where
 from trivet.store.filters import payload_filter
 from trivet.store.matching import matching_keys
 from trivet.store.scope import Everything, Scope
-from trivet.store.stored_vectors import dense_vectors_of
+from trivet.store.stored_vectors import vectors_of
 from trivet.types import Document, Representations
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class StoredDocuments:
             on_error: as for `add`.
             representations: the documents' own vectors, one for each; each document is then one
                 chunk, however long. Their spaces must be the index's. A BM25 leg is computed
-                where none is given.
+                where none is given; without token vectors a document has none.
             progress: as for `add`.
 
         Returns:
@@ -171,7 +171,7 @@ class StoredDocuments:
 
     @checked_keywords
     def vectors(self, ids: Sequence[str]) -> Representations:
-        """The stored dense vectors of documents, as `upsert(representations=…)` takes them.
+        """The stored dense and token vectors of documents, for `upsert(representations=…)`.
 
         Args:
             ids: of documents that are one chunk each.
@@ -183,7 +183,7 @@ class StoredDocuments:
         """
         self._scope.require_one()
         keys = [self._scope.key(id) for id in checked_ids(ids)]
-        return Representations(dense=dense_vectors_of(self._store, keys))
+        return vectors_of(self._store, keys)
 
     @checked_keywords
     def documents(

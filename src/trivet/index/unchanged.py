@@ -6,23 +6,22 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from trivet.errors import StoreError
 from trivet.store.manifest import Manifest
 from trivet.store.points import PAYLOAD_OWN, Chunk, point_ids
 from trivet.store.store import Store
+from trivet.store.stored_vectors import READABLE, PointRows, point_rows, represented
 from trivet.store.writes import PAYLOAD_MARKS
-from trivet.types import DenseVectors, Representations, Space, Vectors
+from trivet.types import DenseVectors, Mode, MultiVectors, Representations
 
 logger = logging.getLogger(__name__)
 
 Titled: TypeAlias = tuple[str, str]
-Stored: TypeAlias = Mapping[tuple[str, Titled], Vectors]
+Stored: TypeAlias = Mapping[tuple[str, Titled], PointRows]
 
 
 def stored_vectors(store: Store, manifest: Manifest, keys: Sequence[str]) -> Stored:
-    """The dense vectors of the documents' chunks, by document, title and text.
+    """The vectors that the model made of the documents' chunks, by document, title and text.
 
     Args:
         store: of the index.
@@ -30,22 +29,23 @@ def stored_vectors(store: Store, manifest: Manifest, keys: Sequence[str]) -> Sto
         keys: of documents, of which some are stored.
 
     Returns:
-        None of an index of which models make other legs than a dense one, which is under way to
-        another model, or in which translated vectors were left for ever: an edit is how these
-        become the model's own.
+        None of an index of which models make legs that cannot be read back, or which is under way
+        to another model; and none that were carried over: an edit makes them the model's own.
     """
-    if manifest.model_modes != ("dense",) or manifest.upgrade is not None:
+    modes = manifest.model_modes
+    if not modes or not set(modes) <= set(READABLE) or manifest.upgrade is not None:
         return {}
-    if store.journal.kept(left_translated(manifest.spaces["dense"])) is not None:
-        return {}
-    namespace, name = manifest.namespace, manifest.spaces["dense"].vector_name
+    names = {manifest.spaces[mode].vector_name for mode in modes}
     chunks = store.chunks(list(store.journal.entries(keys)))
     found = {
         id: chunk
         for key, several in chunks.items()
-        for id, chunk in zip(point_ids(namespace, key, range(len(several))), several, strict=True)
+        for id, chunk in zip(
+            point_ids(manifest.namespace, key, range(len(several))), several, strict=True
+        )
+        if names.isdisjoint(chunk.carried)
     }
-    vectors = store.engine.vectors(list(found), name)
+    vectors = point_rows(store, list(found), {mode: manifest.spaces[mode] for mode in modes})
     # Another call may have replaced a point after its text was read and before its vector was.
     marks = store.engine.retrieve(list(found), fields=PAYLOAD_MARKS)
     return {
@@ -53,11 +53,6 @@ def stored_vectors(store: Store, manifest: Manifest, keys: Sequence[str]) -> Sto
         for id, chunk in found.items()
         if id in vectors and _is_still(chunk, marks.get(id, {}).get(PAYLOAD_OWN, {}))
     }
-
-
-def left_translated(space: Space) -> str:
-    """What is kept in the journal of a space in which translated vectors were left for ever."""
-    return f"left-translated:{space.vector_name}"
 
 
 def _is_still(chunk: Chunk, own: Mapping[str, Any]) -> bool:
@@ -95,14 +90,21 @@ def with_stored(
     made = make([pieces[place][1] for place in new]) if new else None
     if made is not None and len(new) == len(pieces):
         return made
-    space = manifest.spaces["dense"]
-    if made is not None and (made.dense is None or made.dense.space != space):
+    spaces = {mode: manifest.spaces[mode] for mode in manifest.model_modes}
+    if made is not None and {mode: leg.space for mode, leg in made.legs.items()} != spaces:
         # An upgrade cut over meanwhile: what was read is the older model's.
         return make([titled for _, titled in pieces])
-    rows = np.empty((len(pieces), space.dims or 0), dtype=np.float32)
-    for place, piece in enumerate(pieces):
-        if piece in stored:
-            rows[place] = stored[piece]
-    if made is not None and made.dense is not None:
-        rows[new] = made.dense.values
-    return Representations(DenseVectors(space, rows))
+    fresh = {} if made is None else dict(zip(new, _rows(made), strict=True))
+    return represented(
+        spaces, [fresh.get(place) or stored[piece] for place, piece in enumerate(pieces)]
+    )
+
+
+def _rows(made: Representations) -> list[PointRows]:
+    legs: dict[Mode, DenseVectors | MultiVectors | None] = {
+        "dense": made.dense,
+        "multi": made.multi,
+    }
+    return [
+        {mode: leg[n] for mode, leg in legs.items() if leg is not None} for n in range(len(made))
+    ]

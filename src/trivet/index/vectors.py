@@ -10,6 +10,7 @@ from typing import Protocol
 from trivet.embedding.lexical import WeighedTexts
 from trivet.errors import InvalidInputError, TrivetError
 from trivet.index.absent import with_ways_out
+from trivet.index.beside import embed_beside
 from trivet.index.chunking import Chunker, Span
 from trivet.index.documents import CheckedDocument
 from trivet.index.lexicon import bm25_for
@@ -43,11 +44,13 @@ class EmbeddedDocument:
         vectors: one of every leg for each piece.
         terms: length of all pieces in BM25's terms; 0 without a BM25 leg.
         beside: what the other model of an upgrade makes of the pieces; None if that is not stored.
+        carried: names of vectors that were carried over for want of a model.
     """
 
     vectors: Representations
     terms: int
     beside: Representations | None = None
+    carried: tuple[str, ...] = ()
 
     @property
     def model_names(self) -> set[str]:
@@ -153,11 +156,11 @@ class ModelVectors:
         )
         embedded = with_bm25(lexical, documents, [every[some] for some in _slices(documents)])
         with with_ways_out(self._store):
-            beside = self._model.beside(titled, every)
+            beside = embed_beside(self._store, self._model, titled, every)
         if beside is None:
             return embedded
         return [
-            replace(one, beside=beside[some])
+            replace(one, beside=beside.vectors[some], carried=beside.carried)
             for one, some in zip(embedded, _slices(documents), strict=True)
         ]
 

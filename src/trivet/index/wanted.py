@@ -22,9 +22,16 @@ from trivet.store.generations import Generation
 from trivet.store.manifest import Manifest
 from trivet.store.payload_indexes import IndexKind
 from trivet.store.storage import Storage
-from trivet.types import Mode, Space
+from trivet.types import MODES, Mode, Space
 
-DEFAULT_MODES: tuple[Mode, ...] = ("dense", "sparse")
+
+def default_modes(embedder: Embedder) -> tuple[Mode, ...]:
+    """The legs of a new index for which none are named: all that its model makes, and BM25.
+
+    Token vectors among them rank best, and compact ones are small enough to be kept unasked.
+    A model that makes none, or was loaded to make none, leaves two legs.
+    """
+    return tuple(mode for mode in MODES if mode == "sparse" or mode in embedder.spaces)
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class Wanted:
             InvalidInputError: a chunk that the model cannot read, or BM25 for an index without.
             MissingHeadError: a leg that the model does not make.
         """
-        chosen = DEFAULT_MODES if self.modes is None else self.modes
+        chosen = default_modes(embedder) if self.modes is None else self.modes
         chunk_tokens = self.settings.chunk_tokens or embedder.max_tokens
         if chunk_tokens > embedder.max_tokens:
             raise InvalidInputError(

@@ -29,7 +29,7 @@ def document_write(
     sparse = embedded.vectors.sparse
     if sparse is not None and sparse.space != manifest.spaces["sparse"]:
         (weighed,) = with_bm25(manifest.lexical, [cut], [embedded.vectors])
-        embedded = replace(weighed, beside=embedded.beside)
+        embedded = replace(weighed, beside=embedded.beside, carried=embedded.carried)
     revision = 1 if existing is None else existing.revision + 1
     points = tuple(
         make_point(
@@ -45,6 +45,7 @@ def document_write(
                 revision=revision,
                 chunks=len(cut.pieces),
                 tenant=document.tenant,
+                carried=embedded.carried,
             ),
             embedded.vectors,
             sequence,

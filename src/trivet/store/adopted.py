@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from qdrant_client import QdrantClient, models
 
-from trivet.errors import ReadOnlyError, StoreError
+from trivet.errors import StoreError
+from trivet.store.adopted_journal import AdoptedJournal, refuse
 from trivet.store.adopted_layout import Layout, point_id
 from trivet.store.client_models import dense_vectors
 from trivet.store.connection import Connection
 from trivet.store.engine import WRITE_BATCH
-from trivet.store.journal import JournalEntry, JournalTotals, PendingEntry, Version
+from trivet.store.journal import Version
 from trivet.store.manifest import Manifest
 from trivet.store.payload_indexes import IndexKind
 from trivet.store.points import Chunk, FoundPoint, Point, PointVector
@@ -23,19 +23,6 @@ from trivet.types import Space, Vectors
 
 R = TypeVar("R")
 Stage = TypeVar("Stage", models.Prefetch, models.QueryRequest)
-
-
-def refuse(action: str) -> NoReturn:
-    """Say why nothing is written.
-
-    Raises:
-        ReadOnlyError: always.
-    """
-    raise ReadOnlyError(
-        f"expected an index of Trivet's own to {action}, got an adopted collection, which is read "
-        "only: its points keep their ids and payloads, so no journal could prove a write whole; "
-        "write by what made it, or copy it with index.take_over(location)"
-    )
 
 
 class AdoptedEngine:
@@ -124,15 +111,17 @@ class AdoptedEngine:
 
     def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
         """The dense vectors of a name, by point id."""
-        wanted = [point_id(id) for id in ids]
-        records = self._call(
-            "give back vectors", lambda c: c.retrieve(self._collection, wanted, False, True)
-        )
+        wanted, action = [point_id(id) for id in ids], "give back vectors"
+        records = self._call(action, lambda c: c.retrieve(self._collection, wanted, False, True))
         return dense_vectors(records, self._names[name])
 
     def set_vectors(self, vectors: Mapping[str, Mapping[str, PointVector]]) -> None:
         """Refuse."""
         refuse("add vectors to")
+
+    def mark(self, ids: Sequence[str], names: Sequence[str]) -> None:
+        """Refuse."""
+        refuse("mark points of")
 
     def drop_vectors(self, name: str) -> None:
         """Refuse."""
@@ -182,78 +171,6 @@ class AdoptedEngine:
         return stage.model_copy(update=changed)
 
 
-class AdoptedJournal:
-    """In place of a journal: every point is a document that is whole, and none is written.
-
-    Args:
-        engine: counts them.
-    """
-
-    def __init__(self, engine: AdoptedEngine) -> None:
-        self._engine = engine
-        self._kept: dict[str, bytes] = {}
-
-    def entries(self, ids: Sequence[str]) -> dict[str, JournalEntry]:
-        """Refuse: asked before documents are written."""
-        refuse("write to")
-
-    def pages(self) -> Iterator[list[JournalEntry]]:
-        """Refuse: there is none to compare with."""
-        refuse("verify or measure")
-
-    def count(self, tenant: str | None = None) -> int:
-        """Points in the collection."""
-        return self._engine.count()
-
-    def totals(self, tenant: str | None = None) -> JournalTotals:
-        """Each point is a document of one chunk."""
-        count = self._engine.count()
-        return JournalTotals(documents=count, chunks=count, terms=0)
-
-    def pending(self) -> list[PendingEntry]:
-        """Nothing is ever under way."""
-        return []
-
-    def begin(self, entries: Sequence[PendingEntry]) -> None:
-        """Refuse."""
-        refuse("write to")
-
-    def commit(self, entries: Sequence[PendingEntry]) -> None:
-        """Nothing was begun."""
-
-    def abandon(self, entries: Sequence[PendingEntry]) -> None:
-        """Nothing was begun."""
-
-    def renew(self) -> None:
-        """Nothing is held."""
-
-    def wait(self, ids: Iterable[str]) -> None:
-        """Nothing is held."""
-
-    def exclusive(self, patience_s: float) -> AbstractContextManager[None]:
-        """Refuse."""
-        refuse("change")
-
-    def kept(self, name: str) -> bytes | None:
-        """What was kept since the collection was opened."""
-        return self._kept.get(name)
-
-    def keep(self, name: str, content: bytes) -> bytes:
-        """Keep bytes until the index is closed."""
-        return self._kept.setdefault(name, content)
-
-    def recount(self, terms: Mapping[str, int]) -> None:
-        """Refuse."""
-        refuse("change")
-
-    def size_bytes(self) -> int:
-        """Nothing."""
-        return 0
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-
 class AdoptedStore(Store):
     """A foreign collection, whose points keep their own ids.
 
@@ -261,16 +178,23 @@ class AdoptedStore(Store):
         engine: reads it.
         manifest: the spaces that its vectors are said to live in.
         release: called by `close`.
+        is_by_product: whether its dense vectors are compared by dot product, and not by cosine.
     """
 
     is_adopted = True
 
     def __init__(
-        self, engine: AdoptedEngine, manifest: Manifest, release: Callable[[], None]
+        self,
+        engine: AdoptedEngine,
+        manifest: Manifest,
+        release: Callable[[], None],
+        *,
+        is_by_product: bool,
     ) -> None:
+        self.is_by_product = is_by_product
         super().__init__(
             engine,
-            AdoptedJournal(engine),
+            AdoptedJournal(engine.count),
             manifest,
             save_manifest=lambda _: refuse("change"),
             release=release,

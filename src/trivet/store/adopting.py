@@ -145,7 +145,9 @@ class ForeignCollection:
         """The store of an index over it."""
         ours = {space.vector_name: name for space, name in names.items()}
         engine = AdoptedEngine(self._connection, self.name, layout, ours)
-        return AdoptedStore(engine, manifest, self.close)
+        dense = [self._dense[name] for name in names.values() if name in self._dense]
+        by_product = any(params.distance == models.Distance.DOT for params in dense)
+        return AdoptedStore(engine, manifest, self.close, is_by_product=by_product)
 
     def _some(self, *, with_vectors: bool) -> list[tuple[dict[str, Any], Any]]:
         records, _ = self._connection.call(

@@ -72,12 +72,14 @@ def _stage(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _stage_filter(filter_: models.Filter) -> qdrant_edge.Filter:
+def _stage_filter(filter_: models.Filter | qdrant_edge.Filter) -> qdrant_edge.Filter:
     """A filter that still holds as a whole beside those of the stages around it.
 
     Edge joins the filters of a request and its prefetches clause by clause, which would make their
     `should` lists alternatives of each other (qdrant/qdrant#10594); what is under `must` holds.
     """
+    if isinstance(filter_, qdrant_edge.Filter):  # of points that were found: Edge's own already
+        return filter_
     translated = edge_filter(filter_)
     if filter_.should or filter_.min_should:
         return qdrant_edge.Filter(must=[translated])

@@ -19,7 +19,8 @@ from trivet.store.manifest import Manifest
 from trivet.store.retrying import Timing
 from trivet.store.server import OWN_INDEXES, ServerEngine
 from trivet.store.server_collection import ServerCollection
-from trivet.store.server_journal import INDEXES, ServerJournal
+from trivet.store.server_entries import INDEXES
+from trivet.store.server_journal import ServerJournal
 from trivet.store.store import Store
 from trivet.store.upgrading import settle
 
@@ -70,7 +71,8 @@ class ServerIndex:
         if self._points.read_manifest() is None:
             raise NotAnIndexError(
                 f"expected an index of Trivet in the collection {self._points.name!r}, got one "
-                "that something else has made: give another collection="
+                "that something else has made: give another collection=, or adopt it "
+                "(trivet.adopt, or trivet upgrade take-over)"
             )
         return True
 

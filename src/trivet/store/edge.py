@@ -18,6 +18,7 @@ from trivet.errors import IndexClosedError, IndexDamagedError
 from trivet.store.bridge import query_request
 from trivet.store.bridge_filters import edge_filter
 from trivet.store.edge_points import edge_vectors, found_point, named_vectors
+from trivet.store.edge_prefetches import answered
 from trivet.store.edge_shard import (
     create_shard,
     field_schema,
@@ -31,7 +32,7 @@ from trivet.store.edge_shard import (
 from trivet.store.engine import WRITE_BATCH
 from trivet.store.log_room import close_with_small_log
 from trivet.store.payload_indexes import IndexKind
-from trivet.store.points import FoundPoint, Point, PointVector
+from trivet.store.points import PAYLOAD_CARRIED, PAYLOAD_OWN, FoundPoint, Point, PointVector
 from trivet.store.room import LAST_BYTES, require_room
 from trivet.store.storage import Storage
 from trivet.types import Space, Vectors
@@ -94,7 +95,7 @@ class EdgeEngine:
 
     @property
     def is_near(self) -> bool:
-        """Its vectors are at hand, in this process."""
+        """It runs in this process."""
         return True
 
     @property
@@ -125,9 +126,12 @@ class EdgeEngine:
 
     def query(self, requests: Sequence[models.QueryRequest]) -> list[list[FoundPoint]]:
         """Answer all queries in one planned batch."""
-        batch = edge.QueryBatchRequest([query_request(request) for request in requests])
-        answers = self._read(lambda shard: shard.query_batch(batch))
+        answers = answered(requests, self._ask)
         return [[found_point(point) for point in answer] for answer in answers]
+
+    def _ask(self, requests: Sequence[models.QueryRequest]) -> list[list[edge.ScoredPoint]]:
+        batch = edge.QueryBatchRequest([query_request(request) for request in requests])
+        return self._read(lambda shard: shard.query_batch(batch))
 
     def count(self) -> int:
         """Points stored."""
@@ -172,6 +176,12 @@ class EdgeEngine:
         for batch in _batches(list(vectors)):
             made = [edge.PointVectors(id, edge_vectors(vectors[id])) for id in batch]
             self._update(edge.UpdateOperation.update_vectors(made), batch)
+
+    def mark(self, ids: Sequence[str], names: Sequence[str]) -> None:
+        """Note of stored points which of their named vectors were carried over."""
+        for batch in _batches(ids):
+            marked = {PAYLOAD_CARRIED: list(names)}, PAYLOAD_OWN
+            self._update(edge.UpdateOperation.set_payload(list(batch), *marked), batch)
 
     def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
         """The dense vectors of a name, by point id."""
@@ -230,10 +240,7 @@ class EdgeEngine:
         for batch in _batches(list(ids)):
             read = partial(edge.EdgeShard.retrieve, point_ids=list(batch), with_payload=True)
             records = self._read(partial(read, with_vector=True))
-            made = [
-                edge.Point(record.id, named_vectors(record.vector, names), record.payload)
-                for record in records
-            ]
+            made = [edge.Point(r.id, named_vectors(r.vector, names), r.payload) for r in records]
             found = {str(record.id) for record in records}
             other._update(edge.UpdateOperation.upsert_points(made), batch)
             other.delete([id for id in batch if id not in found])

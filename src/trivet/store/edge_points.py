@@ -13,8 +13,9 @@ from trivet.types import SparseVector
 
 def found_point(point: edge.ScoredPoint) -> FoundPoint:
     """A point that a search found."""
-    vectors = point.vector if isinstance(point.vector, dict) else {}
-    return FoundPoint(str(point.id), point.score, point.payload or {}, vectors)
+    vectors = point.vector  # each look makes it anew, and the payload too
+    held = vectors if isinstance(vectors, dict) else {}
+    return FoundPoint(str(point.id), point.score, point.payload or {}, held)
 
 
 def named_vectors(vectors: object, names: Collection[str]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Engine(Protocol):
 
     @property
     def is_near(self) -> bool:
-        """Whether reading the vectors of what was found is cheap."""
+        """Whether it runs in this process, and scans payloads that have no index fast."""
 
     @property
     def adds_spaces(self) -> bool:
@@ -68,6 +68,9 @@ class Engine(Protocol):
 
     def set_vectors(self, vectors: Mapping[str, Mapping[str, PointVector]]) -> None:
         """Set named vectors of stored points: {point id: {vector name: vector}}."""
+
+    def mark(self, ids: Sequence[str], names: Sequence[str]) -> None:
+        """Note of stored points which of their named vectors were carried over."""
 
     def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
         """The dense vectors of a name, by point id; points without one are left out."""

@@ -6,7 +6,7 @@ what to finish or to take back, so that journal and engine agree again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -135,7 +135,10 @@ class Journal(Protocol):
         """What was kept under a name; None if nothing was."""
 
     def keep(self, name: str, content: bytes) -> bytes:
-        """Keep bytes under a name for ever; returns those that were first."""
+        """Keep bytes under a name until it is forgotten; returns those that were first."""
+
+    def forget(self, prefixes: Sequence[str], but: Collection[str]) -> None:
+        """Drop what is kept under names that begin with one of these, but for some names."""
 
     def recount(self, terms: Mapping[str, int]) -> None:
         """Change the lengths of documents, by id, while every other writer is kept out.

@@ -24,7 +24,7 @@ from trivet.store.client_models import (
 )
 from trivet.store.engine import WRITE_BATCH
 from trivet.store.payload_indexes import IndexKind
-from trivet.store.points import FoundPoint, Point, PointVector
+from trivet.store.points import PAYLOAD_CARRIED, PAYLOAD_OWN, FoundPoint, Point, PointVector
 from trivet.types import Space, Vectors
 
 COLLECTION = "trivet"
@@ -50,7 +50,7 @@ class MemoryEngine:
 
     @property
     def is_near(self) -> bool:
-        """Its vectors are at hand, in this process."""
+        """It runs in this process."""
         return True
 
     @property
@@ -125,6 +125,13 @@ class MemoryEngine:
         if made:
             with self._using() as client:
                 client.update_vectors(COLLECTION, made, wait=True)
+
+    def mark(self, ids: Sequence[str], names: Sequence[str]) -> None:
+        """Note of stored points which of their named vectors were carried over."""
+        if ids:
+            marks = {PAYLOAD_CARRIED: list(names)}
+            with self._using() as client:
+                client.set_payload(COLLECTION, marks, list(ids), key=PAYLOAD_OWN, wait=True)
 
     def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
         """The dense vectors of a name, by point id."""

@@ -21,6 +21,7 @@ PAYLOAD_METADATA = "metadata"
 PAYLOAD_OWN = "_trivet"
 PAYLOAD_CHECK = "check"
 TENANT_PATH = f"{PAYLOAD_OWN}.tenant"
+PAYLOAD_CARRIED = "carried"
 
 # A float as JSON writes it. Edge gives one in five back with another last digit.
 _FLOAT = re.compile(r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)")
@@ -43,6 +44,8 @@ class Chunk:
         revision: counts the times the document was written, from 1.
         chunks: how many chunks the document has.
         tenant: whose document it is; None in an index without tenants.
+        carried: names of its vectors that were carried over from another model's for want of their
+            own, and that nothing else tells.
     """
 
     document: str
@@ -55,6 +58,7 @@ class Chunk:
     revision: int
     chunks: int
     tenant: str | None = None
+    carried: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -81,6 +85,8 @@ class Chunk:
         }
         if self.tenant is not None:
             own["tenant"] = self.tenant
+        if self.carried:
+            own[PAYLOAD_CARRIED] = list(self.carried)
         return {
             PAYLOAD_TEXT: self.text,
             PAYLOAD_METADATA: dict(self.metadata),
@@ -113,6 +119,7 @@ class Chunk:
             revision=own["revision"],
             chunks=own["chunks"],
             tenant=own.get("tenant"),
+            carried=tuple(own.get(PAYLOAD_CARRIED) or ()),
         )
 
     def hit(self, score: float, scores: dict[Mode, float], *, as_chunk: bool) -> Hit:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from qdrant_client import models
 
 from trivet.plan import Plan
@@ -15,7 +14,7 @@ from trivet.store.formula import floor_of, sum_of_scores, tie_weight
 from trivet.store.leg_query import LegQuery, engine_query
 from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT, FoundPoint
 from trivet.store.storage import exact_params, search_params
-from trivet.types import Mode, SparseVector
+from trivet.types import Mode
 
 # Candidates of maximal marginal relevance, of which it chooses.
 SPREAD_FACTOR = 4
@@ -27,9 +26,6 @@ GROWTH = 4
 # The share of all weights from which on a leg's score is deduced from the sum, whose 24 bits then
 # give it to 1e-5; of the dense leg, that is the part that counts below the floor.
 LEAST_DEDUCED = 0.005
-
-# Vectors read to compute a leg's scores here: a scan of 10,000 costs as much as reading 300.
-MAX_RECOMPUTED = 300
 
 PAYLOAD_FIELDS = [PAYLOAD_TEXT, PAYLOAD_METADATA, PAYLOAD_OWN]
 
@@ -51,7 +47,6 @@ class PlannedQuery:
         legs: one for each leg of the plan.
         limit: chunks wanted.
         filter: reaches every leg.
-        is_near: whether reading the vectors of what was found is cheap.
         page: chunks of one page, if `limit` are those of several: so many make a ranking what it
             is, candidates or lists, so that it is the same for every page; 0 = as `limit`.
     """
@@ -60,7 +55,6 @@ class PlannedQuery:
     legs: Mapping[Mode, LegQuery]
     limit: int
     filter: models.Filter | None
-    is_near: bool = False
     page: int = 0
 
     def requests(self) -> list[models.QueryRequest]:
@@ -75,9 +69,7 @@ class PlannedQuery:
             ranked = self._over([_limited(ranked, self._rescored)], self.legs["multi"])
         if self.plan.relevance is not None:
             ranked = self._spread(_limited(ranked, min(self._spread_over, MAX_SPREAD)))
-        vectors = [self.legs[mode].vector_name for mode in self._recomputed]
-        first = wanted.of(ranked).model_copy(update={"with_vector": vectors or False})
-        return [first, *(self._alone_request(mode) for mode in self._told_apart)]
+        return [wanted.of(ranked), *(self._alone_request(mode) for mode in self._told_apart)]
 
     def list_requests(self) -> dict[Mode, models.QueryRequest]:
         """Each leg's own list, as a plan that fuses ranks or lists has it."""
@@ -113,11 +105,7 @@ class PlannedQuery:
             mode: {point.id: self.legs[mode].score(point.score) for point in answer}
             for mode, answer in zip(self._told_apart, answers[1:], strict=True)
         }
-        best = answers[0]
-        if self.plan.relevance is None:
-            # Engines put equal scores in any order, another one each time.
-            best = sorted(best, key=lambda point: (-point.score, point.id))
-        return [self._ranked(point, found) for point in best]
+        return [self._ranked(point, found) for point in answers[0]]
 
     @cached_property
     def _is_one_score(self) -> bool:
@@ -130,14 +118,7 @@ class PlannedQuery:
         """The legs whose scores another request tells."""
         if self._is_one_score:
             return ()  # the plan's own score
-        known = {self._deduced, *self._recomputed}
-        return tuple(mode for mode in self.legs if mode not in known)
-
-    @cached_property
-    def _recomputed(self) -> tuple[Mode, ...]:
-        """The legs whose scores are computed here, which saves the engine a scan of the leg."""
-        is_wanted = self.is_near and self._deduced == "multi" and "dense" in self.legs
-        return ("dense",) if is_wanted and self.limit <= MAX_RECOMPUTED else ()
+        return tuple(mode for mode in self.legs if mode != self._deduced)
 
     @cached_property
     def _deduced(self) -> Mode | None:
@@ -163,19 +144,11 @@ class PlannedQuery:
             return RankedChunk(FoundPoint(point.id, score, point.payload), {leg.mode: score})
         if self.plan.rescore is not None and self.plan.relevance is None:
             point = FoundPoint(point.id, self.legs["multi"].score(point.score), point.payload)
-        scores = {mode: self._cosine(point, mode) for mode in self._recomputed}
-        scores |= {mode: of[point.id] for mode, of in found.items() if point.id in of}
+        scores = {mode: of[point.id] for mode, of in found.items() if point.id in of}
         if self._deduced is not None:
             rest = point.score - sum(self.part(mode, s) for mode, s in scores.items())
             scores[self._deduced] = self._of_part(self._deduced, rest)
         return RankedChunk(point, {mode: scores[mode] for mode in self.legs if mode in scores})
-
-    def _cosine(self, point: FoundPoint, mode: Mode) -> float:
-        leg = self.legs[mode]
-        stored, query = np.asarray(point.vectors[leg.vector_name], np.float64), leg.vector
-        assert not isinstance(query, SparseVector)
-        lengths = np.linalg.norm(stored) * np.linalg.norm(query)
-        return float(stored @ query / lengths) if lengths else 0.0
 
     def part(self, mode: Mode, score: float) -> float:
         """What a leg's score adds to the sum of a plan that fuses scores."""
@@ -212,7 +185,9 @@ class PlannedQuery:
         """Candidates of maximal marginal relevance."""
         return SPREAD_FACTOR * self._page
 
+    @cached_property
     def _candidates(self) -> list[models.Prefetch]:
+        """The same objects wherever they stand: an engine may then look for them once."""
         return [self._best(self.legs[mode]) for mode in self.plan.depths]
 
     def _best(self, leg: LegQuery) -> models.Prefetch:
@@ -233,7 +208,7 @@ class PlannedQuery:
     def _fused(self) -> models.Prefetch:
         if self.plan.fuse == "scores":
             fused = [self.legs[mode] for mode in self.plan.fused]
-            prefetches = [self._over(self._candidates(), leg) for leg in fused]
+            prefetches = [self._over(self._candidates, leg) for leg in fused]
             query: models.Query = sum_of_scores(self.plan, self.legs)
         else:
             prefetches = list(self._lists().values())
@@ -246,9 +221,9 @@ class PlannedQuery:
 
     def _lists(self) -> dict[Mode, models.Prefetch]:
         """What ranks or lists are fused of."""
-        bringing = dict(zip(self.plan.depths, self._candidates(), strict=True))
+        bringing = dict(zip(self.plan.depths, self._candidates, strict=True))
         return {
-            mode: bringing[mode] if mode in bringing else self._over(self._candidates(), leg)
+            mode: bringing[mode] if mode in bringing else self._over(self._candidates, leg)
             for mode, leg in self.legs.items()
             if mode in self.plan.fused
         }
@@ -267,9 +242,7 @@ class PlannedQuery:
     def _alone_request(self, mode: Mode) -> models.QueryRequest:
         """One leg's scores of all candidates."""
         limit = sum(self._pool(each) for each in self.plan.depths)
-        return _Wanted(limit, with_payload=False).of(
-            self._over(self._candidates(), self.legs[mode])
-        )
+        return _Wanted(limit, with_payload=False).of(self._over(self._candidates, self.legs[mode]))
 
 
 @dataclass(frozen=True)

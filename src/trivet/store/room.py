@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from trivet.errors import StoreError
-from trivet.store.points import Point
+from trivet.store.points import Point, PointVector
 from trivet.types import SparseVector
 
 # Edge writes into mapped files with holes. Where the disk has no block left for one, the operating
@@ -47,10 +47,15 @@ def require_room(folder: Path | None, size_bytes: int, *, margin_bytes: int = MA
 
 def written_bytes(points: Sequence[Point]) -> int:
     """About how many bytes it takes to store points."""
+    payloads = sum(len(repr(point.payload)) for point in points)
+    return COPIES * payloads + vectors_bytes(point.vectors for point in points)
+
+
+def vectors_bytes(named: Iterable[Mapping[str, PointVector]]) -> int:
+    """About how many bytes it takes to store the vectors of points."""
     size = 0
-    for point in points:
-        size += len(repr(point.payload))
-        for vector in point.vectors.values():
+    for vectors in named:
+        for vector in vectors.values():
             if isinstance(vector, SparseVector):
                 size += vector.indices.nbytes + vector.values.nbytes
             else:

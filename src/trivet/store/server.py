@@ -45,7 +45,7 @@ class ServerEngine:
 
     @property
     def is_near(self) -> bool:
-        """Vectors would travel as text."""
+        """It runs in a process of its own, often on another machine."""
         return False
 
     @property
@@ -111,6 +111,10 @@ class ServerEngine:
                 for id, named in vectors.items()
             ]
         )
+
+    def mark(self, ids: Sequence[str], names: Sequence[str]) -> None:
+        """Note of stored points which of their named vectors were carried over."""
+        self._points.mark(ids, names)
 
     def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
         """The dense vectors of a name, by point id."""

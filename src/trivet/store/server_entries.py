@@ -9,12 +9,24 @@ from typing import Any
 from qdrant_client import models
 
 from trivet.errors import DocumentBusyError
+from trivet.store.client_models import field_schema
 from trivet.store.journal import JournalEntry, PendingEntry
 from trivet.store.keys import shown, tenant_of
 from trivet.store.server_points import Payload, ServerPoints
 from trivet.store.server_redo import Hold
 from trivet.store.server_writer import holders, is_value
 
+# Of the journal's collection.
+INDEXES: Mapping[str, models.PayloadFieldSchema] = {
+    "kind": models.PayloadSchemaType.KEYWORD,
+    "index": models.PayloadSchemaType.KEYWORD,
+    "writer": models.PayloadSchemaType.KEYWORD,
+    "token": models.PayloadSchemaType.KEYWORD,
+    "expires": models.PayloadSchemaType.FLOAT,
+    "chunks": models.PayloadSchemaType.INTEGER,
+    "terms": models.PayloadSchemaType.INTEGER,
+    "tenant": field_schema("tenant"),
+}
 # Documents come in few different lengths; beyond so many, the rarest count as the average.
 MAX_VALUES = 100_000
 

@@ -7,10 +7,9 @@ makes it its own, again in one step, and finishes or takes back what it stands f
 
 from __future__ import annotations
 
-import base64
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -18,7 +17,6 @@ from typing import Any
 from qdrant_client import models
 
 from trivet.errors import StoreError
-from trivet.store.client_models import field_schema
 from trivet.store.journal import JournalEntry, JournalTotals, PendingEntry
 from trivet.store.keys import shown
 from trivet.store.server_collection import ServerCollection
@@ -34,22 +32,13 @@ from trivet.store.server_entries import (
     pending_of,
     total_of,
 )
+from trivet.store.server_kept import Kept
 from trivet.store.server_points import Payload, ServerPoints
 from trivet.store.server_redo import Hold, Redo
 from trivet.store.server_writer import LOCK_FIELDS, Writer
 
 logger = logging.getLogger(__name__)
 
-INDEXES: Mapping[str, models.PayloadFieldSchema] = {
-    "kind": models.PayloadSchemaType.KEYWORD,
-    "index": models.PayloadSchemaType.KEYWORD,
-    "writer": models.PayloadSchemaType.KEYWORD,
-    "token": models.PayloadSchemaType.KEYWORD,
-    "expires": models.PayloadSchemaType.FLOAT,
-    "chunks": models.PayloadSchemaType.INTEGER,
-    "terms": models.PayloadSchemaType.INTEGER,
-    "tenant": field_schema("tenant"),
-}
 # A lease must outlast the longest call and leave time to renew it, which is done after a quarter.
 LEASE_CALLS = 4
 INSERT_ONLY = models.UpdateMode.INSERT_ONLY
@@ -59,7 +48,7 @@ class ServerJournal:
     """A journal in a collection of payloads. Many may read; one thread writes.
 
     Kinds of points: "document" is stored whole; "pending" is under way; "redo" is a piece of what
-    finishes a replacement; "lock" keeps all other writers out; "kept" is kept for ever. Ids are
+    finishes a replacement; "lock" keeps all other writers out; "kept" is kept by name. Ids are
     uuid5 of the index's namespace, so that each can be there only once.
 
     Args:
@@ -74,6 +63,7 @@ class ServerJournal:
         self._namespace = namespace
         lease_s = LEASE_CALLS * connection.patience_s
         self._writer = Writer(self._points, namespace, connection.timing, lease_s)
+        self._kept = Kept(self._points, namespace)
         self._redo = Redo(self._points, self._writer, namespace)
         self._lock_id = self._id("lock", "")
         self._held: dict[str, Hold] = {}
@@ -214,15 +204,15 @@ class ServerJournal:
 
     def kept(self, name: str) -> bytes | None:
         """What was kept under a name; None if nothing was."""
-        id = self._id("kept", name)
-        payload = self._points.retrieve([id]).get(id)
-        return None if payload is None else base64.b64decode(payload["content"])
+        return self._kept.read(name)
 
     def keep(self, name: str, content: bytes) -> bytes:
-        """Keep bytes under a name for ever; returns those that were first."""
-        encoded = base64.b64encode(content).decode("ascii")
-        self._points.write([self._point("kept", name, {"content": encoded})], INSERT_ONLY)
-        return self.kept(name) or content
+        """Keep bytes under a name until it is forgotten; returns those that were first."""
+        return self._kept.write(name, content)
+
+    def forget(self, prefixes: Sequence[str], but: Collection[str]) -> None:
+        """Drop what is kept under names that begin with one of these, but for some names."""
+        self._kept.forget(prefixes, but)
 
     def recount(self, terms: Mapping[str, int]) -> None:
         """Change the lengths of documents, by id, while every other writer is kept out."""
@@ -266,9 +256,9 @@ class ServerJournal:
         Raises:
             StoreError: it has.
         """
-        ids = {document: self._id("pending", document) for document in documents}
-        found = self._points.retrieve(list(ids.values()), fields=LOCK_FIELDS)
-        for document, id in ids.items():
+        ids = {self._id("pending", document): document for document in documents}
+        found = self._points.retrieve(list(ids), fields=LOCK_FIELDS)
+        for id, document in ids.items():
             payload, hold = found.get(id, {}), self._held.get(document)
             if hold is None or not self._writer.owns(payload) or payload["token"] != hold.token:
                 raise StoreError(

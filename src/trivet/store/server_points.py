@@ -11,6 +11,7 @@ from qdrant_client import QdrantClient, models
 from trivet.config import ServerSettings
 from trivet.store.client_models import dense_vectors
 from trivet.store.engine import WRITE_BATCH
+from trivet.store.points import PAYLOAD_CARRIED, PAYLOAD_OWN
 from trivet.store.server_collection import ServerCollection
 from trivet.types import Vectors
 
@@ -92,6 +93,26 @@ class ServerPoints:
 
         self._connection.call("change points", send)
 
+    def mark(self, ids: Sequence[str], names: Sequence[str]) -> None:
+        """Note of points which of their named vectors were carried over."""
+        marks = {PAYLOAD_CARRIED: list(names)}
+
+        def send(client: QdrantClient, some: Sequence[str]) -> None:
+            result = client.set_payload(
+                self._name, marks, list(some), key=PAYLOAD_OWN, wait=True, ordering=self._ordering
+            )
+            field = f"{PAYLOAD_OWN}.{PAYLOAD_CARRIED}"
+            self._connection.settle(
+                result,
+                lambda: all(
+                    (payload.get(PAYLOAD_OWN) or {}).get(PAYLOAD_CARRIED) == list(names)
+                    for payload in self.retrieve(some, fields=[field]).values()
+                ),
+            )
+
+        for batch in _batches(ids):
+            self._connection.in_parts("mark points", batch, send)
+
     def delete(self, ids: Sequence[str]) -> None:
         """Delete points; missing ids are ignored."""
 
@@ -145,11 +166,14 @@ class ServerPoints:
                 found.update(dense_vectors(records, name))
         return found
 
-    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Payload]]:
-        """Payloads of all points that match, by point id, a page at a time."""
+    def pages(
+        self, where: models.Filter | None = None, *, fields: Sequence[str] | None = None
+    ) -> Iterator[dict[str, Payload]]:
+        """Payloads, or fields of them, of all points that match, by point id, page by page."""
+        wanted: bool | list[str] = True if fields is None else list(fields)
         offset: Any = None
         while True:
-            records, offset = self._page(where, offset)
+            records, offset = self._page(where, offset, wanted)
             yield {str(record.id): record.payload or {} for record in records}
             if offset is None:
                 return
@@ -181,11 +205,17 @@ class ServerPoints:
         self,
         where: models.Filter | None,
         offset: Any,  # noqa: ANN401  (a point id of any engine)
+        wanted: bool | list[str],
     ) -> tuple[list[models.Record], Any]:
         return self._connection.call(
             "read points",
             lambda client: client.scroll(
-                self._name, where, limit=WRITE_BATCH, offset=offset, consistency=self._consistency
+                self._name,
+                where,
+                limit=WRITE_BATCH,
+                offset=offset,
+                with_payload=wanted,
+                consistency=self._consistency,
             ),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 
@@ -183,11 +183,18 @@ class SqliteJournal:
         return None if row is None else bytes(row[0])
 
     def keep(self, name: str, content: bytes) -> bytes:
-        """Keep bytes under a name for ever; returns those that were first."""
+        """Keep bytes under a name until it is forgotten; returns those that were first."""
         with self._using() as connection:
             connection.execute("INSERT OR IGNORE INTO kept VALUES (?, ?)", (name, content))
             row = connection.execute("SELECT content FROM kept WHERE name = ?", (name,)).fetchone()
         return bytes(row[0])
+
+    def forget(self, prefixes: Sequence[str], but: Collection[str]) -> None:
+        """Drop what is kept under names that begin with one of these, but for some names."""
+        with self._using() as connection:
+            names = [name for (name,) in connection.execute("SELECT name FROM kept")]
+            gone = [(n,) for n in names if n.startswith(tuple(prefixes)) and n not in but]
+            connection.executemany("DELETE FROM kept WHERE name = ?", gone)
 
     def recount(self, terms: Mapping[str, int]) -> None:
         """Change the lengths of documents, by id; ids that are not there are passed over."""

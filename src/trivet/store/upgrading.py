@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from trivet.errors import UpgradeStateError
+from trivet.errors import UpgradeInProgressError, UpgradeStateError
 from trivet.store.generations import UpgradeRecord, UpgradeState
 from trivet.store.store import PATIENCE_S, Store
+
+# What the names begin with under which the journal keeps maps, and what they were fitted to.
+MAP_NAMES = "drift-map-"
+SAMPLE_NAMES = "drift-sample-"
 
 
 @contextmanager
@@ -41,27 +46,71 @@ def require_state(record: UpgradeRecord | None, step: str, *states: UpgradeState
 
 
 def begin(store: Store, record: UpgradeRecord) -> None:
-    """Note an upgrade in the index; one to the same model begins anew.
+    """Note an upgrade in the index; one to the same model begins anew, without its maps.
 
     Raises:
         UpgradeStateError: one is under way that serves already.
+        UpgradeInProgressError: one to another model is under way, by another process or thread.
     """
     with alone(store):
         current = store.manifest.upgrade
         if current is not None:
             require_state(current, "a new plan", "planned", "fitted", "verified", "refused")
+            if current.other.spaces != record.other.spaces:
+                raise UpgradeInProgressError(
+                    f"expected no upgrade under way, got one to {current.other.model!r}, which "
+                    "began meanwhile: go on with it, or roll it back (index.current_upgrade)"
+                )
         store.become(replace(store.manifest, upgrade=record))
+        _forget(store, but=record)
 
 
-def advance(store: Store, record: UpgradeRecord, step: str, *states: UpgradeState) -> None:
-    """Note how far the upgrade is, if it is still at one of these states.
+def advance(
+    store: Store, record: UpgradeRecord, step: str, *states: UpgradeState, since: UpgradeRecord
+) -> None:
+    """Note how far the upgrade is, if nobody else has taken a step of it meanwhile.
+
+    Args:
+        store: of the index.
+        record: the upgrade after the step.
+        step: its name.
+        states: that it may be taken at.
+        since: the upgrade when the step began.
 
     Raises:
-        UpgradeStateError: it is elsewhere, by another process or thread.
+        UpgradeStateError: another process or thread has.
     """
     with alone(store):
-        require_state(store.manifest.upgrade, step, *states)
+        _require_same(require_state(store.manifest.upgrade, step, *states), since, step)
         store.become(replace(store.manifest, upgrade=record))
+
+
+def refit(
+    store: Store,
+    record: UpgradeRecord,
+    fitted: Mapping[str, bytes],
+    *states: UpgradeState,
+    since: UpgradeRecord,
+) -> None:
+    """Keep what was fitted, and forget what was before, if nobody else has taken a step meanwhile.
+
+    Args:
+        store: of the index.
+        record: with the names of what was fitted.
+        fitted: content by name.
+        states: that the upgrade may be fitted at.
+        since: the upgrade when the fit began.
+
+    Raises:
+        UpgradeStateError: another process or thread has.
+    """
+    with alone(store):
+        _require_same(require_state(store.manifest.upgrade, "fit", *states), since, "fit")
+        # First what the record names, then the record, and last what no record names any more.
+        for name, content in fitted.items():
+            store.journal.keep(name, content)
+        store.become(replace(store.manifest, upgrade=record))
+        _forget(store, but=record)
 
 
 def note(store: Store, **facts: object) -> None:
@@ -112,9 +161,7 @@ def take_back(store: Store) -> None:
                     f"under way, which has dropped vectors of {record.other.model!r}: begin "
                     "an upgrade to that model"
                 )
-        elif not record.beside:
-            store.become(replace(store.manifest, upgrade=None))
-        elif record.state == "translating":
+        elif not record.beside or record.state == "translating":
             store.become(replace(store.manifest, upgrade=_leaving(record)))
         else:
             newer = store.manifest.generation
@@ -144,8 +191,10 @@ def settle(store: Store) -> None:
         store.become(replace(store.manifest, upgrade=record))
     if record.state == "leaving":
         for space in record.other.spaces.values():
-            store.engine.drop_vectors(space.vector_name)
+            if space.vector_name not in store.manifest.vector_spaces:  # both models may make one
+                store.engine.drop_vectors(space.vector_name)
         store.engine.flush()
+        _forget(store, but=record)
         store.become(replace(store.manifest, upgrade=None))
     elif record.beside:
         for space in record.other.spaces.values():
@@ -153,5 +202,24 @@ def settle(store: Store) -> None:
         store.engine.flush()
 
 
+def _require_same(current: UpgradeRecord, since: UpgradeRecord, step: str) -> None:
+    if _written(current) != _written(since):
+        raise UpgradeStateError(
+            f"expected the upgrade as it was when {step} began, got one of which another "
+            "process or thread has taken a step meanwhile: look where it is "
+            "(index.current_upgrade.status()), and go on from there"
+        )
+
+
+def _written(record: UpgradeRecord) -> str:
+    """As the manifest keeps it: tuples become lists there."""
+    return json.dumps(record.to_json(), sort_keys=True)
+
+
 def _leaving(record: UpgradeRecord) -> UpgradeRecord:
-    return replace(record.at("leaving"), beside=False)
+    return replace(record.at("leaving"), beside=False, maps={})
+
+
+def _forget(store: Store, *, but: UpgradeRecord) -> None:
+    """Drop the maps and samples in the journal that this record does not name."""
+    store.journal.forget((MAP_NAMES, SAMPLE_NAMES), set(but.maps.values()))

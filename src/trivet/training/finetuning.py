@@ -31,7 +31,7 @@ from trivet.training.pairs import (
     split,
     without_leak,
 )
-from trivet.training.report import TrainingReport
+from trivet.training.report import StepLoss, TrainingReport
 from trivet.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -112,25 +112,10 @@ def _written(
     progress: Watcher | None,
 ) -> tuple[DriftMap, TrainingReport]:
     """Train, measure, and write all of it to `scratch`, which is to become `place`."""
-    from trivet.training.running import train
-    from trivet.training.student import (
-        open_student,
-        require_same,
-        save_student,
-        teach,
-        wordings_of,
-    )
-
     start = time.perf_counter()
-    wordings = wordings_of(old)
-    student = open_student(old, wordings)
     beside = scratch / BESIDE
     beside.mkdir()
-    teacher = teach(old, list(columns_of(trained).values()), settings.max_tokens)
-    losses = train(student, trained, teacher, settings, wordings, beside, progress)
-    save_student(student, scratch)
-    new = Embedder.load(scratch, modes=["dense"])
-    require_same(new, student, wordings)
+    new, losses = _trained(old, trained, settings, scratch, progress)
     drift = fit_drift_map(old, new, trained, settings.seed)
     report = TrainingReport(
         model=old.name,
@@ -147,6 +132,33 @@ def _written(
     drift = replace(drift, source=replace(drift.source, model=str(place)))
     _keep(drift, report, beside)
     return drift, report
+
+
+def _trained(
+    old: CheckpointEmbedder,
+    pairs: Sequence[TrainingPair],
+    settings: TrainingSettings,
+    scratch: Path,
+    progress: Watcher | None,
+) -> tuple[Embedder, tuple[StepLoss, ...]]:
+    """The new model as it is read from `scratch`, and the losses of its training."""
+    from trivet.training.running import train
+    from trivet.training.student import (
+        open_student,
+        require_same,
+        save_student,
+        teach,
+        wordings_of,
+    )
+
+    wordings = wordings_of(old)
+    student = open_student(old, wordings)
+    teacher = teach(old, list(columns_of(pairs).values()), settings.max_tokens)
+    losses = train(student, pairs, teacher, settings, wordings, scratch / BESIDE, progress)
+    save_student(student, scratch)
+    new = Embedder.load(scratch, modes=["dense"])
+    require_same(new, student, wordings)
+    return new, losses
 
 
 def _keep(drift: DriftMap, report: TrainingReport, folder: Path) -> None:

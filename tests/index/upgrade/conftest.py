@@ -54,7 +54,8 @@ def open_old(location: str) -> Iterator[Callable[..., trivet.Index]]:
 def index(
     open_old: Callable[..., trivet.Index], tiny_model: Path, texts: dict[str, str]
 ) -> trivet.Index:
-    index = open_old(model=tiny_model)
+    """Of two legs; what becomes of a third is in test_legs and test_three_legs."""
+    index = open_old(model=tiny_model, modes=["dense", "sparse"])
     index.add(list(texts.values()), ids=list(texts), on_error="raise")
     return index
 

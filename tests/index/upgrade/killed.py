@@ -2,8 +2,8 @@
 
 Reads a line for each child that is forked, and prints what became of it:
 
-    FOLDER STEP N          dies by SIGKILL after the N-th thing that it did to the index (manifest
-                           or engine): "killed", or "done" where there were fewer
+    FOLDER STEP N          dies by SIGKILL after the N-th thing that it did to the index (manifest,
+                           engine or journal): "killed", or "done" where there were fewer
     FOLDER migrate-for S MODEL   is killed after S seconds of processor time in `migrate`, wherever
                            that may be: the same, with the seconds that it took
     URL COLLECTION         migrates an index on a server: "refused", or "done"
@@ -23,12 +23,15 @@ from trivet.errors import UpgradeInProgressError
 from trivet.index.upgrade import migrating
 from trivet.store.current import CurrentManifest
 from trivet.store.edge import EdgeEngine
+from trivet.store.sqlite_journal import SqliteJournal
 
 WATCHED = [
     (CurrentManifest, "become"),
     (EdgeEngine, "add_space"),
     (EdgeEngine, "set_vectors"),
     (EdgeEngine, "drop_vectors"),
+    (SqliteJournal, "keep"),
+    (SqliteJournal, "forget"),
 ]
 REFUSED = 17
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
@@ -13,43 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoints import WORDS
 
 import trivet
-from trivet import Embedder, errors
+from trivet import errors
 from trivet.index.upgrade import Upgrade
 from trivet.index.upgrade.lease import LEASE_S
 
+from .services import DIMS, Embed, of_words, service, taken_to, texts_of
 from .stages import found
-
-DIMS = 24
-Embed = Callable[[list[str]], np.ndarray]
-
-
-def of_words(seed: int) -> Embed:
-    """A text's vector: the mean of its words', each drawn by the word and the seed."""
-
-    def word(text: str) -> np.ndarray:
-        number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-        return np.random.default_rng(number).standard_normal(DIMS)
-
-    turn = np.linalg.qr(np.random.default_rng(seed).standard_normal((DIMS, DIMS)))[0]
-
-    def embed(texts: list[str]) -> np.ndarray:
-        rows = np.stack([np.mean([word(w) for w in text.split()], axis=0) for text in texts])
-        rows = rows @ turn if seed else rows
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-    return embed
-
-
-def service(name: str, embed: Embed) -> Embedder:
-    return Embedder.wrap(name=name, dims=DIMS, documents=embed, queries=embed)
-
-
-def texts_of(count: int) -> dict[str, str]:
-    random = np.random.default_rng(4)
-    return {f"d{i}": " ".join(random.choice(WORDS, size=12)) for i in range(count)}
 
 
 @pytest.fixture
@@ -213,15 +183,6 @@ def test_a_map_that_is_damaged_or_of_other_spaces_answers_nothing(
         index.current_upgrade.rollback()
     with trivet.open(tmp_path / "index", model=old) as index:
         assert found(index, "anchor ship sail") == hits
-
-
-def taken_to(index: trivet.Index, new: Embedder | Path, mode: str) -> Upgrade:
-    upgrade = index.upgrade(new)
-    upgrade.plan()
-    upgrade.fit()
-    upgrade.verify()
-    upgrade.cutover(mode, force=True)
-    return upgrade
 
 
 def test_an_end_that_was_forced_is_not_asked_about_again(old_index: trivet.Index) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from trivet.drift.gates import Judgement
@@ -18,31 +19,37 @@ class Page(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.links: list[str] = []
+        self.pages: list[str] = []
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.pages += [value or "" for name, value in attrs if name == "srcdoc"]
         self.links += [value or "" for name, value in attrs if name in ("src", "href")]
 
     def handle_data(self, data: str) -> None:
         self.text += data
 
 
-def _page() -> Page:
+def _report() -> UpgradeReport:
     number = Estimate(0.512, 0.401, 0.623, 80)
     numbers = Numbers(None, number, number, number)
-    report = UpgradeReport(
+    few = Numbers(None, number, number, replace(number, n=1))
+    return UpgradeReport(
         aim="gain",
         known_item=numbers,
-        judged=numbers,
+        judged=few,
         overlap={"query": number, "translate": number},
         retention={},
         verdicts={"query": Judgement("REVIEW", (EVIL,)), "translate": Judgement("PASS", ("good",))},
         models=(EVIL, "new"),
         changes=(Change(EVIL, EVIL, EVIL),),
     )
+
+
+def _page() -> Page:
     page = Page()
-    page.feed(report.to_html())
+    page.feed(_report().to_html())
     return page
 
 
@@ -58,8 +65,22 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     assert not {"link", "img", "iframe", "script"} & set(page.tags)
 
 
+def test_a_notebook_shows_the_page_in_a_frame_of_its_own() -> None:
+    frame = Page()
+    frame.feed(_report()._repr_html_())
+    assert frame.tags == ["iframe"]
+    assert frame.pages == [_report().to_html()]
+
+
 def test_numbers_are_drawn_with_their_intervals() -> None:
     page = _page()
     assert page.text.count("0.512 [0.401, 0.623]") == 8
     assert page.tags.count("svg") == 3
     assert page.tags.count("rect") == 8  # none of the old model, which was not at hand
+    assert "The old model is not at hand" in page.text
+
+
+def test_how_many_queries_a_number_rests_on_is_told() -> None:
+    page = _page()
+    assert "80 spans of documents" in page.text
+    assert "1 of your own" in page.text

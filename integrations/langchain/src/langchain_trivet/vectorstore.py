@@ -32,7 +32,8 @@ class TrivetVectorStore(SearchableStore):
         embedding: any LangChain embeddings, for the dense leg; None = as stored, for a new index
             Trivet's own model.
         collection: on a server; None = "trivet".
-        modes: the legs of a new index; None = as stored, for a new index dense vectors and BM25.
+        modes: the legs of a new index; None = as stored, for a new index as `trivet.open`: dense
+            vectors, BM25, and token vectors where the embedding is a `TrivetEmbeddings`.
 
     Raises:
         InvalidInputError: neither or both of location and index, or what belongs to a location

@@ -24,9 +24,9 @@ from trivet.index.upgrade.sampling import (
     with_vectors,
 )
 from trivet.index.upgrade.texts import TextResolver, with_texts
-from trivet.store.journal import Journal
 from trivet.store.points import Chunk
 from trivet.store.store import Store
+from trivet.store.upgrading import MAP_NAMES, SAMPLE_NAMES
 
 
 @dataclass(frozen=True)
@@ -92,28 +92,28 @@ def fit_maps(
     return FittedMaps(choice, translation, sample.chunks)
 
 
-def keep_map(journal: Journal, drift: DriftMap) -> str:
-    """Keep a map with the index; returns its name."""
+def named_map(drift: DriftMap) -> tuple[str, bytes]:
+    """A map as the index keeps it: its name and its content."""
     content = pack(drift)
-    name = f"drift-map-{hashlib.sha256(content).hexdigest()[:16]}"
-    journal.keep(name, content)
-    return name
+    return f"{MAP_NAMES}{hashlib.sha256(content).hexdigest()[:16]}", content
 
 
-def keep_sample(journal: Journal, fitted: FittedMaps) -> str:
-    """Keep which documents were sampled and which of them neither map has seen."""
+def named_sample(fitted: FittedMaps) -> tuple[str, bytes]:
+    """Which documents were sampled and which of them neither map has seen, as the index keeps it.
+
+    Returns:
+        Its name and its content.
+    """
     held = fitted.query.held & fitted.translation.held
     sampled = sorted({chunk.key for chunk in fitted.chunks})
     content = json.dumps({"sampled": sampled, "held": sorted(held)}).encode()
-    name = f"drift-sample-{hashlib.sha256(content).hexdigest()[:16]}"
-    journal.keep(name, content)
-    return name
+    return f"{SAMPLE_NAMES}{hashlib.sha256(content).hexdigest()[:16]}", content
 
 
 def kept_sample(
     store: Store, name: str, judged: Sequence[str], resolver: TextResolver | None = None
 ) -> tuple[StoredSample, frozenset[str]]:
-    """What `keep_sample` kept, with the documents that are judged; and those held out.
+    """What `named_sample` named, with the documents that are judged; and those held out.
 
     Raises:
         IndexDamagedError: it is not there.

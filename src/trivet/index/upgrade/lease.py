@@ -23,7 +23,7 @@ class Lease:
         store: of the index.
 
     Raises:
-        UpgradeInProgressError: on entering or renewing: another holds it.
+        UpgradeInProgressError: on entering: another holds it.
     """
 
     def __init__(self, store: Store) -> None:
@@ -36,7 +36,7 @@ class Lease:
                 "expected one migration of an index, got a second in this process: wait for it"
             )
         try:
-            self._take(UpgradeInProgressError)
+            self._take()
         except BaseException:
             self._store.migrating.release()
             raise
@@ -54,25 +54,57 @@ class Lease:
             self._store.migrating.release()
 
     def renew(self) -> None:
-        """Hold it for longer, where half of it is over; the clocks must agree within that half."""
+        """Hold it for longer, where half of it is over; the clocks must agree within that half.
+
+        Raises:
+            UpgradeStateError: another has taken it since, or the upgrade is over.
+        """
+        self.require()
         held = self._lease(self._store.manifest.upgrade)
         if self._store.is_shared and held.get("until", 0) - time.time() < LEASE_S / 2:
-            self._take(UpgradeStateError)
+            with alone(self._store):
+                self.require()
+                self._note()
 
-    def _take(self, refused: type[UpgradeInProgressError | UpgradeStateError]) -> None:
+    def require(self) -> None:
+        """Refuse to go on where somebody else has taken the upgrade elsewhere.
+
+        Raises:
+            UpgradeStateError: it is finished or rolled back, or another holds the lease or has
+                held it since.
+        """
+        record = self._store.manifest.upgrade
+        if record is None or record.state not in ("translated", "migrating"):
+            raise UpgradeStateError(
+                "expected an upgrade that is migrating, got one that was finished or rolled back "
+                "meanwhile: what was migrated so far was right, and nothing more is written"
+            )
+        if self._store.is_shared and self._lease(record).get("owner") != self._owner:
+            raise UpgradeStateError(
+                "expected to be the only one who migrates this index, got another machine that "
+                "has begun since this one was last heard of: leave it to that one"
+            )
+
+    def _take(self) -> None:
+        """Begin to hold it; one that ended is anybody's.
+
+        Raises:
+            UpgradeInProgressError: another holds it.
+        """
         if not self._store.is_shared:
             return
         with alone(self._store):
             record = self._store.manifest.upgrade
             held = self._lease(record)
-            is_mine = held.get("owner") in (None, self._owner)
-            if record is None or (not is_mine and held["until"] > time.time()):
-                raise refused(
+            if record is None or held.get("until", 0) > time.time():
+                raise UpgradeInProgressError(
                     "expected to be the only one who migrates this index, got another machine "
                     "that does, or an upgrade that is over: wait until it is done"
                 )
-            lease = {"owner": self._owner, "until": time.time() + LEASE_S}
-            note(self._store, lease=lease)
+            self._note()
+
+    def _note(self) -> None:
+        note(self._store, lease={"owner": self._owner, "until": time.time() + LEASE_S})
 
     def _give_back(self) -> None:
         if self._store.is_shared:

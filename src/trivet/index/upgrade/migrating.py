@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from trivet.embedding import Embedder
 from trivet.index.carrying import is_carried
 from trivet.index.titles import embed_titled
 from trivet.index.upgrade.texts import TextResolver, text_of
+from trivet.store.carried import mark_carried, note_carried, unmark_carried
 from trivet.store.points import PAYLOAD_CHECK, PAYLOAD_OWN, Chunk, point_ids
+from trivet.store.room import require_room, vectors_bytes
 from trivet.store.store import Store
 from trivet.store.upgrading import alone
 from trivet.types import Representations, Vectors
@@ -32,29 +35,38 @@ class Migration:
     Attributes:
         store: of the index.
         new: the newer model.
-        translation: that the points were translated by.
+        waiting: of point ids, those whose vectors are not the newer model's own.
         rate: chunks a second at most; None = as many as can be.
         budget_s: seconds after which to stop; None = until all is done.
         small: makes token vectors as they are stored.
         renew: called before every batch: keeps the lease, or raises.
+        require: called alone with the index before a batch is written: raises where it may not be.
         resolver: knows the texts that the index does not hold.
     """
 
     store: Store
     new: Embedder
-    translation: DriftMap
+    waiting: Callable[[Sequence[str]], list[str]]
     rate: float | None
     budget_s: float | None
     small: Callable[[Representations], Representations]
     renew: Callable[[], None]
+    require: Callable[[], None]
     resolver: TextResolver | None = None
 
-    def run(self, hot: Sequence[str], progress: Callable[[int], None] | None) -> int:
+    def run(
+        self,
+        progress: Callable[[int], None] | None,
+        pages: Iterable[Sequence[str]],
+        hot: Sequence[str] = (),
+    ) -> int:
         """Embed what is still translated: hot documents first, then all others.
 
         Args:
-            hot: keys of documents, the hottest first.
             progress: called with the number of chunks done in this run.
+
+            pages: of the ids of all points that may be left.
+            hot: keys of documents, the hottest first.
 
         Returns:
             Chunks that were embedded.
@@ -63,7 +75,7 @@ class Migration:
         end = start + (math.inf if self.budget_s is None else self.budget_s)
         # A second's worth at most, for an even load.
         size = BATCH if self.rate is None else max(1, min(BATCH, int(min(self.rate, BATCH))))
-        for ids in self._pages(hot):
+        for ids in chain([self._points(hot)], pages):
             for first in range(0, len(ids), size):
                 if time.monotonic() >= end:
                     return done
@@ -81,20 +93,18 @@ class Migration:
             time.sleep(min(left, NAP_S))
             self.renew()
 
-    def _pages(self, hot: Sequence[str]) -> Iterator[list[str]]:
-        entries = self.store.journal.entries(hot)
+    def _points(self, keys: Sequence[str]) -> list[str]:
+        entries = self.store.journal.entries(keys) if keys else {}
         namespace = self.store.manifest.namespace
-        yield [
+        return [
             id
-            for key in hot
+            for key in keys
             if key in entries
             for id in point_ids(namespace, key, range(entries[key].chunks))
         ]
-        for page in self.store.engine.pages():
-            yield list(page)
 
     def _migrate(self, ids: Sequence[str]) -> int:
-        waiting = still_translated(self.store, self.translation, ids)
+        waiting = self.waiting(ids)
         if not waiting:
             return 0
         payloads = self.store.engine.retrieve(waiting)
@@ -109,10 +119,16 @@ class Migration:
             id: {leg.space.vector_name: leg[row] for leg in legs} for row, id in enumerate(chunks)
         }
         with alone(self.store):
+            self.require()
             # What was written meanwhile is native, and what was deleted is no more.
             now = self.store.engine.retrieve(list(chunks))
             same = [id for id in now if Chunk.from_payload(now[id]) == stored[id]]
-            self.store.engine.set_vectors({id: rows[id] for id in same})
+            vectors = {id: rows[id] for id in same}
+            require_room(self.store.folder, vectors_bytes(vectors.values()))
+            self.store.engine.set_vectors(vectors)
+            unmark_carried(
+                self.store, {id: stored[id] for id in same}, [leg.space.vector_name for leg in legs]
+            )
             self.store.engine.flush()
         return len(same)
 
@@ -129,6 +145,12 @@ def embed_legs(embedder: Embedder, chunks: Sequence[Chunk]) -> Representations:
     return embed_titled(embedder, [(chunk.title, chunk.text) for chunk in chunks], truncate=True)
 
 
+def all_points(store: Store) -> Iterator[list[str]]:
+    """The ids of all points, a page at a time."""
+    for page in store.engine.pages():
+        yield list(page)
+
+
 def still_translated(store: Store, translation: DriftMap, ids: Sequence[str]) -> list[str]:
     """Those points whose newer vector is no native one yet."""
     old = store.engine.vectors(ids, translation.source.vector_name)
@@ -138,6 +160,18 @@ def still_translated(store: Store, translation: DriftMap, ids: Sequence[str]) ->
         return []
     waits = is_carried(translation, _rows(old, both), _rows(newer, both))
     return [id for id, is_waiting in zip(both, waits, strict=True) if is_waiting]
+
+
+def mark_translated(store: Store, translation: DriftMap) -> None:
+    """Mark what is not native yet: without the older vectors, nothing else would tell.
+
+    Documents that are written meanwhile are native.
+    """
+    name = translation.target.vector_name
+    note_carried(store, name)
+    for ids in all_points(store):
+        with alone(store):
+            mark_carried(store, still_translated(store, translation, ids), name)
 
 
 @dataclass(frozen=True)

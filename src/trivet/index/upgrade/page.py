@@ -14,7 +14,8 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;
 border-bottom:1px solid #ddd;vertical-align:top}.PASS{color:#17692f}.REVIEW{color:#8a5a00}
 .REFUSE{color:#a31515}svg{width:100%;height:auto}q{quotes:none}
-h1{overflow-wrap:anywhere}td:first-child{min-width:9rem}
+h1,td{overflow-wrap:anywhere}h1{font-size:1.6rem}td:first-child{min-width:9rem}
+td b{white-space:nowrap}.changes{table-layout:fixed}
 """
 # Of a plot, in its own units.
 _LEFT, _WIDTH, _ROW, _SPARE = 285, 320, 30, 150
@@ -32,11 +33,18 @@ def report_page(report: UpgradeReport, title: str) -> str:
     parts = [
         f"<h1>{escape(title)}</h1><p>Aim: <b>{escape(report.aim)}</b></p>",
         _verdicts(report),
-        "<h2>nDCG@10 of known items</h2><p>Spans of documents that no map was fitted to, each of "
-        "which has its document to find.</p>" + _plot(_rows(report.known_item)),
+        "<h2>nDCG@10 of known items, by dense vectors</h2>"
+        f"<p>{report.known_item.reembedded.n} spans of documents that no map was fitted to, each "
+        "of which has its document to find.</p>" + _plot(_rows(report.known_item)),
     ]
     if report.judged is not None:
-        parts.append("<h2>nDCG@10 of judged queries</h2>" + _plot(_rows(report.judged)))
+        parts.append(
+            "<h2>nDCG@10 of judged queries, by dense vectors</h2>"
+            f"<p>{report.judged.reembedded.n} of your own, on the sampled and the judged documents."
+            "</p>" + _plot(_rows(report.judged))
+        )
+    if report.known_item.old is None:
+        parts.append("<p>The old model is not at hand: nothing could be measured of it.</p>")
     kept = {f"overlap, {_MODES[mode]}": each for mode, each in report.overlap.items()}
     kept |= {f"known items kept, {_MODES[mode]}": each for mode, each in report.retention.items()}
     parts.append("<h2>Against the old model</h2>" + _plot(kept, _gates(report)))
@@ -46,6 +54,7 @@ def report_page(report: UpgradeReport, title: str) -> str:
         parts.append(_changes(report.changes))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
         f"<body>{''.join(parts)}</body></html>\n"
     )
@@ -117,11 +126,11 @@ def _x(value: float, most: float) -> float:
 
 def _changes(changes: Sequence[Change]) -> str:
     rows = "".join(
-        f"<tr><td><q>{escape(each.query)}</q></td><td>{escape(each.old)}</td>"
-        f"<td>{escape(each.new)}</td></tr>"
+        f'<tr><td dir="auto"><q>{escape(each.query)}</q></td>'
+        f'<td dir="auto">{escape(each.old)}</td><td dir="auto">{escape(each.new)}</td></tr>'
         for each in changes
     )
     return (
-        "<h2>Where compensated queries differ most</h2><table><tr><th>span</th>"
+        '<h2>Where compensated queries differ most</h2><table class="changes"><tr><th>span</th>'
         f"<th>best by the old model</th><th>best now</th></tr>{rows}</table>"
     )

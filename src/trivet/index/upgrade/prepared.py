@@ -11,9 +11,15 @@ from trivet.drift.choosing import Aim, Choice, require_aim
 from trivet.drift.gates import Judgement
 from trivet.drift.map import DriftMap
 from trivet.embedding import Embedder
-from trivet.errors import InvalidInputError, ModelError, PairsError, UpgradeInProgressError
+from trivet.errors import (
+    InvalidInputError,
+    ModelError,
+    PairsError,
+    SpaceMismatchError,
+    UpgradeInProgressError,
+)
 from trivet.index.model import QUERY_MAP, TOKEN_MAP, TRANSLATION
-from trivet.index.upgrade.fitting import FittedMaps, fit_maps, keep_map, keep_sample, kept_sample
+from trivet.index.upgrade.fitting import FittedMaps, fit_maps, kept_sample, named_map, named_sample
 from trivet.index.upgrade.judging import checked_judgements
 from trivet.index.upgrade.planning import plan_upgrade
 from trivet.index.upgrade.texts import TextResolver
@@ -22,7 +28,7 @@ from trivet.index.upgrade.values import UpgradePlan, UpgradeReport
 from trivet.index.upgrade.verifying import Trial, run_trial
 from trivet.query import text_problem
 from trivet.store.generations import NATIVE_STATES, Generation, UpgradeRecord, UpgradeState
-from trivet.store.upgrading import advance, begin, require_state
+from trivet.store.upgrading import advance, begin, refit, require_state
 from trivet.types import Mode
 
 if TYPE_CHECKING:
@@ -114,16 +120,16 @@ class PreparedUpgrade:
             seed=seed,
             resolver=text_resolver,
         )
-        journal = self._store.journal
         tokens = self._token_map(fitted, seed)
-        maps = {
-            QUERY_MAP: keep_map(journal, fitted.query.drift),
-            TRANSLATION: keep_map(journal, fitted.translation.drift),
-            SAMPLE: keep_sample(journal, fitted),
-            **({} if tokens is None else {TOKEN_MAP: keep_map(journal, tokens)}),
+        kept = {
+            QUERY_MAP: named_map(fitted.query.drift),
+            TRANSLATION: named_map(fitted.translation.drift),
+            SAMPLE: named_sample(fitted),
+            **({} if tokens is None else {TOKEN_MAP: named_map(tokens)}),
         }
+        maps = {which: name for which, (name, _) in kept.items()}
         became = replace(record.at("fitted"), aim=chosen, maps=maps)
-        advance(self._store, became, "fit", "planned", *_MEASURED)
+        refit(self._store, became, dict(kept.values()), "planned", *_MEASURED, since=record)
         return fitted.query
 
     def verify(
@@ -164,7 +170,7 @@ class PreparedUpgrade:
         refused = set(verdicts.values()) == {"REFUSE"}
         state: UpgradeState = "refused" if refused else "verified"
         became = record.at(state, verdicts=verdicts, reasons=reasons, legs=legs)
-        advance(self._store, became, "verify", *_MEASURED)
+        advance(self._store, became, "verify", *_MEASURED, since=record)
         return report
 
     def _token_map(self, fitted: FittedMaps, seed: int) -> DriftMap | None:
@@ -219,7 +225,7 @@ class PreparedUpgrade:
         """The older model, if it can still be had."""
         try:
             return self._model.proved()
-        except ModelError as error:
+        except (ModelError, SpaceMismatchError) as error:
             logger.warning(
                 "the older model is not at hand, which leaves a review at best: %s", error
             )

@@ -6,8 +6,9 @@ import numpy as np
 
 from trivet.drift.map import DriftMap
 from trivet.index.carrying import carried
+from trivet.store.room import require_room, vectors_bytes
 from trivet.store.store import Store
-from trivet.store.upgrading import alone, open_beside, swap
+from trivet.store.upgrading import alone, open_beside, require_state, swap
 
 
 def translate_index(store: Store, translation: DriftMap) -> None:
@@ -19,6 +20,8 @@ def translate_index(store: Store, translation: DriftMap) -> None:
     for page in store.engine.pages():
         # Alone, so that no document changes between the reading of its vector and the writing.
         with alone(store):
+            # Another thread or machine may have rolled it back, or have been faster.
+            require_state(store.manifest.upgrade, "translating", "translating")
             _translate(store, translation, list(page))
     store.engine.flush()
     swap(store)
@@ -30,4 +33,6 @@ def _translate(store: Store, translation: DriftMap, ids: list[str]) -> None:
     old = store.engine.vectors([id for id in ids if id not in there], names[0])
     if old:
         rows = carried(translation, np.stack(list(old.values())))
-        store.engine.set_vectors({id: {names[1]: row} for id, row in zip(old, rows, strict=True)})
+        vectors = {id: {names[1]: row} for id, row in zip(old, rows, strict=True)}
+        require_room(store.folder, vectors_bytes(vectors.values()))
+        store.engine.set_vectors(vectors)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from trivet.errors import InvalidInputError, UpgradeStateError
 from trivet.index.model import TRANSLATION
-from trivet.index.unchanged import left_translated
 from trivet.index.upgrade.checks import require_grace, require_migration, require_verdict
 from trivet.index.upgrade.lease import Lease
-from trivet.index.upgrade.migrating import Migration, Remaining, count_remaining
+from trivet.index.upgrade.migrating import (
+    Migration,
+    Remaining,
+    all_points,
+    count_remaining,
+    mark_translated,
+    still_translated,
+)
 from trivet.index.upgrade.prepared import PreparedUpgrade
 from trivet.index.upgrade.texts import TextResolver
 from trivet.index.upgrade.translating import translate_index
 from trivet.index.upgrade.values import MODES, UpgradeMode, UpgradeStatus
-from trivet.store.generations import NATIVE_STATES, STATES, UpgradeRecord
+from trivet.store.generations import NATIVE_STATES, STATES, UpgradeRecord, UpgradeState
 from trivet.store.upgrading import advance, alone, end, note, require_state, take_back
 
 
@@ -53,7 +60,7 @@ class Upgrade(PreparedUpgrade):
             legs = record.facts.get("legs", {})
             mapped = [leg for leg, verdict in legs.items() if verdict in enough]
             became = record.at("bridged", bridged=True, mapped=mapped)
-            advance(self._store, became, "cutover", "verified", "refused")
+            advance(self._store, became, "cutover", "verified", "refused", since=record)
         else:
             self._translate(record)
 
@@ -95,19 +102,22 @@ class Upgrade(PreparedUpgrade):
                 self._translate(record)
             record = self._at("migrate", "translated", "migrating")
             if record.state == "translated":
-                advance(self._store, record.at("migrating"), "migrate", "translated")
+                migrating = record.at("migrating")
+                advance(self._store, migrating, "migrate", "translated", since=record)
+            translation = self._model.map_of(record, TRANSLATION)
             migration = Migration(
                 self._store,
                 self._model.proved(),
-                self._model.map_of(record, TRANSLATION),
+                partial(still_translated, self._store, translation),
                 rate,
                 budget,
                 self._model.tokens.small,
                 lease.renew,
+                lease.require,
                 text_resolver,
             )
             hot = [key for key, _ in self._shared.found.most_common()] if order == "hot" else []
-            done = migration.run(hot, progress)
+            done = migration.run(progress, all_points(self._store), hot)
             if self._store.manifest.filling_modes and not self._remaining(record).translated:
                 with alone(self._store):
                     note(self._store, whole=True)
@@ -119,7 +129,8 @@ class Upgrade(PreparedUpgrade):
         Args:
             grace: seconds that they are still kept, for a rollback; they go with the first
                 opening, or `finish`, after that.
-            force: also while documents have translated vectors, which they keep.
+            force: also while documents have translated vectors, which they keep until
+                `Index.make_native` replaces them.
 
         Raises:
             UpgradeStateError: nothing was translated, or not all documents are native; with token
@@ -147,13 +158,17 @@ class Upgrade(PreparedUpgrade):
                 "finish(force=True) to leave those translated for ever"
             )
         if left.translated:
-            name = left_translated(self._store.manifest.spaces["dense"])
-            self._store.journal.keep(name, b"1")
+            mark_translated(self._store, self._model.map_of(record, TRANSLATION))
         end(self._store, grace)
 
     def rollback(self) -> None:
         """Go back to the older model, whose vectors were never touched; errors as in `status`."""
         take_back(self._store)
+
+    @property
+    def state(self) -> UpgradeState:
+        """How far the upgrade is, without counting documents; errors as in `status`."""
+        return require_state(self._store.manifest.upgrade, "state", *STATES).state
 
     def status(self) -> UpgradeStatus:
         """How far the upgrade is; reads all vectors where some may be translated.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from html import escape
 from typing import Any, Literal, TypeAlias
 
 from trivet.drift.choosing import Aim
@@ -103,6 +104,11 @@ class UpgradeReport:
         from trivet.index.upgrade.page import report_page
 
         return report_page(self, f"{self.models[0]} → {self.models[1]}")
+
+    def _repr_html_(self) -> str:
+        """The page in a frame, as notebooks show it: its style is its own."""
+        page = escape(self.to_html())
+        return f'<iframe srcdoc="{page}" style="width:100%;height:40rem;border:0"></iframe>'
 
     def to_json(self) -> dict[str, Any]:
         """The report as a JSON object."""

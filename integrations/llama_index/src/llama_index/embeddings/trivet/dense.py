@@ -9,7 +9,7 @@ from typing import Any
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import BaseModel, Field, PrivateAttr
 from llama_index.core.callbacks import CallbackManager
-from llama_index.embeddings.trivet.models import embedder_of, refuse_cache
+from llama_index.embeddings.trivet.models import refuse_cache
 from llama_index.embeddings.trivet.recorded import RecordedEmbedder
 
 from trivet import Embedder, Query
@@ -39,6 +39,7 @@ class TrivetEmbedding(BaseEmbedding):
 
     Raises:
         ModelNotFoundError, CheckpointError: the model cannot be found or read.
+        MissingHeadError: it makes no dense vectors.
         InvalidInputError: there is an `embeddings_cache`.
     """
 
@@ -47,6 +48,7 @@ class TrivetEmbedding(BaseEmbedding):
     fingerprint: str = Field(description="Of the space that the vectors live in.")
     dims: int = Field(description="Length of a vector.")
     _embedder: Embedder = PrivateAttr()
+    _dense: Embedder = PrivateAttr()
 
     def __init__(
         self,
@@ -61,8 +63,9 @@ class TrivetEmbedding(BaseEmbedding):
         rate_limiter: Any | None = None,
     ) -> None:
         refuse_cache(embeddings_cache)
-        embedder = embedder_of(model, "dense")
-        space = embedder.spaces["dense"]
+        embedder = model if isinstance(model, Embedder) else Embedder.load(model)
+        dense = embedder.only(["dense"])
+        space = dense.spaces["dense"]
         fields: dict[str, Any] = {
             "task": task,
             "instruction": instruction,
@@ -77,7 +80,7 @@ class TrivetEmbedding(BaseEmbedding):
             rate_limiter=rate_limiter,
             **fields,
         )
-        self._embedder = embedder
+        self._embedder, self._dense = embedder, dense
 
     @classmethod
     def class_name(cls) -> str:
@@ -86,12 +89,12 @@ class TrivetEmbedding(BaseEmbedding):
 
     @property
     def embedder(self) -> Embedder:
-        """The model."""
+        """The model, with every leg that it has: a `TrivetVectorStore` keeps them all."""
         return self._embedder
 
     def __getstate__(self) -> dict[str, Any]:
         bare = self.model_copy()
-        private = {**(bare.__pydantic_private__ or {}), "_embedder": None}
+        private = {**(bare.__pydantic_private__ or {}), "_embedder": None, "_dense": None}
         bare.__pydantic_private__ = private
         state = BaseEmbedding.__getstate__(bare)
         return {**state, "recorded": RecordedEmbedder.of(self._embedder)}
@@ -100,11 +103,12 @@ class TrivetEmbedding(BaseEmbedding):
         # Not BaseEmbedding's, which would call the constructor for the default model.
         BaseModel.__setstate__(self, {k: v for k, v in state.items() if k != "recorded"})
         self._embedder = state["recorded"].loaded()
+        self._dense = self._embedder.only(["dense"])
 
     def _get_query_embedding(self, query: str) -> Embedding:
         refuse_cache(self.embeddings_cache)  # which may have been assigned later
         asked = Query(query, task=self.task, instruction=self.instruction)
-        return _rows(self._embedder.embed_queries([asked]).dense)[0]
+        return _rows(self._dense.embed_queries([asked]).dense)[0]
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
         return await asyncio.to_thread(self._get_query_embedding, query)
@@ -117,7 +121,7 @@ class TrivetEmbedding(BaseEmbedding):
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         refuse_cache(self.embeddings_cache)
-        return _rows(self._embedder.embed_documents(texts).dense)
+        return _rows(self._dense.embed_documents(texts).dense)
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         return await asyncio.to_thread(self._get_text_embeddings, texts)

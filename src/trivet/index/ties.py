@@ -1,0 +1,32 @@
+"""The order of hits that have one score: the same for every engine, and after every optimizing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from trivet.store.points import PAYLOAD_OWN
+from trivet.store.request import RankedChunk
+
+
+def ties_by_id(ranked: Sequence[RankedChunk]) -> list[RankedChunk]:
+    """The same chunks, those of one score by document id and by place in the document.
+
+    An engine gives them in the order of its segments, which changes when it is optimized, restored
+    or migrated. Which of them it leaves out at the end of a list stays its own choice.
+
+    Args:
+        ranked: best first; scores that are equal stand together.
+    """
+    return list(_ordered(ranked))
+
+
+def _ordered(ranked: Sequence[RankedChunk]) -> Iterator[RankedChunk]:
+    for _, of_one_score in groupby(ranked, key=lambda chunk: chunk.point.score):
+        same = list(of_one_score)
+        yield from same if len(same) == 1 else sorted(same, key=_place)
+
+
+def _place(ranked: RankedChunk) -> tuple[str, str, int]:
+    own = ranked.point.payload[PAYLOAD_OWN]
+    return own["document"], own.get("tenant") or "", own["sequence"]

@@ -1,0 +1,73 @@
+"""What was left translated, or was carried over for want of a model, made native afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from trivet.errors import UpgradeInProgressError
+from trivet.index.upgrade.checks import require_migration
+from trivet.index.upgrade.migrating import Migration
+from trivet.index.upgrade.texts import TextResolver
+from trivet.store.carried import carried_pages
+from trivet.store.points import Chunk
+from trivet.store.store import Store
+
+if TYPE_CHECKING:
+    from trivet.index.shared import Shared
+
+
+def make_native(
+    shared: Shared,
+    rate: float | None,
+    budget: float | None,
+    progress: Callable[[int], None] | None,
+    resolver: TextResolver | None,
+) -> int:
+    """Embed documents of which vectors were carried over; arguments as in `Index.make_native`."""
+    require_migration("id", rate, budget)
+    store, model = shared.store, shared.model
+    store.refresh()
+
+    def require() -> None:
+        _require_none_under_way(store)
+
+    require()
+    space = store.manifest.spaces.get("dense")
+    if space is None:
+        return 0
+    name = space.vector_name
+    if not store.migrating.acquire(blocking=False):
+        raise UpgradeInProgressError(
+            "expected one call of make_native at a time, got a second in this process: wait for it"
+        )
+
+    def pages() -> Iterator[Sequence[str]]:
+        for page in carried_pages(store, name):
+            yield list(page)
+
+    def waiting(ids: Sequence[str]) -> list[str]:
+        payloads = store.engine.retrieve(ids)
+        chunks = {id: Chunk.from_payload(payload) for id, payload in payloads.items()}
+        return [id for id in ids if id in chunks and name in chunks[id].carried]
+
+    try:
+        first = next(carried_pages(store, name), {})
+        if not first:  # the model need not be there
+            return 0
+        migration = Migration(
+            store, model.proved(), waiting, rate, budget, model.tokens.small,
+            require, require, resolver,
+        )  # fmt: skip
+        return migration.run(progress, pages())
+    finally:
+        store.migrating.release()
+
+
+def _require_none_under_way(store: Store) -> None:
+    record = store.manifest.upgrade
+    if record is not None and record.state != "leaving":
+        raise UpgradeInProgressError(
+            f"expected no upgrade under way, got one that is {record.state}: go on with it "
+            "(index.current_upgrade), or roll it back, and make the rest native then"
+        )
