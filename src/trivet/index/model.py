@@ -137,7 +137,10 @@ class IndexModel:
             left = manifest.complete(modes)
             return self.proved_of(chosen).only(left).embed_queries(queries) if left else None
         record = manifest.upgrade
-        can_be = {"dense"}
+        # What both models make alike needs no map.
+        own = manifest.generation.spaces
+        same = {mode for mode, space in own.items() if chosen.spaces.get(mode) == space}
+        can_be = {"dense", *same}
         is_mapped = record is not None and record.is_bridged
         if record is not None and is_mapped and "multi" in record.facts.get("mapped", ()):
             can_be.add("multi")
@@ -148,10 +151,11 @@ class IndexModel:
         if record is None or not is_mapped:
             return made
         dense, multi = made.dense, made.multi
-        return Representations(
-            dense=None if dense is None else self.map_of(record, QUERY_MAP).apply(dense),
-            multi=None if multi is None else self.map_of(record, TOKEN_MAP).apply(multi),
-        )
+        if dense is not None:
+            dense = self.map_of(record, QUERY_MAP).apply(dense)
+        if multi is not None and "multi" not in same:
+            multi = self.map_of(record, TOKEN_MAP).apply(multi)
+        return Representations(dense=dense, sparse=made.sparse, multi=multi)
 
     def documents(self, texts: Sequence[str], modes: Sequence[Mode]) -> Representations | None:
         """The vectors of texts that are like documents, in the spaces of `queries`; cut if long.
