@@ -151,7 +151,7 @@ class VerifyReport:
         """Whether journal and engine agree: nothing is lost, and nothing needs `trivet repair`.
 
         BM25's average length is another matter: after many deletions it is off, which costs a
-        little quality, until the next addition puts it right.
+        little quality, until the next addition or `optimize` puts it right.
         """
         return not (self.broken or self.orphans)
 
@@ -186,6 +186,7 @@ class LegHealth:
         vector_name: in the engine.
         mode: of the leg.
         model: label of what makes it.
+        fingerprint: of its space: all that would change its vectors.
         serves: whether it is searched; else it is kept beside, during an upgrade.
         points: that have a vector of it.
         native: documents whose vectors the model itself has made.
@@ -195,6 +196,7 @@ class LegHealth:
     vector_name: str
     mode: Mode
     model: str
+    fingerprint: str
     serves: bool
     points: int
     native: int

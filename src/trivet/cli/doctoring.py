@@ -65,6 +65,7 @@ def _print(report: HealthReport) -> None:
         role = "serves" if leg.serves else "beside"
         carried = f", translated {leg.translated:,}" if leg.translated else ""
         _line(f"{leg.vector_name} ({leg.model}, {role}): documents {leg.native:,}{carried}")
+        _line(f"  fingerprint {leg.fingerprint}")
     for found in report.findings:
         _line(f"{found.level}: {found.subject}: {found.problem}")
         _line(f"→ {found.action}")

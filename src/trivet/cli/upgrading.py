@@ -277,6 +277,8 @@ def _tell(index: Index, fields: dict[str, Any], *, as_json: bool) -> None:
 def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
+    if value is None or value in ({}, [], ()):
+        return "none"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):

@@ -25,7 +25,8 @@ class Made:
 
     Attributes:
         vectors: one of every leg for each text.
-        carried: names of those that were mapped for want of the model, and have to be marked.
+        carried: names of those that were mapped, or left out, for want of the model, and have to
+            be marked.
     """
 
     vectors: Representations
@@ -66,8 +67,8 @@ def embed_own(store: Store, model: IndexModel, titled: Sequence[tuple[str, str]]
         if record is None or not record.is_bridged:
             raise
         made = _standing_in(store, model, record, manifest.generation, record.other, titled)
-        if made is None:
-            raise
+        if made.vectors.legs.keys() != set(manifest.model_modes):
+            raise  # a leg of the only vectors that there are would be missing
         _warn(manifest.generation, error)
         return made
 
@@ -78,7 +79,8 @@ def embed_beside(
     """What the other model of an upgrade makes of titled texts; None if that is not stored.
 
     Where it is gone, cannot be read, fails, or makes other vectors than it did, those of the
-    index's own model are mapped into its spaces.
+    index's own model are mapped into its spaces. A leg that has no map is left out until it is
+    there.
 
     Args:
         store: of the index.
@@ -87,23 +89,21 @@ def embed_beside(
         own: their dense vectors by the index's model, or as they were given.
 
     Raises:
-        ModelError, SpaceMismatchError: it is not to be had, and makes a leg without a map.
+        ModelError, SpaceMismatchError: it is not to be had, and there is nothing to map.
     """
     manifest = store.manifest
     record = manifest.upgrade
     if record is None or not record.beside:
         return None
     try:
-        made = embed_titled(model.proved_of(record.other), titled, truncate=True)
+        full = embed_titled(model.proved_of(record.other), titled, truncate=True)
     except (ModelError, SpaceMismatchError) as error:
         if record.state == "translating":
             return _translated(model, record, manifest.generation, own, error)
-        standing = _standing_in(store, model, record, record.other, manifest.generation, titled)
-        if standing is None:
-            raise
+        made = _standing_in(store, model, record, record.other, manifest.generation, titled)
         _warn(record.other, error)
-        return standing
-    return Made(model.tokens_of(record.other).small(made))
+        return made
+    return Made(model.tokens_of(record.other).small(full))
 
 
 def _translated(
@@ -114,7 +114,7 @@ def _translated(
     error: Exception,
 ) -> Made:
     """The newer model's vectors, carried over like all others; the translation itself tells."""
-    if own is None or _unlike(record.other, older):
+    if own is None:
         raise error
     logger.warning(
         "%r, the newer model, is not to be had, and documents get vectors that are carried over, "
@@ -122,7 +122,9 @@ def _translated(
     )  # fmt: skip
     translation = model.map_of(record, TRANSLATION)
     rows = carried(translation, own.values)
-    return Made(Representations(dense=DenseVectors(translation.target, rows)))
+    unlike = sorted(_unlike(record.other, older))
+    left_out = tuple(record.other.spaces[mode].vector_name for mode in unlike)
+    return Made(Representations(dense=DenseVectors(translation.target, rows)), left_out)
 
 
 def _standing_in(
@@ -132,23 +134,22 @@ def _standing_in(
     older: Generation,
     newer: Generation,
     titled: Sequence[tuple[str, str]],
-) -> Made | None:
-    """The newer model's vectors of texts, mapped to the older one's; None if a leg has no map."""
+) -> Made:
+    """The newer model's vectors of texts, mapped to the older one's; without legs of no map."""
     unlike = _unlike(older, newer)
-    if unlike - {"multi"} or (unlike and TOKEN_MAP not in record.maps):
-        return None
-    modes = [mode for mode in older.spaces if mode in newer.spaces]
+    left_out = unlike if TOKEN_MAP not in record.maps else unlike - {"multi"}
+    modes = [mode for mode in older.spaces if mode in newer.spaces and mode not in left_out]
     made = embed_titled(model.proved_of(newer).only(modes), titled, truncate=True)
     dense, multi = made.dense, made.multi
     assert dense is not None  # every model of an upgrade makes dense vectors
-    mapped = [older.spaces[mode].vector_name for mode in ("dense", *unlike)]
     if multi is not None and "multi" in unlike:
         multi = model.map_of(record, TOKEN_MAP).apply(multi)
     dense = model.map_of(record, QUERY_MAP).apply(dense)
-    for name in mapped:
+    marked = tuple(older.spaces[mode].vector_name for mode in ("dense", *sorted(unlike)))
+    for name in marked:
         note_carried(store, name)
     legs = Representations(dense=dense, sparse=made.sparse, multi=multi)
-    return Made(model.tokens_of(older).small(legs), tuple(mapped))
+    return Made(model.tokens_of(older).small(legs), marked)
 
 
 def _unlike(one: Generation, other: Generation) -> set[Mode]:

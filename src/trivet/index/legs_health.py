@@ -32,16 +32,14 @@ def examine_legs(store: Store, model: IndexModel) -> tuple[LegHealth, ...]:
     there = store.engine.vector_names()
     legs = []
     for name, space in manifest.vector_spaces.items():
+        told = name, space.mode, space.model, space.fingerprint, name in serving
         if name not in there:
-            legs.append(LegHealth(name, space.mode, space.model, name in serving, 0, 0, 0))
+            legs.append(LegHealth(*told, 0, 0, 0))
             continue
         bare, incomplete = (0, 0) if store.is_adopted else lacking(store, name)
         translated = _translated(store, model, name)
         native = documents - incomplete - translated
-        is_serving = name in serving
-        legs.append(
-            LegHealth(name, space.mode, space.model, is_serving, points - bare, native, translated)
-        )
+        legs.append(LegHealth(*told, points - bare, native, translated))
     return tuple(sorted(legs, key=lambda leg: not leg.serves))
 
 

@@ -102,8 +102,9 @@ class StoredDocuments:
             metadatas: as for `add`.
             on_error: as for `add`.
             representations: the documents' own vectors, one for each; each document is then one
-                chunk, however long. Their spaces must be the index's. A BM25 leg is computed
-                where none is given; without token vectors a document has none.
+                chunk, however long. Their spaces must be the index's, and every leg that its
+                model makes has to be there; token vectors may be as the model makes them. A BM25
+                leg is computed where none is given.
             progress: as for `add`.
 
         Returns:

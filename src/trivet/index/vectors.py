@@ -45,7 +45,7 @@ class EmbeddedDocument:
         vectors: one of every leg for each piece.
         terms: length of all pieces in BM25's terms; 0 without a BM25 leg.
         beside: what the other model of an upgrade makes of the pieces; None if that is not stored.
-        carried: names of vectors that were carried over for want of a model.
+        carried: names of vectors that were carried over, or left out, for want of a model.
     """
 
     vectors: Representations
@@ -55,9 +55,10 @@ class EmbeddedDocument:
 
     @property
     def model_names(self) -> set[str]:
-        """The vector names of the legs that models made."""
+        """The vector names of the legs that models made, or would have."""
         legs = [*self.vectors.legs.values(), *(self.beside.legs.values() if self.beside else ())]
-        return {leg.space.vector_name for leg in legs if not leg.space.is_lexical}
+        made = {leg.space.vector_name for leg in legs if not leg.space.is_lexical}
+        return made.union(self.carried)
 
 
 def with_bm25(
@@ -204,7 +205,7 @@ class GivenVectors:
     Raises:
         SpaceMismatchError: a leg of another space.
         InvalidInputError: no representations, fewer or more than documents, a leg that the index
-            does not have, or no dense leg where it has one.
+            does not have, or none of a leg that its model makes.
     """
 
     are_given = True
@@ -228,12 +229,15 @@ class GivenVectors:
                     f"expected representations with legs {', '.join(spaces)}, got a {mode} leg "
                     "too: this index does not have it"
                 )
-            require_same_space(spaces[mode], leg.space)
-        if "dense" in spaces and representations.dense is None:
+            if mode != "multi":
+                require_same_space(spaces[mode], leg.space)
+        missing = [mode for mode in store.manifest.model_modes if mode not in representations.legs]
+        if missing:
             raise InvalidInputError(
-                "expected representations with a dense leg, got none: this index has one"
+                f"expected representations with a {missing[0]} leg, got none: this index has one; "
+                "trivet.open(…, modes=…) makes an index of other legs"
             )
-        self._representations = representations
+        self._representations = model.tokens.small(representations)
         self._store = store
         self._model = model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from trivet.drift.gates import LEAST_KNOWN_ITEM, LEAST_OVERLAP
+from trivet.drift.gates import LEAST_KNOWN_ITEM, least_overlap
 from trivet.drift.intervals import Estimate
 from trivet.index.upgrade.values import Change, Numbers, UpgradeReport
 
@@ -75,7 +75,8 @@ def _gates(report: UpgradeReport) -> dict[str, float]:
     """By bar, what has to be reached; to gain, nothing of the old model's has to be kept."""
     if report.aim != "keep":
         return {}
-    gates = {f"overlap, {_MODES[mode]}": LEAST_OVERLAP for mode in report.overlap}
+    least = least_overlap(report.unmapped)
+    gates = {f"overlap, {_MODES[mode]}": least for mode in report.overlap}
     kept = {f"known items kept, {_MODES[mode]}": LEAST_KNOWN_ITEM for mode in report.retention}
     return gates | kept
 
