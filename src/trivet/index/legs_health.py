@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from trivet.errors import DriftError, StoreError
+from trivet.errors import DriftError, SpaceMismatchError, StoreError
 from trivet.index.model import TRANSLATION, IndexModel
 from trivet.index.upgrade.migrating import count_remaining
 from trivet.reports import LegHealth
@@ -50,7 +50,7 @@ def _translated(store: Store, model: IndexModel, name: str) -> int:
         return len(carried_documents(store, name))
     try:
         translation = model.map_of(record, TRANSLATION)
-    except (DriftError, StoreError) as error:
+    except (DriftError, SpaceMismatchError, StoreError) as error:
         logger.info("translated vectors are not told from native ones: %s", error)
         return 0
     if translation.target.vector_name != name:
