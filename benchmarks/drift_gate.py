@@ -21,6 +21,10 @@ from trivet.drift.pairs import Pairs
 
 GOOD = 0.95
 COUNTS = (50, 200, 1_000)
+# So few that a map between unequal dims keeps a little less than it should.
+SCARCE = (100, 150, 250)
+# A drifted model whose vectors are this much noise besides, relative to their length.
+NOISES = (0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,13 @@ def _every() -> Iterator[Judged]:
         drifted = any(part in what for part in ("tuned", "distilled"))
         for count in COUNTS:
             yield from _fitted(f"{what}, {count}", move, move, count, drifted=drifted)
+    for what, move in moves.items():
+        if "128 → 384" in what:
+            for count in SCARCE:
+                yield from _fitted(f"{what}, {count}", move, move, count, drifted=False)
+        for noise in NOISES if "tuned" in what or "distilled" in what else ():
+            noisy, label = _noisy(move, noise), f"{what}, noise {noise}, 200"
+            yield from _fitted(label, noisy, noisy, 200, drifted=False)
     cranfield, medquad = moves["cranfield tuned"], moves["medquad-dev tuned"]
     yield from _fitted("other collection", medquad, cranfield, 1_000, drifted=False)
     yield from _fitted("other collection", cranfield, medquad, 1_000, drifted=False)
@@ -71,6 +82,17 @@ def _every() -> Iterator[Judged]:
         }
         of_noise = replace(move, new=replace(move.new, **noise))
         yield from _fitted(f"{name} random model", of_noise, of_noise, 1_000, drifted=False)
+
+
+def _noisy(move: Move, noise: float) -> Move:
+    """To a newer model that is as much worse."""
+    random = np.random.default_rng(1)
+    parts = {}
+    for part in ("documents", "queries", "spans"):
+        rows = getattr(move.new, part)
+        drawn = random.standard_normal(rows.shape) * noise / np.sqrt(rows.shape[1])
+        parts[part] = unit(rows + drawn)
+    return replace(move, new=replace(move.new, **parts))
 
 
 def _moves() -> Iterator[tuple[str, Move]]:
@@ -132,8 +154,11 @@ def _verdict(move: Move, drift: DriftMap, seen: set[str]) -> str:
     exam = Exam(tuple(ids))
     came = drift.apply_rows(move.new.spans[rows]) @ move.old.documents.T
     right = move.old.spans[rows] @ move.old.documents.T
+    asked, stored = move.new.spans[rows], move.old.documents
+    same = asked.shape[1] == stored.shape[1]
     evidence = Evidence(
         mean(exam.overlap(came, right, None)),
         ratio(exam.known_item(came, owners), exam.known_item(right, owners)),
+        unmapped=mean(exam.overlap(asked @ stored.T, right, None)) if same else None,
     )
     return judge(evidence, "keep").verdict

@@ -67,7 +67,7 @@ class Plan:
         relevance: for maximal marginal relevance by the dense vectors, from 1 (the most relevant
             alone) to 0 (the most different alone); None = without.
         threshold: the least score of a hit; only of plans whose scores are calibrated.
-        offset: hits to leave out at the head.
+        offset: hits to leave out at the head. Pages of one plan and k are cuts of one ranking.
         per_document: of a search for chunks, the most of one document; None = as many as come. A
             search for documents has one hit of each, its best chunk.
 

@@ -151,7 +151,7 @@ class VerifyReport:
         """Whether journal and engine agree: nothing is lost, and nothing needs `trivet repair`.
 
         BM25's average length is another matter: after many deletions it is off, which costs a
-        little quality, until the next addition puts it right.
+        little quality, until the next addition or `optimize` puts it right.
         """
         return not (self.broken or self.orphans)
 

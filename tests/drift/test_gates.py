@@ -13,7 +13,8 @@ def _at(low: float, high: float, n: int = 200) -> Estimate:
     return Estimate((low + high) / 2, low, high, n)
 
 
-GOOD = _at(0.75, 0.85)
+GOOD = _at(0.80, 0.90)
+LESS = _at(0.66, 0.76)
 KNOWN = _at(0.93, 1.0)
 
 
@@ -21,7 +22,13 @@ KNOWN = _at(0.93, 1.0)
     ("evidence", "verdict"),
     [
         (Evidence(GOOD, KNOWN), "PASS"),
-        (Evidence(_at(0.69, 0.8), KNOWN), "REFUSE"),
+        (Evidence(_at(0.79, 0.9), KNOWN), "REFUSE"),
+        (Evidence(LESS, KNOWN, unmapped=_at(0.5, 0.6)), "PASS"),
+        (Evidence(LESS, KNOWN, unmapped=_at(0.49, 0.6)), "REFUSE"),
+        (Evidence(LESS, _at(0.89, 0.99), unmapped=_at(0.5, 0.6)), "REFUSE"),
+        (Evidence(_at(0.64, 0.7), KNOWN, unmapped=_at(0.5, 0.6)), "REFUSE"),
+        (Evidence(LESS, None, unmapped=_at(0.5, 0.6)), "REVIEW"),
+        (Evidence(LESS, None), "REFUSE"),
         (Evidence(GOOD, _at(0.89, 0.99)), "REFUSE"),
         (Evidence(_at(0.69, 0.8), KNOWN, _at(0.95, 1.0)), "REVIEW"),
         (Evidence(_at(0.69, 0.8), KNOWN, _at(0.94, 1.0)), "REFUSE"),
@@ -30,7 +37,7 @@ KNOWN = _at(0.93, 1.0)
         (Evidence(GOOD, KNOWN, _at(0.85, 0.96)), "PASS"),
         (Evidence(GOOD, None), "REVIEW"),
         (Evidence(_at(0.4, 0.5), None), "REFUSE"),
-        (Evidence(_at(0.75, 0.85, n=20), KNOWN), "REFUSE"),
+        (Evidence(_at(0.80, 0.90, n=20), KNOWN), "REFUSE"),
     ],
 )
 def test_keep_goes_by_overlap_and_known_items(evidence: Evidence, verdict: str) -> None:

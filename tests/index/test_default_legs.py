@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 import trivet
 from trivet import Document
 from trivet.cli.searching import show_index
+from trivet.errors import InvalidInputError, SpaceMismatchError
 from trivet.plan import PRESETS
+from trivet.types import MultiVectors, Space
 
 THREE, TWO = ["dense", "sparse", "multi"], ["dense", "sparse"]
 TEXTS = ["the lamp and the boat", "an anchor holds the ship", "bread and milk"]
@@ -97,6 +100,23 @@ def test_documents_are_stored_again_with_all_their_vectors(
     for mode, scores in before.items():
         assert found(index, mode) == pytest.approx(scores, abs=1e-6)
     assert set(index.search("an anchor", k=1)[0].scores) == set(THREE)
+
+
+def test_vectors_of_the_embedder_itself_are_stored_as_the_index_keeps_them(
+    open_index: Callable[..., trivet.Index], tiny_embedder: trivet.Embedder
+) -> None:
+    index, embedded = open_index(), trivet.open(":memory:", model=tiny_embedder)
+    made = tiny_embedder.embed_documents(TEXTS)
+    index.upsert(TEXTS, ids=["a", "b", "c"], representations=made)
+    embedded.add(TEXTS, ids=["a", "b", "c"])
+    for mode in ("dense", "multi"):
+        assert found(index, mode) == pytest.approx(found(embedded, mode), abs=1e-4)
+    embedded.close()
+    with pytest.raises(InvalidInputError, match=r"a multi leg, got none.*modes=…"):
+        index.upsert(TEXTS, representations=trivet.Representations(dense=made.dense))
+    foreign = MultiVectors(Space("multi", "other", 32, {}), made.multi.values)
+    with pytest.raises(SpaceMismatchError):
+        index.upsert(TEXTS, representations=replace(made, multi=foreign))
 
 
 def found(index: trivet.Index, mode: str) -> dict[str, float]:

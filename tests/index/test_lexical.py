@@ -207,7 +207,7 @@ def test_replacements_that_change_lengths_find_the_average_anew(open_index: Open
 def test_vectors_that_are_given_get_bm25_in_the_language_of_their_texts(
     open_index: Open, tiny_embedder: trivet.Embedder
 ) -> None:
-    index = open_index()
+    index = open_index(modes=["dense", "sparse"])
     dense = DenseVectors(tiny_embedder.spaces["dense"], np.eye(32, dtype=np.float32)[:4])
     documents = [trivet.Document(text, str(n)) for n, text in enumerate(CHINESE)]
     assert index.upsert(documents, representations=trivet.Representations(dense=dense)).added == 4

@@ -162,3 +162,19 @@ def test_info_tells_the_recall(tiny_embedder, tmp_path, capsys) -> None:
     assert "20 of 20 chunks small" in shown
     show_index(tmp_path / "index", recall=True, as_json=True)
     assert json.loads(capsys.readouterr().out)["recall"]["sampled"] == 20
+
+
+@pytest.mark.parametrize("storage", ["binary", "tiered"])
+def test_small_vectors_stand_beside_token_vectors(tiny_embedder, tmp_path, storage) -> None:
+    legs = ["dense", "sparse", "multi"]
+    expected = cosines(tiny_embedder, "the lamp and the boat")
+    with trivet.open(tmp_path / "i", model=tiny_embedder, modes=legs, storage=storage) as index:
+        index.add(TEXTS, ids=IDS)
+        hits = index.search("the lamp and the boat", k=10)
+        for hit in hits:
+            assert hit.scores["dense"] == pytest.approx(expected[hit.id], abs=1e-5)
+        assert {mode for hit in hits for mode in hit.scores} == set(legs)
+        report = index.measure_recall(sample=20)
+        assert (report.storage, report.sampled) == (storage, 20)
+        assert report.vector_bytes == memory_bytes(storage, 32)
+        assert report.recall > 0.8

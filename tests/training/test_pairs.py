@@ -106,6 +106,21 @@ def test_given_held_out_pairs_are_not_trained_on():
     assert without_leak(pairs, dev) == (pairs[1],)
 
 
+def test_a_document_to_find_when_held_out_is_no_negative_in_training():
+    pairs = [TrainingPair("a", "1", "9"), TrainingPair("b", "2", "8"), TrainingPair("c", "3", "1")]
+    assert without_leak(pairs, [TrainingPair("z", "9", "2")]) == tuple(pairs[1:])
+
+
+def test_a_split_of_triplets_leaves_no_held_out_document_among_the_negatives():
+    """Each document is the negative of the next query, so that any split cuts some apart."""
+    pairs = [TrainingPair(f"q{i}", f"d{i}", f"d{(i - 1) % 100}") for i in range(100)]
+    trained, held = split(pairs, 0.1, seed=0)
+    found = {pair.positive for pair in held}
+    assert found
+    assert not found & {text for pair in trained for text in (pair.positive, pair.negative)}
+    assert len(trained) >= 100 - 2 * len(held)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -10,8 +10,15 @@ from trivet.drift.intervals import Estimate
 
 Verdict: TypeAlias = Literal["PASS", "REVIEW", "REFUSE"]
 
-# Measured on 548 fitted maps: with both bounds, the worst that passed kept .977 of the quality.
-LEAST_OVERLAP = 0.70
+# Between unequal dims a map of 250 documents and spans kept .94 of the quality with lower ends of
+# .75 of overlap and of .95 of known items (benchmarks/drift_gate.py).
+LEAST_OVERLAP = 0.80
+# Of one model's drift nothing that kept less than .95 had .90 of known items: in 250 maps, of few
+# pairs and with noise, and in another 548, whatever the overlap. It is measured on spans, which
+# agree less than queries do, by .02 to .09.
+LEAST_OVERLAP_OF_DRIFT = 0.65
+# Less agreement between the two models' rankings, and it is another model, no drift of the old.
+LEAST_DRIFT_OVERLAP = 0.50
 LEAST_KNOWN_ITEM = 0.90
 LEAST_JUDGED = 0.95
 # Spans are copied from the texts, which flatters a lexical old model: of a new one that was half
@@ -30,11 +37,13 @@ class Evidence:
         known_item: nDCG@10 of spans over the old model's; None where that could not be measured,
             the old model being gone.
         judged: nDCG@10 of judged queries over the old model's; None without judged queries.
+        unmapped: the overlap without any map; None where dims differ, or it was not measured.
     """
 
     overlap: Estimate
     known_item: Estimate | None
     judged: Estimate | None = None
+    unmapped: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,16 @@ def judge(evidence: Evidence, aim: Aim) -> Judgement:
     return _keep(evidence) if aim == "keep" else _gain(evidence)
 
 
+def least_overlap(unmapped: Estimate | None) -> float:
+    """What the lower end of overlap@10 has to reach, so that a map may pass.
+
+    Args:
+        unmapped: the overlap without any map; None = unknown.
+    """
+    drifted = unmapped is not None and unmapped.low >= LEAST_DRIFT_OVERLAP
+    return LEAST_OVERLAP_OF_DRIFT if drifted else LEAST_OVERLAP
+
+
 def _keep(evidence: Evidence) -> Judgement:
     failed = _gates(evidence)
     judged = evidence.judged
@@ -64,7 +83,7 @@ def _keep(evidence: Evidence) -> Judgement:
         return Judgement("REVIEW", (f"{reason}, expected {LEAST_JUDGED}, though both gates hold",))
     if not failed:
         return Judgement("PASS", ("overlap and known items are as those of the old model",))
-    if evidence.known_item is None and evidence.overlap.low >= LEAST_OVERLAP:
+    if evidence.known_item is None and evidence.overlap.low >= least_overlap(evidence.unmapped):
         return Judgement("REVIEW", tuple(failed))
     if judged is not None and judged.low >= LEAST_JUDGED:
         reason = f"but judged queries keep {_shown(judged)} of the old quality"
@@ -76,12 +95,14 @@ def _gates(evidence: Evidence) -> list[str]:
     """What speaks against a pass; nothing if both gates hold."""
     failed = []
     overlap, known = evidence.overlap, evidence.known_item
-    if overlap.low < LEAST_OVERLAP:
-        failed.append(f"overlap@10 with the old model is {_shown(overlap)}, less than .70")
+    least = least_overlap(evidence.unmapped)
+    if overlap.low < least:
+        failed.append(f"overlap@10 with the old model is {_shown(overlap)}, less than {least:.2f}")
     if known is None:
         failed.append("the old model is not at hand: known items cannot be compared with its own")
     elif known.low < LEAST_KNOWN_ITEM:
-        failed.append(f"known items keep {_shown(known)} of the old quality, less than .90")
+        least = LEAST_KNOWN_ITEM
+        failed.append(f"known items keep {_shown(known)} of the old quality, less than {least:.2f}")
     fewest = min(part.n for part in (overlap, known) if part is not None)
     if fewest < LEAST_QUERIES:
         failed.append(f"measured on {fewest} texts, fewer than {LEAST_QUERIES}")

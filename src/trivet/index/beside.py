@@ -24,7 +24,8 @@ class Beside:
 
     Attributes:
         vectors: one of every leg for each text.
-        carried: names of those that were mapped for want of the model, and have to be marked.
+        carried: names of those that were mapped, or left out, for want of the model, and have to
+            be marked.
     """
 
     vectors: Representations
@@ -36,17 +37,15 @@ def embed_beside(
 ) -> Beside | None:
     """What the other model of an upgrade makes of titled texts; None if that is not stored.
 
-    Where it is gone, cannot be read, fails, or makes other vectors than it did, those of the
-    index's own model are mapped into its space.
+    Where it is gone, cannot be read, fails, or makes other vectors than it did, the dense ones of
+    the index's own model are mapped into its space. Its other legs, which it alone makes, are left
+    out until it is there.
 
     Args:
         store: of the index.
         model: its models.
         titled: n texts.
         own: what the index's model makes of them.
-
-    Raises:
-        ModelError, SpaceMismatchError: it is not to be had, and makes more than dense vectors.
     """
     record = store.manifest.upgrade
     if record is None or not record.beside:
@@ -54,8 +53,6 @@ def embed_beside(
     try:
         made = embed_titled(model.proved_of(record.other), titled, truncate=True)
     except (ModelError, SpaceMismatchError) as error:
-        if set(record.other.spaces) != {"dense"}:
-            raise  # token vectors and learned sparse ones are made by their model alone
         return _mapped(store, model, record, own, error)
     return Beside(model.tokens_of(record.other).small(made))
 
@@ -64,6 +61,7 @@ def _mapped(
     store: Store, model: IndexModel, record: UpgradeRecord, own: Representations, error: Exception
 ) -> Beside:
     assert own.dense is not None  # every model of an upgrade makes dense vectors
+    names = tuple(space.vector_name for space in record.other.spaces.values())
     if record.state == "translating":  # what is carried over is told by the map itself
         logger.warning(
             "%r, the newer model, is not to be had, and documents get vectors that are carried "
@@ -71,12 +69,14 @@ def _mapped(
         )  # fmt: skip
         translation = model.map_of(record, TRANSLATION)
         rows = carried(translation, own.dense.values)
-        return Beside(Representations(dense=DenseVectors(translation.target, rows)))
+        others = tuple(name for name in names if name != translation.target.vector_name)
+        return Beside(Representations(dense=DenseVectors(translation.target, rows)), others)
     logger.warning(
         "%r, the older model, is not to be had: should the upgrade be rolled back, the documents "
         "that are stored now have mapped vectors of it, which describe() counts and make_native() "
         "replaces once it is there: %s", record.other.model, error,
     )  # fmt: skip
     mapped = model.map_of(record, QUERY_MAP).apply(own.dense)
-    note_carried(store, mapped.space.vector_name)
-    return Beside(Representations(dense=mapped), (mapped.space.vector_name,))
+    for name in names:
+        note_carried(store, name)
+    return Beside(Representations(dense=mapped), names)

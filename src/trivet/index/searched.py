@@ -14,6 +14,7 @@ from trivet.index.arguments import (
     checked_queries,
     checked_timeout,
     chosen_plan,
+    is_of_chunks,
     require_chunks,
 )
 from trivet.index.keywords import checked_keywords
@@ -237,7 +238,7 @@ class SearchedDocuments(StoredDocuments):
         from trivet.index.explain import explain
 
         self._scope.require_one()
-        [asked] = self._asked([query], k, plan, None, modes, chunks=_is_of_chunks(plan))
+        [asked] = self._asked([query], k, plan, None, modes, chunks=is_of_chunks(plan))
         [wanted] = checked_ids([id])
         key = self._scope.key(wanted)
         chunks = self._store.chunks([key]).get(key, [])
@@ -297,8 +298,3 @@ class SearchedDocuments(StoredDocuments):
         require_chunks(chosen, chunks)
         narrowed = self._scope.narrowed(asked)
         return SearchOptions(hits, chosen, narrowed, chunks, is_default=plan is None)
-
-
-def _is_of_chunks(plan: Plan | str | None) -> bool:
-    """Whether a plan is for searches of chunks alone."""
-    return isinstance(plan, Plan) and plan.per_document is not None

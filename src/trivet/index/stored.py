@@ -102,8 +102,9 @@ class StoredDocuments:
             metadatas: as for `add`.
             on_error: as for `add`.
             representations: the documents' own vectors, one for each; each document is then one
-                chunk, however long. Their spaces must be the index's. A BM25 leg is computed
-                where none is given; without token vectors a document has none.
+                chunk, however long. Their spaces must be the index's, and every leg that its
+                model makes has to be there; token vectors may be as the model makes them. A BM25
+                leg is computed where none is given.
             progress: as for `add`.
 
         Returns:
@@ -117,7 +118,7 @@ class StoredDocuments:
         given, texts = None, checked_texts(texts_or_documents)
         if representations is not None:
             texts = list(texts)
-            given = GivenVectors(representations, len(texts), self._store)
+            given = GivenVectors(representations, len(texts), self._store, self._model.tokens)
         documents = checked_documents(texts, ids, metadatas, self._scope.name)
         expected = known_length(texts)
         return self._ingest(documents, given, on_error, progress, expected, replace_existing=True)

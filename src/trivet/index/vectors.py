@@ -16,6 +16,7 @@ from trivet.index.documents import CheckedDocument
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.titles import embed_titled
+from trivet.index.tokens import IndexTokens
 from trivet.index.unchanged import with_stored
 from trivet.store.manifest import LexicalState
 from trivet.store.store import Store
@@ -44,7 +45,7 @@ class EmbeddedDocument:
         vectors: one of every leg for each piece.
         terms: length of all pieces in BM25's terms; 0 without a BM25 leg.
         beside: what the other model of an upgrade makes of the pieces; None if that is not stored.
-        carried: names of vectors that were carried over for want of a model.
+        carried: names of vectors that were carried over, or left out, for want of a model.
     """
 
     vectors: Representations
@@ -54,9 +55,10 @@ class EmbeddedDocument:
 
     @property
     def model_names(self) -> set[str]:
-        """The vector names of the legs that models made."""
+        """The vector names of the legs that models made, or would have."""
         legs = [*self.vectors.legs.values(), *(self.beside.legs.values() if self.beside else ())]
-        return {leg.space.vector_name for leg in legs if not leg.space.is_lexical}
+        made = {leg.space.vector_name for leg in legs if not leg.space.is_lexical}
+        return made.union(self.carried)
 
 
 def with_bm25(
@@ -175,16 +177,23 @@ class GivenVectors:
         representations: in the order of the documents.
         documents: how many there are.
         store: every leg that is given must live in the index's space of its mode.
+        tokens: makes token vectors small, as the index stores them.
 
     Raises:
         SpaceMismatchError: a leg of another space.
         InvalidInputError: no representations, fewer or more than documents, a leg that the index
-            does not have, or no dense leg where it has one.
+            does not have, or none of a leg that its model makes.
     """
 
     are_given = True
 
-    def __init__(self, representations: Representations, documents: int, store: Store) -> None:
+    def __init__(
+        self,
+        representations: Representations,
+        documents: int,
+        store: Store,
+        tokens: IndexTokens,
+    ) -> None:
         if not isinstance(representations, Representations):
             raise InvalidInputError(
                 f"expected Representations, got {type(representations).__name__}"
@@ -201,12 +210,15 @@ class GivenVectors:
                     f"expected representations with legs {', '.join(spaces)}, got a {mode} leg "
                     "too: this index does not have it"
                 )
-            require_same_space(spaces[mode], leg.space)
-        if "dense" in spaces and representations.dense is None:
+            if mode != "multi":
+                require_same_space(spaces[mode], leg.space)
+        missing = [mode for mode in store.manifest.model_modes if mode not in representations.legs]
+        if missing:
             raise InvalidInputError(
-                "expected representations with a dense leg, got none: this index has one"
+                f"expected representations with a {missing[0]} leg, got none: this index has one; "
+                "trivet.open(…, modes=…) makes an index of other legs"
             )
-        self._representations = representations
+        self._representations = tokens.small(representations)
         self._store = store
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:

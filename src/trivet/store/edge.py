@@ -180,8 +180,8 @@ class EdgeEngine:
     def mark(self, ids: Sequence[str], names: Sequence[str]) -> None:
         """Note of stored points which of their named vectors were carried over."""
         for batch in _batches(ids):
-            marks = {PAYLOAD_CARRIED: list(names)}
-            self._update(edge.UpdateOperation.set_payload(list(batch), marks, PAYLOAD_OWN), batch)
+            marked = {PAYLOAD_CARRIED: list(names)}, PAYLOAD_OWN
+            self._update(edge.UpdateOperation.set_payload(list(batch), *marked), batch)
 
     def vectors(self, ids: Sequence[str], name: str) -> dict[str, Vectors]:
         """The dense vectors of a name, by point id."""
@@ -240,10 +240,7 @@ class EdgeEngine:
         for batch in _batches(list(ids)):
             read = partial(edge.EdgeShard.retrieve, point_ids=list(batch), with_payload=True)
             records = self._read(partial(read, with_vector=True))
-            made = [
-                edge.Point(record.id, named_vectors(record.vector, names), record.payload)
-                for record in records
-            ]
+            made = [edge.Point(r.id, named_vectors(r.vector, names), r.payload) for r in records]
             found = {str(record.id) for record in records}
             other._update(edge.UpdateOperation.upsert_points(made), batch)
             other.delete([id for id in batch if id not in found])

@@ -44,8 +44,8 @@ class Chunk:
         revision: counts the times the document was written, from 1.
         chunks: how many chunks the document has.
         tenant: whose document it is; None in an index without tenants.
-        carried: names of its vectors that were carried over from another model's for want of their
-            own, and that nothing else tells.
+        carried: names of its vectors that were carried over from another model's, or left out, for
+            want of their own, and that nothing else tells.
     """
 
     document: str
@@ -144,6 +144,11 @@ class Point:
     vectors: Mapping[str, PointVector]
     payload: Mapping[str, Any]
 
+    @property
+    def names(self) -> set[str]:
+        """Of its vectors, and of those that it is marked to lack for want of a model."""
+        return {*self.vectors, *self.payload[PAYLOAD_OWN].get(PAYLOAD_CARRIED, ())}
+
 
 @dataclass(frozen=True)
 class FoundPoint:
@@ -209,7 +214,7 @@ def check_points(points: Sequence[Point], spaces: Mapping[str, Space]) -> None:
         raise StoreError(f"expected distinct points in a batch of {len(points)}, got doubled ids")
     for point in points:
         name = point.payload[PAYLOAD_OWN]["id"]
-        if set(point.vectors) != set(spaces):
+        if point.names != set(spaces):
             raise SpaceMismatchError(
                 f"chunk {name!r}: expected vectors {sorted(spaces)}, got {sorted(point.vectors)}"
             )

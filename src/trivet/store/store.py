@@ -255,7 +255,7 @@ class Store:
             self.engine.delete(self._ids(pending.entry.id, pending.entry))
             return pending.operation != "insert"
         points = load_points(pending.redo)
-        if any(point.vectors.keys() != self.manifest.vector_spaces.keys() for point in points):
+        if any(point.names != self.manifest.vector_spaces.keys() for point in points):
             return False
         self.engine.upsert(points)
         require_stored(self.engine, points)

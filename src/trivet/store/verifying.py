@@ -109,9 +109,11 @@ class _Check:
         """Documents with a chunk that lacks one of its vectors: no search of that leg finds it."""
         from qdrant_client import models
 
+        from trivet.store.bare import without
+
         requests = [
             models.QueryRequest(
-                filter=models.Filter(must_not=[models.HasVectorCondition(has_vector=name)]),
+                filter=without(name),
                 limit=MOST_BARE,
                 with_payload=[PAYLOAD_OWN],
             )

@@ -118,6 +118,8 @@ def split(
 ) -> tuple[tuple[TrainingPair, ...], tuple[TrainingPair, ...]]:
     """Pairs to train on and pairs held out, which share no query and no document to find.
 
+    A triplet whose negative is to be found by a held-out query is in neither part.
+
     Args:
         pairs: all.
         share: of the pairs that is held out, 300 at most.
@@ -137,17 +139,24 @@ def split(
             break
     if not held:  # all are larger than what is wanted: the smallest, so that most can be trained on
         held.add(int(numbers[sizes.argmin()]))
-    trained = tuple(pair for pair, g in zip(pairs, groups, strict=True) if int(g) not in held)
+    trained = [pair for pair, g in zip(pairs, groups, strict=True) if int(g) not in held]
     rest = tuple(pair for pair, g in zip(pairs, groups, strict=True) if int(g) in held)
-    return trained, rest
+    return without_leak(trained, rest), rest
 
 
 def without_leak(
     pairs: Sequence[TrainingPair], dev: Sequence[TrainingPair]
 ) -> tuple[TrainingPair, ...]:
-    """The pairs that share neither query nor document with those that are held out."""
+    """The pairs that share neither query nor document to find with those that are held out.
+
+    A triplet whose negative is such a document is left out, too: it would teach not to find it.
+    """
     queries, documents = {p.query for p in dev}, {p.positive for p in dev}
-    return tuple(p for p in pairs if p.query not in queries and p.positive not in documents)
+    return tuple(
+        p
+        for p in pairs
+        if p.query not in queries and p.positive not in documents and p.negative not in documents
+    )
 
 
 def _parsed(line: str, where: str) -> TrainingPair:

@@ -33,7 +33,7 @@ class TrivetVectorStore(SearchableStore):
             Trivet's own model.
         collection: on a server; None = "trivet".
         modes: the legs of a new index; None = as stored, for a new index as `trivet.open`: dense
-            vectors, BM25, and token vectors where the embedding is a `TrivetEmbeddings`.
+            vectors, BM25, and token vectors where no foreign embedding makes the dense ones.
 
     Raises:
         InvalidInputError: neither or both of location and index, or what belongs to a location

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from trivet.drift.gates import LEAST_KNOWN_ITEM, LEAST_OVERLAP
+from trivet.drift.gates import LEAST_KNOWN_ITEM, least_overlap
 from trivet.drift.intervals import Estimate
 from trivet.index.upgrade.values import Change, Numbers, UpgradeReport
 
@@ -45,7 +45,8 @@ def report_page(report: UpgradeReport, title: str) -> str:
         )
     if report.known_item.old is None:
         parts.append("<p>The old model is not at hand: nothing could be measured of it.</p>")
-    kept = {f"overlap, {_MODES[mode]}": each for mode, each in report.overlap.items()}
+    kept = {} if report.unmapped is None else {"overlap, queries without a map": report.unmapped}
+    kept |= {f"overlap, {_MODES[mode]}": each for mode, each in report.overlap.items()}
     kept |= {f"known items kept, {_MODES[mode]}": each for mode, each in report.retention.items()}
     parts.append("<h2>Against the old model</h2>" + _plot(kept, _gates(report)))
     if report.aim == "keep":
@@ -75,7 +76,8 @@ def _gates(report: UpgradeReport) -> dict[str, float]:
     """By bar, what has to be reached; to gain, nothing of the old model's has to be kept."""
     if report.aim != "keep":
         return {}
-    gates = {f"overlap, {_MODES[mode]}": LEAST_OVERLAP for mode in report.overlap}
+    least = least_overlap(report.unmapped)
+    gates = {f"overlap, {_MODES[mode]}": least for mode in report.overlap}
     kept = {f"known items kept, {_MODES[mode]}": LEAST_KNOWN_ITEM for mode in report.retention}
     return gates | kept
 

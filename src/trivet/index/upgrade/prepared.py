@@ -72,7 +72,9 @@ class PreparedUpgrade:
             ModelError: the model failed.
         """
         new = self._model.proved_of(self.generation)
-        plan = plan_upgrade(self._store, new, seed=seed, resolver=text_resolver)
+        plan = plan_upgrade(
+            self._store, new, self.generation.spaces, seed=seed, resolver=text_resolver
+        )
         unmapped = unmappable_legs(self._store.manifest.generation, self.generation)
         plan = replace(plan, unmapped=unmapped)
         begin(self._store, UpgradeRecord("planned", self.generation, facts={"plan": asdict(plan)}))

@@ -38,7 +38,10 @@ def unmappable_legs(old: Generation, new: Generation) -> dict[Mode, str]:
             continue
         other = new.spaces.get(mode)
         if other is None:
-            reasons[mode] = f"{new.model!r} makes no {mode} vectors"
+            reasons[mode] = (
+                f"{new.model!r} makes no {mode} vectors: they serve no longer from the cutover on, "
+                "and are dropped by finish; rollback brings them back until then"
+            )
             continue
         try:
             require_mappable(other, space)

@@ -119,8 +119,7 @@ class Upgrade(PreparedUpgrade):
             hot = [key for key, _ in self._shared.found.most_common()] if order == "hot" else []
             done = migration.run(progress, all_points(self._store), hot)
             if self._store.manifest.filling_modes and not self._remaining(record).translated:
-                with alone(self._store):
-                    note(self._store, whole=True)
+                self._note_whole()
             return done
 
     def finish(self, *, grace: float = 0.0, force: bool = False) -> None:
@@ -157,6 +156,8 @@ class Upgrade(PreparedUpgrade):
                 f"{documents - left.translated}: migrate the others{textless}, or "
                 "finish(force=True) to leave those translated for ever"
             )
+        if filling:  # every document has all legs, be it by writes alone
+            self._note_whole()
         if left.translated:
             mark_translated(self._store, self._model.map_of(record, TRANSLATION))
         end(self._store, grace)
@@ -190,6 +191,11 @@ class Upgrade(PreparedUpgrade):
 
     def _translate(self, record: UpgradeRecord) -> None:
         translate_index(self._store, self._model.map_of(record, TRANSLATION))
+
+    def _note_whole(self) -> None:
+        """Let the legs serve again that were not translated: every document has them now."""
+        with alone(self._store):
+            note(self._store, whole=True)
 
     def _remaining(self, record: UpgradeRecord) -> Remaining:
         if record.state not in NATIVE_STATES:

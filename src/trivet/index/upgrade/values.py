@@ -26,13 +26,15 @@ class UpgradePlan:
         chunks: of the index: so many texts a migration embeds.
         tokens: of all chunks by the newer model, estimated from a sample.
         seconds: to embed them on this machine, estimated from the sample.
-        size_bytes: of the newer vectors, which lie beside the old ones until the upgrade ends.
+        size_bytes: of the newer vectors, dense and of tokens, which lie beside the old ones until
+            the upgrade ends.
         overlap: @10 between the old rankings and those of the newer model's vectors as they are;
             None where the dims differ.
         aim: "keep" where that is half or more (the same model, drifted), else "gain".
         mode: "query" for "keep", "translate" for "gain".
         unmapped: legs beside the dense one that drop out of compensated searches, each with the
-            reason and the ways out.
+            reason and the ways out; among them those that the newer model does not make, which
+            `finish` drops.
     """
 
     documents: int
@@ -87,6 +89,8 @@ class UpgradeReport:
         changes: the spans whose compensated results differ most from the old ones.
         legs: on the legs beside the dense one that the model makes; one that does not pass drops
             out of compensated searches.
+        unmapped: the share of the old model's 10 best that are found without any map; None where
+            dims differ.
     """
 
     aim: Aim
@@ -98,6 +102,7 @@ class UpgradeReport:
     models: tuple[str, str] = ("", "")
     changes: tuple[Change, ...] = ()
     legs: Mapping[Mode, Judgement] = field(default_factory=dict)
+    unmapped: Estimate | None = None
 
     def to_html(self) -> str:
         """The report as one page with plots, which opens without a network."""

@@ -55,12 +55,13 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class _Sides:
-    """Scores of the same queries against the same chunks, four ways."""
+    """Scores of the same queries against the same chunks, four ways, and without any map."""
 
     old: Scores | None
     query: Scores
     translate: Scores
     native: Scores
+    unmapped: Scores | None
 
 
 def run_trial(trial: Trial, aim: Aim) -> UpgradeReport:
@@ -86,8 +87,8 @@ def run_trial(trial: Trial, aim: Aim) -> UpgradeReport:
         grades = list(trial.judged.values())
         asked = _scored(trial, list(trial.judged), native, translated)
         judged = _each(asked, lambda scores: ndcg(scores, trial.sample.keys, grades))
-    overlap = _overlaps(trial, exam, sides, native, translated)
-    report = _reported(aim, known, judged, overlap)
+    overlap, unmapped = _overlaps(trial, exam, sides, native, translated)
+    report = _reported(aim, known, judged, overlap, unmapped)
     models = trial.query_map.target.model, trial.query_map.source.model
     return replace(report, models=models, changes=_changes(trial, exam, spans, sides))
 
@@ -112,25 +113,37 @@ def _scored(trial: Trial, texts: Sequence[str], native: Vectors, translated: Vec
         query=trial.query_map.apply_rows(queries) @ stored.T,
         translate=queries @ translated.T,
         native=queries @ native.T,
+        unmapped=_unmapped(queries, stored),
     )
+
+
+def _unmapped(queries: Vectors, stored: Vectors) -> Scores | None:
+    return queries @ stored.T if queries.shape[1] == stored.shape[1] else None
 
 
 def _overlaps(
     trial: Trial, exam: Exam, sides: _Sides, native: Vectors, translated: Vectors
-) -> dict[UpgradeMode, Estimate]:
-    """With the old ranking: of spans, or of whole documents where the old model is not at hand."""
-    if sides.old is not None:
-        came: dict[UpgradeMode, Scores] = {"query": sides.query, "translate": sides.translate}
-        return {mode: mean(exam.overlap(came[mode], sides.old, None)) for mode in MODES}
-    rows = np.array([key in trial.held for key in trial.sample.keys])
-    whole = [key for key in trial.sample.keys if key in trial.held]
-    stored = trial.sample.stored
-    came = {
-        "query": trial.query_map.apply_rows(native[rows]) @ stored.T,
-        "translate": native[rows] @ translated.T,
-    }
-    right = stored[rows] @ stored.T
-    return {mode: mean(exam.overlap(came[mode], right, whole)) for mode in MODES}
+) -> tuple[dict[UpgradeMode, Estimate], Estimate | None]:
+    """With the old ranking: of spans, or of whole documents where the old model is not at hand.
+
+    Returns:
+        Of each mode; and without any map.
+    """
+    stored, right, whole = trial.sample.stored, sides.old, None
+    if right is None:
+        rows = np.array([key in trial.held for key in trial.sample.keys])
+        whole = [key for key in trial.sample.keys if key in trial.held]
+        right = stored[rows] @ stored.T
+        sides = _Sides(
+            old=right,
+            query=trial.query_map.apply_rows(native[rows]) @ stored.T,
+            translate=native[rows] @ translated.T,
+            native=native[rows] @ native.T,
+            unmapped=_unmapped(native[rows], stored),
+        )
+    plain = None if sides.unmapped is None else mean(exam.overlap(sides.unmapped, right, whole))
+    came: dict[UpgradeMode, Scores] = {"query": sides.query, "translate": sides.translate}
+    return {mode: mean(exam.overlap(came[mode], right, whole)) for mode in MODES}, plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,17 +182,21 @@ def _reported(
     known: _Measured,
     judged: _Measured | None,
     overlap: Mapping[UpgradeMode, Estimate],
+    unmapped: Estimate | None,
 ) -> UpgradeReport:
     retained = {} if judged is None else judged.retention
-    verdicts = {
-        mode: judge(Evidence(overlap[mode], known.retention.get(mode), retained.get(mode)), aim)
+    kept = known.retention
+    evidence = {
+        mode: Evidence(overlap[mode], kept.get(mode), retained.get(mode), unmapped)
         for mode in MODES
     }
+    verdicts = {mode: judge(each, aim) for mode, each in evidence.items()}
     return UpgradeReport(
         aim=aim,
         known_item=known.numbers,
         judged=None if judged is None else judged.numbers,
         overlap=overlap,
-        retention=known.retention,
+        retention=kept,
         verdicts=verdicts,
+        unmapped=unmapped,
     )
