@@ -187,7 +187,7 @@ class LegHealth:
         mode: of the leg.
         model: label of what makes it.
         fingerprint: of its space: all that would change its vectors.
-        serves: whether it is searched; else it is kept beside, during an upgrade.
+        serves: whether it is searched; during an upgrade, others are kept beside, or filled.
         points: that have a vector of it.
         native: documents whose vectors the model itself has made.
         translated: documents whose vectors were carried over from another model's.
