@@ -11,7 +11,9 @@ from trivet.reports import LegHealth
 from trivet.store.bare import lacking
 from trivet.store.carried import carried_documents
 from trivet.store.generations import NATIVE_STATES
+from trivet.store.manifest import Manifest
 from trivet.store.store import Store
+from trivet.types import Mode
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ def examine_legs(store: Store, model: IndexModel) -> tuple[LegHealth, ...]:
         StoreError: the engine cannot be read.
     """
     manifest = store.manifest
-    serving = {space.vector_name for space in manifest.spaces.values()}
+    serving = {manifest.spaces[mode].vector_name for mode in _serving(manifest)}
     points, documents = store.engine.count(), store.journal.count()
     there = store.engine.vector_names()
     legs = []
@@ -41,6 +43,15 @@ def examine_legs(store: Store, model: IndexModel) -> tuple[LegHealth, ...]:
         native = documents - incomplete - translated
         legs.append(LegHealth(*told, points - bare, native, translated))
     return tuple(sorted(legs, key=lambda leg: not leg.serves))
+
+
+def _serving(manifest: Manifest) -> list[Mode]:
+    """The legs that queries of the model that serves are searched by."""
+    complete, record = manifest.complete(list(manifest.spaces)), manifest.upgrade
+    if record is None or not record.is_bridged:
+        return complete
+    mapped = {"dense", *record.facts.get("mapped", ())}
+    return [mode for mode in complete if mode in mapped or mode not in manifest.model_modes]
 
 
 def _translated(store: Store, model: IndexModel, name: str) -> int:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import qdrant_edge as edge
 
@@ -111,11 +112,26 @@ def shard_names(folder: Path) -> set[str]:
     Raises:
         StoreError: it cannot be read.
     """
+    config = _own_config(folder)
+    return {*config["vectors"], *config["sparse_vectors"]}
+
+
+def small_names(folder: Path) -> set[str]:
+    """The names whose dense vectors a shard keeps small too, from its own configuration.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    vectors = _own_config(folder)["vectors"]
+    return {name for name, params in vectors.items() if params.get("quantization_config")}
+
+
+def _own_config(folder: Path) -> dict[str, Any]:
     try:
-        config = json.loads((folder / CONFIG_FILE).read_text("utf-8"))
+        config: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise StoreError(f"cannot read the engine's configuration in {folder}: {error}") from error
-    return {*config["vectors"], *config["sparse_vectors"]}
+    return config
 
 
 def lost_its_log(folder: Path) -> bool:
