@@ -72,7 +72,7 @@ def test_a_measurement_of_maps_that_were_fitted_anew_is_not_noted(
         return run_trial(*arguments)
 
     monkeypatch.setattr("trivet.index.upgrade.prepared.run_trial", overtaken)
-    with pytest.raises(errors.UpgradeStateError, match="another fit, which was done meanwhile"):
+    with pytest.raises(errors.UpgradeStateError, match="a step meanwhile"):
         upgrade.verify()
     assert _kept(index) == _named(index)
     upgrade.verify()
