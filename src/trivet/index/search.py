@@ -240,6 +240,16 @@ def planned_query(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> Plan
     return PlannedQuery(plan, legs, limit, options.filter, page)
 
 
+def deep_enough(store: Store, planned: PlannedQuery, options: SearchOptions) -> PlannedQuery:
+    """The query as it is asked in the end: with the lists that its k documents are found in."""
+    while True:
+        ranked = planned.read(store.query(planned.requests()))
+        found = len(_chosen((), ranked, options))
+        if found >= options.hits or (more := _deeper(ranked, planned)) is None:
+            return planned
+        planned = more
+
+
 def _deeper(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> PlannedQuery | None:
     """What to ask for chunks behind those that came, where these could make hits."""
     least = planned.plan.threshold
