@@ -72,7 +72,7 @@ def test_a_measurement_of_maps_that_were_fitted_anew_is_not_noted(
         return run_trial(*arguments)
 
     monkeypatch.setattr("trivet.index.upgrade.prepared.run_trial", overtaken)
-    with pytest.raises(errors.UpgradeStateError, match="a step meanwhile"):
+    with pytest.raises(errors.UpgradeStateError, match="has taken a step meanwhile"):
         upgrade.verify()
     assert _kept(index) == _named(index)
     upgrade.verify()
@@ -108,7 +108,7 @@ def test_a_record_never_points_to_a_map_that_is_gone(
 ) -> None:
     ready = tmp_path / "ready"
     few = dict(list(texts.items())[:40])
-    with trivet.open(ready, model=tiny_model) as index:
+    with trivet.open(ready, model=tiny_model, modes=["dense", "sparse"]) as index:
         index.add(list(few.values()), ids=list(few), on_error="raise")
         upgrade = index.upgrade(drifted_model)
         upgrade.plan()
