@@ -21,8 +21,8 @@ METHOD = (
     "latency in the real engine. Maps are chosen as `upgrade` chooses them, on a fifth that is "
     "held out; pairs are documents, and for drift of one model spans of these too. Means over "
     "three draws of the pairs, of translations over six; intervals by bootstrap over queries. The "
-    "gate: 50, 200 and 1,000 documents of models that drifted and of others, shuffled pairs, "
-    "another collection, random vectors; each map is judged on spans of documents that it was not "
+    "gate: 50, 200 and 1,000 documents of models that drifted and of others, drifted models with "
+    "noise, few pairs of unequal dims, shuffled pairs, another collection, random vectors; each map is judged on spans of documents that it was not "
     "fitted to, and the truth is nDCG@10 of the judged queries, compensated over old."
 )
 PARTS: dict[str, Callable[[], list[Figure]]] = {
