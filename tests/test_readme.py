@@ -27,7 +27,14 @@ class Block(NamedTuple):
     code: str
 
 
-BLOCKS = [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", README, re.M | re.S)]
+def blocks_of(page: Path) -> list[Block]:
+    """The fenced blocks of a page."""
+    found = re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+    return [Block(*each) for each in found]
+
+
+PLUGINS = sorted(ROOT.glob("integrations/*/README.md"))
+BLOCKS = blocks_of(ROOT / "README.md")
 COMMANDS = [
     line for block in BLOCKS if block.language == "bash" for line in block.code.splitlines()
 ]
@@ -58,6 +65,21 @@ def test_python_blocks_print_what_the_readme_says(
         assert printed.getvalue() == expected
         ran += 1
     assert ran >= 6
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: path.parent.name)
+def test_the_example_of_a_plug_in_finds_the_anchor(
+    plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (example,) = [block for block in blocks_of(plugin) if block.language == "python"]
+    printed = io.StringIO()
+    names: dict[str, object] = {"__name__": "readme"}
+    with contextlib.redirect_stdout(printed):
+        exec(compile(example.code, str(plugin), "exec"), names)
+    names["store"].close()
+    assert "kedge" in printed.getvalue()
 
 
 @pytest.mark.model

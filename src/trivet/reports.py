@@ -151,7 +151,7 @@ class VerifyReport:
         """Whether journal and engine agree: nothing is lost, and nothing needs `trivet repair`.
 
         BM25's average length is another matter: after many deletions it is off, which costs a
-        little quality, until the next addition puts it right.
+        little quality, until the next addition or `optimize` puts it right.
         """
         return not (self.broken or self.orphans)
 
@@ -186,7 +186,8 @@ class LegHealth:
         vector_name: in the engine.
         mode: of the leg.
         model: label of what makes it.
-        serves: whether it is searched; else it is kept beside, during an upgrade.
+        fingerprint: of its space: all that would change its vectors.
+        serves: whether it is searched; during an upgrade, others are kept beside, or filled.
         points: that have a vector of it.
         native: documents whose vectors the model itself has made.
         translated: documents whose vectors were carried over from another model's.
@@ -195,6 +196,7 @@ class LegHealth:
     vector_name: str
     mode: Mode
     model: str
+    fingerprint: str
     serves: bool
     points: int
     native: int
@@ -244,7 +246,8 @@ class RecallReport:
     """How much of an exact search an index's own dense search finds.
 
     Attributes:
-        storage: how dense vectors are kept.
+        storage: how the dense vectors that serve are kept; those of an upgrade are full
+            until they are optimized.
         recall: the mean share of a stored vector's k nearest others that the search finds.
         k: neighbours looked for.
         sampled: stored vectors that were searched for.

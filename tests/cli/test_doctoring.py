@@ -17,6 +17,9 @@ def test_a_sound_index_exits_with_0(trivet_run, indexed):
     assert (result.code, result.err) == (0, "")
     assert result.out.splitlines()[-1] == "nothing is wrong"
     assert "documents 3" in result.out
+    with trivet.open(indexed) as index:
+        fingerprints = [space.fingerprint for space in index.describe().spaces]
+    assert all(f"fingerprint {fingerprint}" in result.out for fingerprint in fingerprints)
 
 
 def test_something_to_look_at_exits_with_2_and_a_broken_index_with_3(trivet_run, indexed):

@@ -170,6 +170,27 @@ def test_without_an_upgrade_the_state_is_stable(trivet_run, indexed, tiny_model)
     assert json.loads(told.out) == {"state": "stable", "model": str(tiny_model), "documents": 3}
 
 
+def test_what_a_forced_end_leaves_is_told_and_migrated(trivet_run, tiny_model, newer, tmp_path):
+    folder, texts = tmp_path / "index", [" ".join(WORDS[i : i + 9]) for i in range(60)]
+    with trivet.open(folder, model=tiny_model, modes=["dense", "sparse"]) as index:
+        index.add(texts, on_error="raise")
+        upgrade = index.upgrade(newer)
+        upgrade.plan()
+        upgrade.fit("keep")
+        upgrade.verify()
+        upgrade.cutover("translate", force=True)
+        upgrade.finish(force=True)
+    at = ("--index", folder)
+    status = json.loads(trivet_run("upgrade", "status", *at, "--json").out)
+    assert (status["state"], status["documents"], status["translated"]) == ("stable", 60, 60)
+    assert "translated" in trivet_run("info", *at).out
+    told = trivet_run("doctor", *at)
+    assert "60 documents have dense vectors that an upgrade carried over" in told.out
+    migrated = json.loads(trivet_run("upgrade", "migrate", *at, "--json").out)
+    assert migrated == {"state": "stable", "model": str(newer), "documents": 60}
+    assert "carried over" not in trivet_run("doctor", *at).out
+
+
 def test_what_cannot_be_done_is_said_in_one_line(trivet_run, indexed, tiny_model, tmp_path):
     def fails(*arguments: object) -> str:
         result = trivet_run("upgrade", *arguments)

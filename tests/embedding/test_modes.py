@@ -109,7 +109,7 @@ def test_the_legs_of_a_model_are_spaces_of_their_own(tiny_model, checkpoint):
 
 
 @pytest.mark.parametrize("given", ["name", "embedder"])
-def test_an_index_makes_the_dense_leg_only(tiny_model, given, monkeypatch):
+def test_an_index_of_two_legs_makes_the_dense_leg_only(tiny_model, given, monkeypatch):
     from trivet.embedding.runner import Runner
 
     asked, represent = [], Runner.represent
@@ -120,7 +120,7 @@ def test_an_index_makes_the_dense_leg_only(tiny_model, given, monkeypatch):
 
     monkeypatch.setattr(Runner, "represent", recording)
     model = tiny_model if given == "name" else Embedder.load(tiny_model)
-    with trivet.open(":memory:", model=model) as index:
+    with trivet.open(":memory:", model=model, modes=["dense", "sparse"]) as index:
         index.add(TEXTS)
         assert index.search("light anchor", k=1)[0].text == TEXTS[0]
         assert [space.mode for space in index.describe().spaces] == ["dense", "sparse"]

@@ -149,6 +149,8 @@ def test_what_cannot_be_judged_is_left_out_and_counted(index, queries, qrels):
         ({"q": "kedge"}, {"other": {"kedge": 1}}, "whether the ids are the same"),
         ({"q": "kedge"}, {}, "whether the ids are the same"),
         ({"q": "kedge"}, {"q": {"kedge": 0}}, "a grade above 0"),
+        ({"q": "kedge"}, {"q": {"kedge": 0.5}}, "a whole number as grade, got 0.5"),
+        ({"q": "kedge"}, {"q": {"kedge": 2**31}}, "a grade from -10,000 to 10,000"),
         ({"q": "kedge"}, {"q": {"lost": 1}}, "documents that the index holds, got 1 others"),
     ],
 )
@@ -173,6 +175,12 @@ def test_the_table_of_queries_starts_with_the_worst(found, queries):
 
 def test_an_evaluation_is_json_and_the_same_again_by_its_seed(index, queries, qrels, found):
     first = found.to_json()
+    assert list(first) == [
+        "metrics", "depth", "judged_queries", "default", "recommended", "reason", "left", "seed",
+        "plans", "per_query",
+    ]  # fmt: skip
+    assert [list(plan) for plan in first["plans"][:1]] == [["name", "means", "gains"]]
+    assert list(first["plans"][0]["gains"]["nDCG@10"]) == ["mean", "error", "low", "high"]
     assert json.loads(json.dumps(first)) == first
     assert first == evaluate(index, queries, qrels, seed=0).to_json()
     other = evaluate(index, queries, qrels, seed=4).to_json()

@@ -55,6 +55,8 @@ def test_judgements_are_read_from_beir_files(tmp_path, name, text):
 def test_judgements_are_read_from_trec_files(tmp_path):
     path = written(tmp_path, "qrels.txt", "q1 0 d1 2\nq1\tQ0\td2\t-1\n\n 7  0  d1  1\n")
     assert read_qrels(path) == {"q1": {"d1": 2, "d2": -1}, "7": {"d1": 1}}
+    blanks = written(tmp_path, "tabs.txt", "q 1\t0\ta name\t1\n")
+    assert read_qrels(blanks) == {"q 1": {"a name": 1}}
 
 
 @pytest.mark.data
@@ -95,6 +97,8 @@ def test_a_line_that_is_no_query_is_named(tmp_path, name, text, line, said):
         ("r.tsv", "q\td\thigh\n", 1, "a whole number as grade, got 'high'"),
         ("r.txt", "q 0 d 1.5\n", 1, "a whole number as grade, got '1.5'"),
         ("r.txt", "q 0 d inf\n", 1, "a whole number as grade"),
+        # trec_eval would take the memory for a table of as many levels.
+        ("r.txt", "q 0 d 2147483647\n", 1, "a grade from -10,000 to 10,000, got 2.14748e+09"),
         ("r.tsv", "q\t\t1\n", 1, "expected ids"),
         ("r.tsv", "query-id\tcorpus-id\tscore\nq\td\t1\nq\td\t1\n", 3, "'d' for the second time"),
         ("r.jsonl", '{"query-id": "q", "score": 1}\n', 1, "got none 'corpus-id'"),

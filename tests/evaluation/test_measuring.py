@@ -25,6 +25,12 @@ def test_metrics_of_a_ranking_are_what_their_definitions_say():
     assert [metric.depth for metric in metrics] == [10, 10, 2, 100]
 
 
+def test_a_query_that_found_nothing_has_0_of_measures_that_divide_by_its_hits():
+    metrics = parsed_metrics(["Judged@10", "P@2"])
+    found = judged(metrics, {"q": {"a": 1}, "nothing": {"a": 1}}, {"nothing": [], "q": ["a"]})
+    np.testing.assert_array_equal(found, [[0, 0], [1, 0.5]])
+
+
 def test_the_order_of_a_ranking_counts_beyond_what_scores_can_tell():
     # 1,000 hits: single-precision scores of neighbours would be near each other.
     rankings = {"q": [f"d{i}" for i in range(1000)]}

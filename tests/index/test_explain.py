@@ -46,6 +46,38 @@ def test_what_the_legs_give_adds_up_to_the_score_of_the_hit(open_index, name) ->
             assert why.leg(mode).score == pytest.approx(score, abs=1e-4)
 
 
+def test_a_search_with_a_filter_is_explained(open_index) -> None:
+    index = open_index(modes=["dense", "sparse", "multi"])
+    for i, (id, text) in enumerate(zip(IDS, TEXTS, strict=True)):
+        index.add([trivet.Document(text, id, metadata={"even": i % 2 == 0})])
+    for name in ("hybrid3", "rrf", "dbsf", Plan({"dense": 10}, rescore=10)):
+        asked = {"k": 8, "plan": name, "filter": {"even": True}}
+        hits = index.search(QUERY, **asked)
+        assert len(hits) == 4
+        for hit in hits:
+            why = index.explain(QUERY, hit.id, **asked)
+            assert sum(leg.contribution for leg in why.legs) == pytest.approx(hit.score, abs=1e-4)
+        left_out = index.explain(QUERY, "d1", **asked)
+        assert (left_out.score, sum(leg.contribution for leg in left_out.legs)) == (0.0, 0.0)
+        assert "the plan does not find it" in str(left_out)
+        assert "the plan does not find it" in left_out._repr_html_()
+
+
+@pytest.mark.parametrize("name", ["rrf", "dbsf"])
+def test_lists_are_as_long_as_the_search_needed_them(tiny_embedder, name) -> None:
+    """Chunks of one document crowd the others out, so that the search asks for more."""
+    settings = trivet.Settings(chunk_tokens=16)
+    with trivet.open(":memory:", model=tiny_embedder, settings=settings) as index:
+        index.add(["light anchor of the boat " * 3 * 130, *TEXTS[:3]], ids=["long", *IDS[:3]])
+        assert index.describe().chunks > 130
+        hits = index.search(QUERY, k=4, plan=name)
+        assert {hit.id for hit in hits} == {"long", *IDS[:3]}
+        for hit in hits:
+            assert index.explain(QUERY, hit.id, k=4, plan=name).score == pytest.approx(
+                hit.score, abs=1e-4
+            )
+
+
 @pytest.mark.parametrize(
     "plan",
     [
@@ -129,6 +161,32 @@ def test_tokens_of_a_title_have_no_place_in_the_text(open_index) -> None:
             assert "it holds the boat"[slice(*pair.span)] == pair.document_token
 
 
+def test_offsets_count_characters_whatever_stands_before(tiny_embedder) -> None:
+    index = trivet.open(":memory:", model=tiny_embedder, modes=["dense", "sparse", "multi"])
+    texts = {
+        "accents": "\u00e9t\u00e9 e\u0301cole: the anchor of a boat", "emoji": "\U0001f600\u200d\U0001f4a9 an anchor",
+        "cjk": "\u6771\u4eac\u306e anchor \u6c34", "rtl": "\u05e9\u05dc\u05d5\u05dd, \u202eanchor and boat", "blanks": "\n\t the  anchor\r\n holds ",
+        "markup": "<script>alert('anchor')</script> & \"anchor\"",
+    }  # fmt: skip
+    index.add(
+        [trivet.Document(text, id, "caf\u00e9 \U0001f600 boat") for id, text in texts.items()]
+    )
+    for id, text in texts.items():
+        pairs = index.explain("anchor boat", id).leg("multi").tokens
+        assert [pair.query_token for pair in pairs] == ["anchor", "boat"]
+        for pair in pairs:
+            if pair.span is None:
+                assert pair.document_token in "caf\u00e9 \U0001f600 boat"
+            else:
+                assert text[slice(*pair.span)] == pair.document_token
+        if pairs[0].document_token == "anchor":
+            assert pairs[0].span in [(m.start(), m.end()) for m in re.finditer("anchor", text)]
+    nearest = {
+        id: index.explain("anchor", id).leg("multi").tokens[0].document_token for id in texts
+    }
+    assert set(nearest.values()) == {"anchor"}
+
+
 def test_the_best_chunk_of_a_long_document_is_explained(open_index) -> None:
     index = open_index(modes=["dense", "sparse", "multi"])
     index.add([" ".join(TEXTS * 4)], ids=["long"])
@@ -183,7 +241,19 @@ def test_the_views_show_everything_and_run_nothing(open_index) -> None:
     seen = _Tags()
     seen.feed(page)
     assert seen.open == []
-    assert seen.names <= {"style", "div", "h4", "p", "table", "tr", "th", "td", "span", "mark"}
+    assert seen.names <= {
+        "style",
+        "div",
+        "h4",
+        "p",
+        "table",
+        "tr",
+        "th",
+        "td",
+        "span",
+        "mark",
+        "bdi",
+    }
     assert text in "".join(seen.words)
     assert "url(" not in page
     assert "@import" not in page
@@ -193,6 +263,27 @@ def test_the_views_show_everything_and_run_nothing(open_index) -> None:
     for leg in why.legs:
         assert f"{leg.contribution:+.4f}" in shown
         assert f"{leg.contribution:+.4f}" in page
+
+
+def test_words_written_from_the_right_turn_nothing_beside_them(tiny_embedder) -> None:
+    index = trivet.open(":memory:", model=tiny_embedder, modes=["dense", "sparse", "multi"])
+    hebrew = "\u05e9\u05dc\u05d5\u05dd"
+    index.add([f"{hebrew} anchor"], ids=[hebrew])
+    page = index.explain(f"anchor {hebrew}", hebrew)._repr_html_()
+    assert f"<h4><bdi>{hebrew}</bdi> " in page
+    assert f"<bdi>anchor {hebrew}</bdi>" in page
+    assert f"<td><bdi>{hebrew}</bdi></td>" in page  # the term
+    assert "<div class='text' dir='auto'>" in page
+
+
+def test_the_chunk_of_a_long_document_is_told_with_its_place(tiny_embedder) -> None:
+    index = trivet.open(":memory:", model=tiny_embedder, modes=["sparse"])
+    index.add([" ".join(TEXTS * 4)], ids=["long\nid"])
+    why = index.explain("a horse eats sugar", "long\nid")
+    start, end = why.span
+    assert f"text [{start}:{end}]: " in str(why)
+    assert str(why).startswith("long id  ")
+    assert f"characters {start}:{end} of the document" in why._repr_html_()
 
 
 @pytest.mark.parametrize("name", ["hybrid3", "hybrid2", "rrf", "dbsf"])

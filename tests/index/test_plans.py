@@ -349,3 +349,38 @@ def test_so_many_chunks_of_a_document_as_the_plan_says(tiny_embedder) -> None:
         assert sum(hit.document == "long" for hit in hits) == 2
         with pytest.raises(InvalidPlanError, match="expected chunks=True with per_document=2"):
             index.search("anchor boat", plan=plan)
+
+
+@pytest.mark.parametrize("relevance", [1.0, 0.7, 0.3, 0.0])
+def test_relevance_is_the_weight_of_likeness_to_the_query(filled, tiny_embedder, relevance) -> None:
+    """Against the greedy choice of Carbonell and Goldstein (1998), written out."""
+    documents = tiny_embedder.embed_documents(TEXTS).dense.values.astype(np.float64)
+    to_query = documents @ tiny_embedder.embed_queries(["light anchor"]).dense.values[0]
+    chosen = [int(to_query.argmax())]
+    while len(chosen) < 6:
+        like = (documents @ documents[chosen].T).max(axis=1)
+        worth = relevance * to_query - (1 - relevance) * like
+        worth[chosen] = -np.inf
+        chosen.append(int(worth.argmax()))
+    hits = filled.search("light anchor", k=6, plan=Plan({"dense": 100}, relevance=relevance))
+    assert [hit.id for hit in hits] == [IDS[at] for at in chosen]
+    for hit in hits:
+        assert hit.scores["dense"] == pytest.approx(to_query[IDS.index(hit.id)], abs=1e-5)
+
+
+def test_a_batch_is_one_request_to_the_engine(open_index, monkeypatch) -> None:
+    index = open_index(modes=["dense", "sparse", "multi"])
+    index.add(TEXTS, ids=IDS, metadatas=[{"n": n} for n in range(len(TEXTS))])
+    index.search("anchor")
+    asked = []
+    engine = index._store.engine
+    query = engine.query
+    monkeypatch.setattr(engine, "query", lambda some: (asked.append(len(some)), query(some))[1])
+    for plan in (*trivet.plan.PRESETS, None):
+        del asked[:]
+        index.search("light anchor", k=3, plan=plan)
+        assert len(asked) == 1
+        many = index.search_many([*QUERIES, "the of"], k=3, plan=plan, filter={"n": {"gte": 5}})
+        assert len(asked) == 2
+        assert all({hit.metadata["n"] for hit in hits} <= set(range(5, 10)) for hits in many)
+        assert [len(hits) for hits in many] == [3] * 4

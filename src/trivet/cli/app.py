@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from trivet.cli.explain_command import explain_command
 from trivet.cli.finetune_command import finetune_command
 from trivet.cli.options import AsJson, IndexFolder
 from trivet.cli.upgrade_commands import upgrade_app
@@ -283,6 +284,7 @@ def doctor_command(
 
 
 app.add_typer(upgrade_app, name="upgrade")
+app.command("explain")(explain_command)
 app.command("finetune")(finetune_command)
 
 

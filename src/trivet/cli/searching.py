@@ -96,6 +96,7 @@ def show_index(
             ("spaces" if i == 0 else "", _space_line(space))
             for i, space in enumerate(described.spaces)
         ),
+        *([("translated", f"{described.translated:,}")] if described.translated else []),
         *([] if described.dense_floor is None else [("floor", f"{described.dense_floor:.3f}")]),
         ("engine", described.engine),
         ("on disk", render.size(described.size_bytes)),

@@ -120,7 +120,10 @@ def migrate_command(
     texts: Texts = None,
     as_json: AsJson = False,
 ) -> None:
-    """Embed documents by the newer model; run again to resume."""
+    """Embed documents by the newer model; run again to resume.
+
+    After `finish --force`, it embeds what that left translated.
+    """
     from trivet.cli.upgrading import migrate_index
 
     migrate_index(index, to, rate, budget, texts, as_json=as_json)

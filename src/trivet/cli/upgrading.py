@@ -124,8 +124,15 @@ def migrate_index(
     *,
     as_json: bool,
 ) -> None:
-    """Embed documents by the newer model, with progress on a terminal; as in `plan_upgrade`."""
+    """Embed documents by the newer model, with progress on a terminal; as in `plan_upgrade`.
+
+    Without an upgrade under way, those that one has left translated.
+    """
     with _texts(texts) as resolver, open_existing(location) as index, counting("chunk") as count:
+        if to is None and index.current_upgrade is None and index.describe().translated:
+            index.make_native(rate=rate, budget=budget, progress=count, text_resolver=resolver)
+            _tell(index, _stable(index), as_json=as_json)
+            return
         upgrade = _upgrade(index, to)
         # No search of this process has found a document yet: none is hot.
         upgrade.migrate("id", rate=rate, budget=budget, progress=count, text_resolver=resolver)
@@ -136,8 +143,7 @@ def show_status(location: str, to: str | None, *, as_json: bool) -> None:
     """Print how far the upgrade is; "stable" where none is under way."""
     with open_existing(location) as index:
         if to is None and index.current_upgrade is None:
-            about = index.describe()
-            fields = {"state": "stable", "model": about.model, "documents": about.documents}
+            fields = _stable(index)
         else:
             fields = asdict(_upgrade(index, to).status())
         _tell(index, fields, as_json=as_json)
@@ -172,6 +178,13 @@ def read_queries(file: Path) -> list[str]:
     if not queries:
         raise InvalidInputError(f"expected queries, one a line, in {file}, got none")
     return queries
+
+
+def _stable(index: Index) -> dict[str, Any]:
+    """An index without an upgrade under way; and what the last one has left translated, if any."""
+    about = index.describe()
+    left = {"translated": about.translated} if about.translated else {}
+    return {"state": "stable", "model": about.model, "documents": about.documents, **left}
 
 
 def _upgrade(index: Index, to: str | None) -> Upgrade:
@@ -234,6 +247,8 @@ def _summary(report: UpgradeReport) -> dict[str, Any]:
     for name, four in numbers.items():
         if four is not None:
             lines[name] = {way: _estimate(each) for way, each in vars(four).items()}
+    if report.unmapped is not None:
+        lines["overlap@10, without a map"] = _estimate(report.unmapped)
     for name, kept in (("overlap@10", report.overlap), ("known items kept", report.retention)):
         lines |= {f"{name}, {mode}": _estimate(each) for mode, each in kept.items()}
     for judgements in (report.legs, report.verdicts):
@@ -264,6 +279,8 @@ def _tell(index: Index, fields: dict[str, Any], *, as_json: bool) -> None:
 def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
+    if value is None or value in ({}, [], ()):
+        return "none"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):

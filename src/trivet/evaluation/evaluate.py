@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trivet.errors import JudgementsError, TextTooLongError
 from trivet.evaluation.bootstrap import interval, resampled_means
 from trivet.evaluation.candidates import candidates
+from trivet.evaluation.judgements import checked_grade
 from trivet.evaluation.metrics import Metric, judged, parsed_metrics
 from trivet.evaluation.results import Estimate, Evaluation, Left, PlanResult
 from trivet.index import Index
@@ -61,8 +62,8 @@ def evaluate(
         progress: called with the name of each plan before it is asked.
 
     Raises:
-        JudgementsError: no query is judged, none has a relevant document, or the index holds
-            none of the relevant documents.
+        JudgementsError: no query is judged, none has a relevant document, the index holds none of
+            the relevant documents, or a grade is no whole number or too large.
         InvalidInputError: a metric that does not exist; a name of a plan that is taken.
         InvalidPlanError: one of `plans` that the index cannot answer.
         MissingExtraError: the extra `eval` is not installed.
@@ -105,8 +106,12 @@ def _judged(
             f"{next(iter(queries))!r}, judgements of {len(qrels):,} such as "
             f"{next(iter(qrels), None)!r}: look whether the ids are the same"
         )
+    grades = {
+        id: {document: checked_grade(grade) for document, grade in qrels[id].items()}
+        for id in asked
+    }
     relevant = {
-        id: [document for document, grade in qrels[id].items() if grade > 0] for id in asked
+        id: [document for document, grade in grades[id].items() if grade > 0] for id in asked
     }
     fit = {id: text for id, text in asked.items() if relevant[id]}
     if not fit:
@@ -124,7 +129,7 @@ def _judged(
         without_text=sum(bool(judged) and id not in queries for id, judged in qrels.items()),
         unknown_documents=len(unknown),
     )
-    return Judged(fit, {id: qrels[id] for id in fit}, left)
+    return Judged(fit, {id: grades[id] for id in fit}, left)
 
 
 def _held(index: Index, ids: Sequence[str]) -> Iterator[str]:

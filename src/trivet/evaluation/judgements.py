@@ -21,6 +21,8 @@ from trivet.query import text_problem
 
 Qrels: TypeAlias = dict[str, dict[str, int]]
 
+# trec_eval, by which most measures are computed, makes a table as long as the highest grade.
+MAX_GRADE = 10_000
 QREL_KEYS = ("query-id", "corpus-id", "score")
 # What stands first in a line of names.
 HEADERS = ("query-id", "query_id", "query", "qid")
@@ -66,7 +68,7 @@ def read_qrels(path: str | os.PathLike[str]) -> Qrels:
             of names or not).
 
     Returns:
-        Grades by query id and document id; 0 and below mean not relevant.
+        Grades by query id and document id, from -10,000 to 10,000; 0 and below mean not relevant.
 
     Raises:
         JudgementsError: a file that cannot be read or holds no judgement, a line that is none, or
@@ -113,13 +115,15 @@ def _json_qrel(line: str) -> tuple[str, str, int]:
             f"expected the keys {', '.join(QREL_KEYS)}, got none {missing[0]!r} in {line[:SHOWN]!r}"
         )
     query, document, grade = (fields[key] for key in QREL_KEYS)
-    return checked_id(query), checked_id(document), _grade(grade)
+    return checked_id(query), checked_id(document), checked_grade(grade)
 
 
 def _text_qrel(line: str) -> tuple[str, str, int]:
     tabbed = line.split("\t")
     if len(tabbed) == 3:
         query, document, grade = tabbed
+    elif len(tabbed) == 4:  # ids may hold blanks
+        query, _, document, grade = tabbed
     elif len(fields := line.split()) == 4:
         query, _, document, grade = fields
     else:
@@ -129,14 +133,24 @@ def _text_qrel(line: str) -> tuple[str, str, int]:
         )
     if not query.strip() or not document.strip():
         raise JudgementsError(f"expected ids of query and document, got {line[:SHOWN]!r}")
-    return query, document, _grade(grade)
+    return query, document, checked_grade(grade)
 
 
-def _grade(value: object) -> int:
+def checked_grade(value: object) -> int:
+    """A grade; numbers that were written as texts are read.
+
+    Raises:
+        JudgementsError: no whole number, or one beyond `MAX_GRADE`.
+    """
     try:
         number = float(value) if isinstance(value, str | int | float) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         number = math.nan
     if isinstance(value, bool) or not number.is_integer():
         raise JudgementsError(f"expected a whole number as grade, got {value!r}")
+    if abs(number) > MAX_GRADE:
+        raise JudgementsError(
+            f"expected a grade from {-MAX_GRADE:,} to {MAX_GRADE:,}, got {number:g}: number the "
+            "levels of relevance from 1"
+        )
     return int(number)

@@ -81,7 +81,8 @@ def judged(
         metrics: to compute.
         qrels: grades by query and document.
         rankings: of the same queries, document ids, best first: their order counts, not their
-            scores, so that ties are judged as they were shown.
+            scores, so that ties are judged as they were shown. One without documents has 0 of
+            every metric.
 
     Returns:
         (queries, metrics), in the order of `rankings` and `metrics`.
@@ -89,6 +90,7 @@ def judged(
     run = {
         query: {id: float(len(ids) - rank) for rank, id in enumerate(ids)}
         for query, ids in rankings.items()
+        if ids  # by which some measures would divide
     }
     rows = {query: row for row, query in enumerate(rankings)}
     columns = {metric.measure: column for column, metric in enumerate(metrics)}

@@ -92,7 +92,14 @@ class Evaluation:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as JSON values, the scores of each query included."""
+        """Everything as JSON values, under names that stay.
+
+        Returns:
+            "metrics" (names), "depth", "judged_queries" (how many), "default", "recommended"
+            (null = keep the default), "reason", "left" (the fields of `Left`), "seed"; "plans", of
+            each "name", and "means" and "gains" by metric, each with "mean", "error", "low" and
+            "high"; "per_query": by metric, query id and plan the score.
+        """
         plans = [
             {
                 "name": plan.name,

@@ -205,7 +205,7 @@ def _default_plan(
     is_known = "sparse" not in modes or (manifest.spaces["sparse"].is_lexical and not foreign)
     if len(modes) > 1 and not is_known:
         # The scores of a model's own sparse leg have no common scale: 0.2 of BGE-M3 is much, and
-        # little of SPLADE. Who weighs words elsewhere does so by any average, with IDF or without.
+        # little of SPLADE. Elsewhere words are weighed by any average, with IDF or without.
         depths: dict[Mode, int] = {mode: depth or DEPTH for mode in modes if mode != "multi"}
         return Plan(depths, dict.fromkeys(modes, 1.0), fuse="dbsf")
     return best_plan(modes, depth)

@@ -145,6 +145,13 @@ def _vectors(store: Store, legs: Iterable[LegHealth]) -> Iterator[Finding]:
                 f"{points - leg.points} of {points} points have no {leg.vector_name}: no search "
                 f"by {leg.mode} vectors finds them", VERIFY,
             )  # fmt: skip
+        if record is None and leg.translated:
+            yield Finding(
+                "note", "vectors",
+                f"{leg.translated} documents have {leg.mode} vectors that an upgrade carried over "
+                "from another model's", "run `trivet upgrade migrate`, which embeds those that "
+                "have a text (Index.make_native)",
+            )  # fmt: skip
 
 
 def _upgrade(store: Store, model: IndexModel, record: UpgradeRecord) -> Iterator[Finding]:
@@ -155,7 +162,7 @@ def _upgrade(store: Store, model: IndexModel, record: UpgradeRecord) -> Iterator
                     raise StoreError("it is not there")
             else:
                 model.map_of(record, which)
-        except (DriftError, StoreError) as error:  # noqa: PERF203
+        except (DriftError, SpaceMismatchError, StoreError) as error:  # noqa: PERF203
             yield Finding(
                 "broken", "maps", f"the {which} of the upgrade cannot be read: {error}",
                 "roll the upgrade back (`trivet upgrade rollback`), then begin it again",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,11 +14,18 @@ from trivet.embedding.token_spans import (
     query_token_spans,
     vocabulary_entry,
 )
-from trivet.errors import InvalidInputError
+from trivet.errors import InvalidInputError, ModelNotFoundError
 from trivet.index.explanation import Explanation, LegShare, TermMatch, TokenMatch
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
-from trivet.index.search import Asked, embedded_queries, planned_query, query_legs, with_floor
+from trivet.index.search import (
+    Asked,
+    deep_enough,
+    embedded_queries,
+    planned_query,
+    query_legs,
+    with_floor,
+)
 from trivet.index.thoughts import consider, with_thoughts
 from trivet.index.titles import embed_titled
 from trivet.plan import Plan
@@ -28,6 +36,8 @@ from trivet.store.request import PlannedQuery
 from trivet.store.store import Store
 from trivet.store.term_requests import term_requests
 from trivet.types import Mode, SparseVector, Vectors
+
+logger = logging.getLogger(__name__)
 
 # Of a list whose scores are all alike, or that has one alone, as Qdrant has it.
 ALIKE = 0.5
@@ -51,7 +61,7 @@ def explain(
     """
     if not chunks:
         raise InvalidInputError(
-            f"expected the id of a stored document, got {id!r}: take the id of a hit"
+            f"expected the id of a stored document, got {id!r}: take the `document` of a hit"
         )
     ids = [store.point_id(chunk.key, chunk.sequence) for chunk in chunks]
     by_point = dict(zip(ids, chunks, strict=True))
@@ -65,7 +75,7 @@ def explain(
     elif plan.fuse == "scores" or planned.plan.is_single or planned.plan.rescore is not None:
         shares = _summed(store, planned, ids)
     else:
-        shares = _fused(store, planned, ids)
+        shares = _fused(store, deep_enough(store, planned, options), ids)
     in_order = [point for point in ids if point in shares]  # of equal ones the first, as hits are
     best = max(in_order, key=lambda point: _total(shares[point]), default=ids[0])
     found = shares.get(best, [])
@@ -126,7 +136,7 @@ def _total(shares: Sequence[LegShare]) -> float:
 
 def _summed(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, list[LegShare]]:
     """Each chunk's parts of a score that does not depend on what else was found."""
-    narrow = replace(planned, filter=only_points(ids), limit=len(ids))
+    narrow = replace(planned, filter=only_points(ids, planned.filter), limit=len(ids))
     plan = planned.plan
     if plan.relevance is not None:  # which chooses among the hits, and scores them by cosines
         plan, single = Plan({"dense": len(ids)}), "dense"
@@ -237,8 +247,15 @@ class _Details:
 
     def _tokens(self, chunk: Chunk) -> tuple[TokenMatch, ...]:
         """Each token of the query with the chunk's nearest, by vectors as the index stores them."""
-        embedder = self.model.proved().only(["multi"])
-        made = self.model.tokens.small(embed_titled(embedder, [(chunk.title, chunk.text)])).multi
+        try:
+            embedder = self.model.proved().only(["multi"])
+        except ModelNotFoundError as error:  # the older one of an upgrade that compensates
+            logger.warning("token pairs are left out of the explanation: %s", error)
+            return ()
+        if not chunk.text:  # kept elsewhere
+            return ()
+        written = embed_titled(embedder, [(chunk.title, chunk.text)], truncate=True)
+        made = self.model.tokens.small(written).multi
         assert made is not None  # a leg of the plan
         assert self.plain is not None
         queries = self.plain.vector

@@ -33,6 +33,7 @@ class TokenMatch:
         cosine: of their vectors as they are stored.
         span: character offsets of the chunk's token in the chunk's text; None for one that is not
             the text's own, such as of its title, and for vectors that stand for several tokens.
+            A character that a tokenizer cuts into several tokens is the span of each.
     """
 
     query_token: str
@@ -75,7 +76,8 @@ class Explanation:
         id: of the document.
         text: the chunk that was scored: the document's best.
         span: character offsets of that chunk in the document's text.
-        score: as the search gives it; 0 if the plan does not find the document.
+        score: as the search gives it, or would if each of its candidates came back; 0 if the plan
+            does not find the document.
         legs: the parts that the score is the sum of.
         plan: how the plan makes one score of them, in words.
     """

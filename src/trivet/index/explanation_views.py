@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from trivet.index.explanation import Explanation, LegShare, TokenMatch
+from trivet.index.explanation import Explanation, LegShare, Offsets, TokenMatch
 
 TOP = 8
 BAR_WIDTH = 24
 COLOURS = {"dense": "#2b7a9b", "sparse": "#b07a10", "multi": "#9b3f86"}
+NOT_FOUND = "  nothing: the plan does not find it"
 NAMES = {"dense": "dense", "sparse": "sparse", "multi": "tokens"}
 _STYLE = (
     ".trivet{font:14px/1.5 system-ui,sans-serif;max-width:48em;color:#222;background:#fff;"
@@ -33,8 +34,10 @@ def as_text(explanation: Explanation) -> str:
 
 
 def _lines(explanation: Explanation) -> Iterator[str]:
-    yield f"{explanation.id}  {explanation.score:.4f}  for {_line(explanation.query)!r}"
+    yield f"{_line(explanation.id)}  {explanation.score:.4f}  for {_line(explanation.query)!r}"
     yield f"plan: {explanation.plan}"
+    if not explanation.legs:
+        yield NOT_FOUND
     largest = max((abs(share.contribution) for share in explanation.legs), default=0.0)
     for share in explanation.legs:
         bar = "█" * round(BAR_WIDTH * abs(share.contribution) / largest) if largest else ""
@@ -48,20 +51,21 @@ def _lines(explanation: Explanation) -> Iterator[str]:
             yield "token pairs:"
             for pair in _best(share.tokens):
                 yield f"  {pair.cosine:+.3f}  {_line(pair.query_token)} → {_shown(pair)}"
-    yield f"text: {_line(explanation.text)}"
+    yield f"text [{_place(explanation.span)}]: {_line(explanation.text)}"
 
 
 def as_html(explanation: Explanation) -> str:
     """A fragment with its own style, without scripts or anything from elsewhere."""
     parts = [
         f"<style>{_STYLE}</style><div class='trivet'>",
-        f"<h4>{escape(explanation.id)} · {explanation.score:.4f}</h4>",
-        f"<p class='q'>for “{escape(explanation.query)}” · {escape(explanation.plan)}</p>",
-        _legs_table(explanation),
+        f"<h4>{_isolated(explanation.id)} · {explanation.score:.4f}</h4>",
+        f"<p class='q'>for “{_isolated(explanation.query)}” · {escape(explanation.plan)}</p>",
+        _legs_table(explanation) if explanation.legs else f"<p>{NOT_FOUND}</p>",
         "<div class='parts'>",
         *(_details(share) for share in explanation.legs),
         "</div>",
-        f"<div class='text'>{_marked(explanation)}</div></div>",
+        f"<p class='q'>characters {_place(explanation.span)} of the document</p>",
+        f"<div class='text' dir='auto'>{_marked(explanation)}</div></div>",
     ]
     return "".join(parts)
 
@@ -83,13 +87,14 @@ def _legs_table(explanation: Explanation) -> str:
 def _details(share: LegShare) -> str:
     if share.terms:
         rows = (
-            f"<tr><td>{escape(t.term)}</td><td class='n'>{t.score:.3f}</td></tr>"
+            f"<tr><td>{_isolated(t.term)}</td><td class='n'>{t.score:.3f}</td></tr>"
             for t in share.terms[:TOP]
         )
         return f"<table><tr><th>term</th><th class='n'>score</th></tr>{''.join(rows)}</table>"
     if share.tokens:
         rows = (
-            f"<tr><td>{escape(pair.query_token)}</td><td>→ {escape(_shown(pair))}</td>"
+            f"<tr><td>{_isolated(pair.query_token)}</td>"
+            f"<td>→ {_isolated(_line(pair.document_token))}{_where(pair)}</td>"
             f"<td class='n'>{pair.cosine:+.3f}</td></tr>"
             for pair in _best(share.tokens)
         )
@@ -130,8 +135,20 @@ def _best(tokens: tuple[TokenMatch, ...]) -> list[TokenMatch]:
 
 
 def _shown(pair: TokenMatch) -> str:
-    where = "" if pair.span is None else f" [{pair.span[0]}:{pair.span[1]}]"
-    return f"{_line(pair.document_token)}{where}"
+    return f"{_line(pair.document_token)}{_where(pair)}"
+
+
+def _where(pair: TokenMatch) -> str:
+    return "" if pair.span is None else f" [{_place(pair.span)}]"
+
+
+def _place(span: Offsets) -> str:
+    return f"{span[0]}:{span[1]}"
+
+
+def _isolated(text: str) -> str:
+    """A text whose writing direction does not turn what stands beside it."""
+    return f"<bdi>{escape(text)}</bdi>"
 
 
 def _more(count: int) -> str:

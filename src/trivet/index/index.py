@@ -149,12 +149,14 @@ class Index(SearchedDocuments):
             server: how to reach the server.
 
         Returns:
-            The new index, which answers as the adopted one does.
+            The new index, which answers as the adopted one does. What was written to that before
+            it was last looked through is in it, and nothing that is written later.
 
         Raises:
             InvalidInputError: no adopted collection; an alias where there can be none.
-            UpgradeError: a point without text; learned sparse vectors; or a collection that is
-                being written to meanwhile.
+            UpgradeError: a point without text or vector; learned sparse vectors; dot products of
+                vectors of several lengths; a place with other documents; or a collection that is
+                written to without end.
             StoreError: as `trivet.open`.
         """
         from trivet.index.taking_over import take_over

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trivet.errors import TrivetError
 from trivet.index.chunking import Span
 from trivet.index.documents import CheckedDocument, checked_documents, put_together
 from trivet.index.index import Index
-from trivet.index.vectors import CutDocument, EmbeddedDocument, with_bm25
+from trivet.index.vectors import CutDocument, EmbeddedDocument, with_beside, with_bm25
 from trivet.store.stored_vectors import chunk_vectors_of
 from trivet.types import Document, Representations
 
@@ -22,11 +22,13 @@ class Kept:
         document: its content.
         pieces: where each of its chunks stands in its text.
         vectors: of each of them, dense and of tokens; None where there are none.
+        carried: names of vectors that were carried over from another model's.
     """
 
     document: Document
     pieces: tuple[Span, ...]
     vectors: Representations | None
+    carried: tuple[str, ...]
 
 
 def keep(index: Index, ids: Sequence[str]) -> list[Kept]:
@@ -38,7 +40,12 @@ def keep(index: Index, ids: Sequence[str]) -> list[Kept]:
     found = index._store.chunks([index._scope.key(id) for id in dict.fromkeys(ids)])
     vectors = chunk_vectors_of(index._store, {key: len(some) for key, some in found.items()})
     return [
-        Kept(put_together(chunks), tuple(chunk.span for chunk in chunks), vectors.get(key))
+        Kept(
+            put_together(chunks),
+            tuple(chunk.span for chunk in chunks),
+            vectors.get(key),
+            tuple(sorted({name for chunk in chunks for name in chunk.carried})),
+        )
         for key, chunks in found.items()
     ]
 
@@ -68,6 +75,7 @@ class _KeptVectors:
 
     def __init__(self, index: Index, kept: Sequence[Kept]) -> None:
         self._store = index._store
+        self._model = index._model
         self._kept = kept
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
@@ -76,4 +84,9 @@ class _KeptVectors:
     def embed(self, documents: Sequence[CutDocument]) -> list[EmbeddedDocument | TrivetError]:
         own = [self._kept[cut.document.position].vectors for cut in documents]
         there = [vectors for vectors in own if vectors is not None]  # all: `put_back` saw to it
-        return [*with_bm25(self._store.manifest.lexical, documents, there)]
+        embedded = with_bm25(self._store.manifest.lexical, documents, there)
+        marked = [
+            replace(one, carried=self._kept[cut.document.position].carried)
+            for one, cut in zip(embedded, documents, strict=True)
+        ]
+        return [*with_beside(self._store, self._model, documents, marked)]

@@ -74,21 +74,22 @@ class PlanLadder:
             news = [each for each in asked if not self._is_run(each.options.plan)]
             if not news:
                 raise error  # the plans are run: something else was wrong
-            for each in news:
-                plan = each.options.plan
-                lower = next((s for s in steps_below(plan) if self._is_run(s)), None)
-                if lower is None:
-                    raise error
-                if not each.options.is_default:
-                    raise PlanRefusedError(
-                        f"expected a server that runs the plan, got one that refuses it ({error}): "
-                        f"leave plan out{self._preset()}"
-                    ) from error
-            assert lower is not None  # there is one new plan at least
+            steps = [
+                next((step for step in steps_below(each.options.plan) if self._is_run(step)), None)
+                for each in news
+            ]
+            lower = [step for step in steps if step is not None]
+            if len(lower) < len(news):
+                raise error  # nothing that stands in is run either
+            if not all(each.options.is_default for each in news):
+                raise PlanRefusedError(
+                    f"expected a server that runs the plan, got one that refuses it ({error}): "
+                    f"leave plan out{self._preset()}"
+                ) from error
             logger.warning(
                 "the server refuses the plan that is best (%s): searches without a plan go by %s "
-                "of %s instead", error, lower.fuse if len(lower.fused) > 1 else "the list",
-                ", ".join(lower.fused),
+                "of %s instead", error, lower[0].fuse if len(lower[0].fused) > 1 else "the list",
+                ", ".join(lower[0].fused),
             )  # fmt: skip
 
     def _preset(self) -> str:

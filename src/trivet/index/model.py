@@ -19,7 +19,7 @@ from trivet.index.guard import ThoughtGuard
 from trivet.index.once import RecentVectors
 from trivet.index.tokens import IndexTokens, stored_space
 from trivet.query import Query
-from trivet.store.generations import Generation, UpgradeRecord
+from trivet.store.generations import NATIVE_STATES, Generation, UpgradeRecord
 from trivet.store.manifest import Manifest
 from trivet.store.store import Store
 from trivet.types import Mode, Representations, require_same_space
@@ -137,7 +137,10 @@ class IndexModel:
             left = manifest.complete(modes)
             return self.proved_of(chosen).only(left).embed_queries(queries) if left else None
         record = manifest.upgrade
-        can_be = {"dense"}
+        # What both models make alike needs no map.
+        own = manifest.generation.spaces
+        same = {mode for mode, space in own.items() if chosen.spaces.get(mode) == space}
+        can_be = {"dense", *same}
         is_mapped = record is not None and record.is_bridged
         if record is not None and is_mapped and "multi" in record.facts.get("mapped", ()):
             can_be.add("multi")
@@ -148,10 +151,11 @@ class IndexModel:
         if record is None or not is_mapped:
             return made
         dense, multi = made.dense, made.multi
-        return Representations(
-            dense=None if dense is None else self.map_of(record, QUERY_MAP).apply(dense),
-            multi=None if multi is None else self.map_of(record, TOKEN_MAP).apply(multi),
-        )
+        if dense is not None:
+            dense = self.map_of(record, QUERY_MAP).apply(dense)
+        if multi is not None and "multi" not in same:
+            multi = self.map_of(record, TOKEN_MAP).apply(multi)
+        return Representations(dense=dense, sparse=made.sparse, multi=multi)
 
     def documents(self, texts: Sequence[str], modes: Sequence[Mode]) -> Representations | None:
         """The vectors of texts that are like documents, in the spaces of `queries`; cut if long.
@@ -200,6 +204,7 @@ class IndexModel:
         Raises:
             DriftMapFileError: it is damaged.
             IndexDamagedError: it is not there.
+            SpaceMismatchError: it leads between other spaces.
         """
         name = record.maps[which]
         with self._loading:
@@ -211,7 +216,13 @@ class IndexModel:
                         "index from a backup, or roll the upgrade back"
                     )
                 self._maps[name] = unpack(kept, f"the journal under {name!r}")
-            return self._maps[name]
+            drift = self._maps[name]
+        if which != TOKEN_MAP:
+            # The record's other model is the newer one until its vectors serve.
+            leaves_other = (which == TRANSLATION) == (record.state in NATIVE_STATES)
+            end = drift.source if leaves_other else drift.target
+            require_same_space(record.other.spaces["dense"], end)
+        return drift
 
     def _serving(self, manifest: Manifest) -> Generation:
         """The model that embeds queries."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
 from trivet.index.absent import with_ways_back
@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 
 # Chunks asked for beyond k, since several chunks of one document make one hit.
 SPARE_CHUNKS = 3
-GROWTH = 4
+# And beyond the last hit, at least: equal scores, which are put in order here, may end there.
+TIES = 8
+
+
+# A chunk among the hits.
+_Chosen: TypeAlias = tuple[RankedChunk, Chunk]
 
 
 @dataclass(frozen=True)
@@ -188,7 +193,8 @@ def answer_legs(
     store: Store, legs: Sequence[Mapping[Mode, LegQuery]], options: Sequence[SearchOptions]
 ) -> list[list[Hit]]:
     """The hits of each query, whose vectors are there."""
-    hits: list[list[Hit]] = [[] for _ in legs]
+    chosen: list[list[_Chosen]] = [[] for _ in legs]
+    kept: list[list[_Chosen]] = [[] for _ in legs]
     asking = {
         i: planned
         for i, (row, each) in enumerate(zip(legs, options, strict=True))
@@ -202,11 +208,19 @@ def answer_legs(
             ranked = planned.read([next(answers) for _ in requests[i]])
             if planned.plan.relevance is None:  # whose order is not that of its scores
                 ranked = ties_by_id(ranked)
-            hits[i] = _hits(ranked, options[i])
-            if len(hits[i]) < options[i].hits and _may_hold_more(ranked, planned):
-                still[i] = replace(planned, limit=GROWTH * planned.limit)
+            chosen[i] = _chosen(kept[i], ranked, options[i])
+            if len(chosen[i]) < options[i].hits and (more := _deeper(ranked, planned)):
+                if more.page != planned.page:  # another ranking: pages that are full stay
+                    kept[i] = chosen[i][: _full_pages(len(chosen[i]), options[i])]
+                still[i] = more
         asking = still
-    return [found[each.plan.offset :] for found, each in zip(hits, options, strict=True)]
+    return [
+        [
+            chunk.hit(ranked.point.score, ranked.scores, as_chunk=each.chunks)
+            for ranked, chunk in found[each.plan.offset :]
+        ]
+        for found, each in zip(chosen, options, strict=True)
+    ]
 
 
 def with_floor(model: IndexModel, options: SearchOptions) -> SearchOptions:
@@ -221,31 +235,51 @@ def planned_query(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> Plan
     plan = options.plan.without(missing) if missing else options.plan
     if plan is None:
         return None
-    limit = options.hits if options.per_document is None else SPARE_CHUNKS * options.hits
-    return PlannedQuery(plan, legs, limit, options.filter)
+    spare = 1 if options.per_document is None else SPARE_CHUNKS
+    limit, page = max(spare * options.hits, options.hits + TIES), spare * options.k
+    return PlannedQuery(plan, legs, limit, options.filter, page)
 
 
-def _may_hold_more(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> bool:
-    """Whether chunks behind those that came could make hits: with worse scores than theirs."""
-    if len(ranked) < planned.limit:
-        return False
+def deep_enough(store: Store, planned: PlannedQuery, options: SearchOptions) -> PlannedQuery:
+    """The query as it is asked in the end: with the lists that its k documents are found in."""
+    while True:
+        ranked = planned.read(store.query(planned.requests()))
+        found = len(_chosen((), ranked, options))
+        if found >= options.hits or (more := _deeper(ranked, planned)) is None:
+            return planned
+        planned = more
+
+
+def _deeper(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> PlannedQuery | None:
+    """What to ask for chunks behind those that came, where these could make hits."""
     least = planned.plan.threshold
-    return least is None or ranked[-1].point.score >= least
+    if ranked and least is not None and ranked[-1].point.score < least:
+        return None
+    return planned.deeper(len(ranked))
 
 
-def _hits(ranked: Sequence[RankedChunk], options: SearchOptions) -> list[Hit]:
-    """The best chunks, of each document no more than may be."""
-    hits: list[Hit] = []
-    taken: Counter[str] = Counter()
+def _full_pages(found: int, options: SearchOptions) -> int:
+    """How many of the hits found are on pages that are full, with pages as the plan cuts them."""
+    first = options.plan.offset % options.k
+    return 0 if found < first else found - (found - first) % options.k
+
+
+def _chosen(
+    kept: Sequence[_Chosen], ranked: Sequence[RankedChunk], options: SearchOptions
+) -> list[_Chosen]:
+    """What is kept, then the best chunks; of each document no more than may be."""
+    chosen = list(kept)
+    taken = Counter(chunk.key for _, chunk in kept)
+    there = {known.point.id for known, _ in kept}
     most = options.per_document
     for result in ranked:
-        chunk = Chunk.from_payload(result.point.payload)
         if options.plan.threshold is not None and result.point.score < options.plan.threshold:
             break
-        if most is not None and taken[chunk.key] >= most:
+        chunk = Chunk.from_payload(result.point.payload)
+        if result.point.id in there or (most is not None and taken[chunk.key] >= most):
             continue
         taken[chunk.key] += 1
-        hits.append(chunk.hit(result.point.score, result.scores, as_chunk=options.chunks))
-        if len(hits) == options.hits:
+        chosen.append((result, chunk))
+        if len(chosen) == options.hits:
             break
-    return hits
+    return chosen

@@ -214,31 +214,31 @@ class SearchedDocuments(StoredDocuments):
         *,
         k: int = 10,
         plan: Plan | str | None = None,
+        filter: models.Filter | Mapping[str, Any] | None = None,
         modes: Sequence[str] | None = None,
         think: Thinker | Thinking | None = None,
     ) -> Explanation:
         """Why a document has its score for a query: each leg's part, its terms, its token pairs.
 
-        The parts add up to the score that `search` gives the document. `str()` of the answer is
-        readable text; a notebook shows it as HTML.
+        The parts add up to the score of `search`. `str()` of it is text; a notebook shows HTML.
 
         Args:
             query: as in `search`.
-            id: of a stored document, such as a hit's.
+            id: of a stored document, such as the `document` of a hit.
             k: as in the search; of plans that fuse ranks or lists, more hits make longer lists.
             plan: as in `search`.
             modes: as in `search`.
+            filter: as in `search`; a document that it leaves out has a score of 0.
             think: as in `search`; what is kept of the thoughts takes part in the score.
 
         Raises:
             InvalidInputError: no such document, or as `search`.
             TrivetError: as `search`.
         """
-        # The door to qdrant_client, as below.
-        from trivet.index.explain import explain
+        from trivet.index.explain import explain  # the door to qdrant_client
 
         self._scope.require_one()
-        [asked] = self._asked([query], k, plan, None, modes, chunks=is_of_chunks(plan))
+        [asked] = self._asked([query], k, plan, filter, modes, chunks=is_of_chunks(plan))
         [wanted] = checked_ids([id])
         key = self._scope.key(wanted)
         chunks = self._store.chunks([key]).get(key, [])

@@ -118,7 +118,7 @@ class StoredDocuments:
         given, texts = None, checked_texts(texts_or_documents)
         if representations is not None:
             texts = list(texts)
-            given = GivenVectors(representations, len(texts), self._store, self._model.tokens)
+            given = GivenVectors(representations, len(texts), self._store, self._model)
         documents = checked_documents(texts, ids, metadatas, self._scope.name)
         expected = known_length(texts)
         return self._ingest(documents, given, on_error, progress, expected, replace_existing=True)

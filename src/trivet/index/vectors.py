@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Protocol
 
+import numpy as np
+
 from trivet.embedding.lexical import WeighedTexts
 from trivet.errors import InvalidInputError, TrivetError
 from trivet.index.absent import with_ways_out
-from trivet.index.beside import embed_beside
+from trivet.index.beside import cutting_model, embed_beside, embed_own
 from trivet.index.chunking import Chunker, Span
 from trivet.index.documents import CheckedDocument
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
-from trivet.index.titles import embed_titled
-from trivet.index.tokens import IndexTokens
 from trivet.index.unchanged import with_stored
 from trivet.store.manifest import LexicalState
 from trivet.store.store import Store
-from trivet.types import Representations, require_same_space
+from trivet.types import DenseVectors, Representations, require_same_space
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class ModelVectors:
         self._replaces = replaces
         self._store = store
         with with_ways_out(store):
-            self._chunker = Chunker(model.found(), store.manifest.chunk_tokens)
+            self._chunker = Chunker(cutting_model(store, model), store.manifest.chunk_tokens)
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         """Pieces of at most `chunk_tokens` tokens."""
@@ -153,21 +153,44 @@ class ModelVectors:
             ]
         titled = [text for cut in documents for text in cut.titled_texts]
         keyed = [(cut.document.key, text) for cut in documents for text in cut.titled_texts]
-        every = (
-            with_stored(self._store, keyed, self._made) if self._replaces else self._made(titled)
-        )
-        embedded = with_bm25(lexical, documents, [every[some] for some in _slices(documents)])
-        with with_ways_out(self._store):
-            beside = embed_beside(self._store, self._model, titled, every)
-        if beside is None:
-            return embedded
-        return [
-            replace(one, beside=beside.vectors[some], carried=beside.carried)
-            for one, some in zip(embedded, _slices(documents), strict=True)
-        ]
+        mapped: set[str] = set()
 
-    def _made(self, titled: Sequence[tuple[str, str]]) -> Representations:
-        return self._model.tokens.small(embed_titled(self._model.proved(), titled))
+        def make(titled: Sequence[tuple[str, str]]) -> Representations:
+            with with_ways_out(self._store):
+                made = embed_own(self._store, self._model, titled)
+            mapped.update(made.carried)
+            return made.vectors
+
+        every = with_stored(self._store, keyed, make) if self._replaces else make(titled)
+        embedded = with_bm25(lexical, documents, [every[some] for some in _slices(documents)])
+        carried = [replace(one, carried=tuple(sorted(mapped))) for one in embedded]
+        return with_beside(self._store, self._model, documents, carried)
+
+
+def with_beside(
+    store: Store,
+    model: IndexModel,
+    documents: Sequence[CutDocument],
+    embedded: Sequence[EmbeddedDocument],
+) -> list[EmbeddedDocument]:
+    """Add what the other model of an upgrade makes of the pieces, while that is stored.
+
+    Raises:
+        ModelError, SpaceMismatchError: it is not to be had, and nothing stands in for it.
+    """
+    titled = [text for cut in documents for text in cut.titled_texts]
+    dense = [one.vectors.dense for one in embedded if one.vectors.dense is not None]
+    own = None
+    if dense:
+        own = DenseVectors(dense[0].space, np.concatenate([leg.values for leg in dense]))
+    with with_ways_out(store):
+        made = embed_beside(store, model, titled, own)
+    if made is None:
+        return [*embedded]
+    return [
+        replace(one, beside=made.vectors[some], carried=(*one.carried, *made.carried))
+        for one, some in zip(embedded, _slices(documents), strict=True)
+    ]
 
 
 class GivenVectors:
@@ -177,7 +200,7 @@ class GivenVectors:
         representations: in the order of the documents.
         documents: how many there are.
         store: every leg that is given must live in the index's space of its mode.
-        tokens: makes token vectors small, as the index stores them.
+        model: of the index: during an upgrade, the other one embeds the texts.
 
     Raises:
         SpaceMismatchError: a leg of another space.
@@ -188,11 +211,7 @@ class GivenVectors:
     are_given = True
 
     def __init__(
-        self,
-        representations: Representations,
-        documents: int,
-        store: Store,
-        tokens: IndexTokens,
+        self, representations: Representations, documents: int, store: Store, model: IndexModel
     ) -> None:
         if not isinstance(representations, Representations):
             raise InvalidInputError(
@@ -218,8 +237,9 @@ class GivenVectors:
                 f"expected representations with a {missing[0]} leg, got none: this index has one; "
                 "trivet.open(…, modes=…) makes an index of other legs"
             )
-        self._representations = tokens.small(representations)
+        self._representations = model.tokens.small(representations)
         self._store = store
+        self._model = model
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         """Each document is one piece."""
@@ -228,7 +248,8 @@ class GivenVectors:
     def embed(self, documents: Sequence[CutDocument]) -> list[EmbeddedDocument | TrivetError]:
         """The document's own vectors."""
         own = [self._representations[cut.document.position] for cut in documents]
-        return [*with_bm25(self._store.manifest.lexical, documents, own)]
+        embedded = with_bm25(self._store.manifest.lexical, documents, own)
+        return [*with_beside(self._store, self._model, documents, embedded)]
 
 
 def _slices(documents: Sequence[CutDocument]) -> list[slice]:

@@ -42,6 +42,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Requests that Edge answers in one call, for which it keeps Python's lock: of 64 three-leg queries
+# in one call every other thread, event loops too, would stand still for 0.1 s. More than 16 at a
+# time share no more work (10,000 chunks: 0.47 ms a dense scan; 0.45 by 64, 0.87 alone).
+QUERY_BATCH = 16
+
 
 @dataclass
 class Changes:
@@ -130,8 +135,12 @@ class EdgeEngine:
         return [[found_point(point) for point in answer] for answer in answers]
 
     def _ask(self, requests: Sequence[models.QueryRequest]) -> list[list[edge.ScoredPoint]]:
-        batch = edge.QueryBatchRequest([query_request(request) for request in requests])
-        return self._read(lambda shard: shard.query_batch(batch))
+        asked = [query_request(request) for request in requests]
+        answers: list[list[edge.ScoredPoint]] = []
+        for start in range(0, len(asked), QUERY_BATCH):
+            batch = edge.QueryBatchRequest(asked[start : start + QUERY_BATCH])
+            answers += self._read(partial(edge.EdgeShard.query_batch, request=batch))
+        return answers
 
     def count(self) -> int:
         """Points stored."""

@@ -108,12 +108,17 @@ class Manifest:
     def filling_modes(self) -> tuple[Mode, ...]:
         """Legs of the newer model that a migration fills, and that serve when it is done.
 
-        They are not translated: only dense vectors are.
+        They are not translated: only dense vectors are. Those that both models make are there.
         """
         record = self.upgrade
         if record is None or record.state not in NATIVE_STATES or record.facts.get("whole"):
             return ()
-        return tuple(mode for mode in self.model_modes if mode != "dense")
+        others = record.other.spaces
+        return tuple(
+            mode
+            for mode in self.model_modes
+            if mode != "dense" and others.get(mode) != self.spaces[mode]
+        )
 
     def complete(self, modes: Sequence[Mode]) -> list[Mode]:
         """Those of the legs that are not being filled."""

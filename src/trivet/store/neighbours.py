@@ -9,9 +9,10 @@ from qdrant_client import models
 from trivet.store.storage import Storage, search_params
 
 
-def only_points(ids: Sequence[str]) -> models.Filter:
-    """A filter that lets these points through."""
-    return models.Filter(must=[models.HasIdCondition(has_id=list(ids))])
+def only_points(ids: Sequence[str], within: models.Filter | None = None) -> models.Filter:
+    """A filter that lets these points through, as far as another one does."""
+    beside = [] if within is None else [within]
+    return models.Filter(must=[models.HasIdCondition(has_id=list(ids)), *beside])
 
 
 def vectors_request(name: str, dims: int, ids: Sequence[str]) -> models.QueryRequest:

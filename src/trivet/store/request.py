@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from qdrant_client import models
 
 from trivet.plan import Plan
 from trivet.store.formula import floor_of, sum_of_scores, tie_weight
-from trivet.store.leg_query import LegQuery, engine_query
+from trivet.store.leg_query import LegQuery
 from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT, FoundPoint
 from trivet.store.storage import exact_params, search_params
 from trivet.types import Mode
@@ -20,6 +20,8 @@ from trivet.types import Mode
 SPREAD_FACTOR = 4
 # More of them Qdrant refuses.
 MAX_SPREAD = 16_384
+# Candidates of the next ranking, where the chunks of one are of too few documents.
+GROWTH = 4
 
 # The share of all weights from which on a leg's score is deduced from the sum, whose 24 bits then
 # give it to 1e-5; of the dense leg, that is the part that counts below the floor.
@@ -45,12 +47,15 @@ class PlannedQuery:
         legs: one for each leg of the plan.
         limit: chunks wanted.
         filter: reaches every leg.
+        page: chunks of one page, if `limit` are those of several: so many make a ranking what it
+            is, candidates or lists, so that it is the same for every page; 0 = as `limit`.
     """
 
     plan: Plan
     legs: Mapping[Mode, LegQuery]
     limit: int
     filter: models.Filter | None
+    page: int = 0
 
     def requests(self) -> list[models.QueryRequest]:
         """The requests of this query, to be sent together: the plan first, then single legs."""
@@ -61,10 +66,9 @@ class PlannedQuery:
         else:
             ranked = self._fused()
         if self.plan.rescore is not None:
-            best = max(self.plan.rescore, self.limit)  # as of a leg: enough for what is wanted
-            ranked = self._over([_limited(ranked, best)], self.legs["multi"])
+            ranked = self._over([_limited(ranked, self._rescored)], self.legs["multi"])
         if self.plan.relevance is not None:
-            ranked = self._spread(_limited(ranked, min(SPREAD_FACTOR * self.limit, MAX_SPREAD)))
+            ranked = self._spread(_limited(ranked, min(self._spread_over, MAX_SPREAD)))
         return [wanted.of(ranked), *(self._alone_request(mode) for mode in self._told_apart)]
 
     def list_requests(self) -> dict[Mode, models.QueryRequest]:
@@ -73,6 +77,27 @@ class PlannedQuery:
             mode: _Wanted(each.limit or 0, with_payload=False).of(each)
             for mode, each in self._lists().items()
         }
+
+    def deeper(self, found: int) -> PlannedQuery | None:
+        """What to ask for more chunks than were found; None if there are no more.
+
+        First for the rest of the same ranking, then for one of more candidates.
+        """
+        if self.plan.is_single and self.plan.rescore is None and self.plan.relevance is None:
+            is_all = found < self.limit
+            return None if is_all else replace(self, limit=GROWTH * self.limit, page=self._page)
+        pools = [self._pool(mode) for mode in self.plan.depths]
+        whole = sum(pools)
+        if self.plan.rescore is not None:
+            whole = min(whole, self._rescored)
+        if self.plan.relevance is not None:
+            whole = min(whole, self._spread_over)
+        if found >= self.limit and self.limit < whole:
+            return replace(self, limit=whole, page=self._page)
+        if found < min(*pools, whole):
+            return None
+        page = GROWTH * max(*pools, self._page)
+        return replace(self, limit=max(self.limit, len(pools) * page), page=page)
 
     def read(self, answers: Sequence[Sequence[FoundPoint]]) -> list[RankedChunk]:
         """What the engine answered to `requests`, best first."""
@@ -144,7 +169,21 @@ class PlannedQuery:
 
     def _pool(self, mode: Mode) -> int:
         """Candidates of a leg: enough for what is wanted."""
-        return max(self.plan.depths[mode], self.limit)
+        return max(self.plan.depths[mode], self._page)
+
+    @property
+    def _page(self) -> int:
+        return self.page or self.limit
+
+    @property
+    def _rescored(self) -> int:
+        """Chunks that are put in another order: enough for what is wanted, as of a leg."""
+        return max(self.plan.rescore or 0, self._page)
+
+    @property
+    def _spread_over(self) -> int:
+        """Candidates of maximal marginal relevance."""
+        return SPREAD_FACTOR * self._page
 
     @cached_property
     def _candidates(self) -> list[models.Prefetch]:
@@ -154,14 +193,14 @@ class PlannedQuery:
     def _best(self, leg: LegQuery) -> models.Prefetch:
         """The candidates that a leg brings."""
         return models.Prefetch.model_construct(
-            query=engine_query(leg), using=leg.vector_name, filter=self.filter,
+            query=leg.query, using=leg.vector_name, filter=self.filter,
             limit=self._pool(leg.mode), **_stated("params", search_params(leg.storage)),
         )  # fmt: skip
 
     def _over(self, prefetches: list[models.Prefetch], leg: LegQuery) -> models.Prefetch:
         """All that was prefetched, in the order of one leg."""
         return models.Prefetch.model_construct(
-            prefetch=prefetches, query=engine_query(leg), using=leg.vector_name,
+            prefetch=prefetches, query=leg.query, using=leg.vector_name,
             limit=sum(prefetch.limit or 0 for prefetch in prefetches),
             **_stated("params", exact_params(leg.storage)),
         )  # fmt: skip
@@ -194,7 +233,7 @@ class PlannedQuery:
         leg = self.legs["dense"]
         relevance = self.plan.relevance or 0.0
         mmr = models.Mmr(diversity=1.0 - relevance, candidates_limit=ranked.limit)
-        query = models.NearestQuery.model_construct(nearest=engine_query(leg).nearest, mmr=mmr)
+        query = models.NearestQuery.model_construct(nearest=leg.query.nearest, mmr=mmr)
         return models.Prefetch.model_construct(
             prefetch=[ranked], query=query, using=leg.vector_name, limit=self.limit,
             **_stated("params", exact_params(leg.storage)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from stub_server import StubServer
 import trivet
 from trivet import Embedder, errors
 
+from .services import DIMS, of_words, service, taken_to, texts_of
 from .stages import bridged, found, state
 
 pytestmark = pytest.mark.loopback
@@ -276,6 +278,43 @@ def test_what_cannot_be_taken_over_is_refused(
         pytest.raises(errors.InvalidInputError, match=r"use index\.upgrade"),
     ):
         own.take_over(tmp_path / "other")
+
+
+@pytest.mark.parametrize("maker", ["langchain", "llama_index"])
+def test_collections_of_either_maker_are_taken_over_and_upgraded(
+    maker: str, tmp_path: Path
+) -> None:
+    texts, client = texts_of(60), QdrantClient(":memory:")
+    client.create_collection("notes", models.VectorParams(size=DIMS, distance="Cosine"))
+
+    def payload(id: str, text: str) -> dict[str, object]:
+        metadata = {"name": id, "depth": 1 / 3}
+        if maker == "langchain":
+            return {"page_content": text, "metadata": metadata}
+        node = json.dumps({"id_": id, "text": text, "metadata": metadata})
+        own = {"_node_content": node, "_node_type": "TextNode", "ref_doc_id": "None"}
+        return {**metadata, **own}
+
+    rows = of_words(0)(list(texts.values()))
+    client.upsert("notes", [
+        models.PointStruct(id=i, vector=row.tolist(), payload=payload(id, text))
+        for i, ((id, text), row) in enumerate(zip(texts.items(), rows, strict=True))
+    ])  # fmt: skip
+    with trivet.adopt(client, "notes", model=service("old", of_words(0))) as adopted:
+        hits = adopted.search("anchor ship sail", k=5)
+        with adopted.take_over(tmp_path / "index") as own:
+            assert [(h.id, h.text, h.metadata) for h in own.search("anchor ship sail", k=5)] == [
+                (h.id, h.text, h.metadata) for h in hits
+            ]
+            upgrade = taken_to(own, service("new", of_words(1)), "translate")
+            assert upgrade.migrate() == 60
+            upgrade.finish()
+            assert own.verify().is_clean
+            [document] = own.get(["7"])
+            assert (document.text, document.metadata["name"]) == (texts["d7"], "d7")
+        # Copied once more, nothing differs but the model, which is another by now.
+        with pytest.raises(errors.SpaceMismatchError):
+            adopted.take_over(tmp_path / "index")
 
 
 def test_a_collection_of_a_client_is_taken_over_into_memory(

@@ -185,6 +185,22 @@ def test_a_map_that_is_damaged_or_of_other_spaces_answers_nothing(
         assert found(index, "anchor ship sail") == hits
 
 
+def test_a_translation_between_other_spaces_gives_no_point_a_vector(
+    old_index: trivet.Index,
+) -> None:
+    hits = found(old_index, "anchor ship sail")
+    upgrade = taken_to(old_index, service("new", of_words(1)), "query")
+    manifest = old_index._store.manifest
+    assert manifest.upgrade is not None
+    maps = manifest.upgrade.maps
+    other = replace(manifest.upgrade, maps={**maps, "translation": maps["query"]})
+    old_index._store.become(replace(manifest, upgrade=other))
+    with pytest.raises(errors.SpaceMismatchError):
+        upgrade.cutover("translate", force=True)
+    upgrade.rollback()
+    require_as_before(old_index, hits)
+
+
 def test_an_end_that_was_forced_is_not_asked_about_again(old_index: trivet.Index) -> None:
     upgrade = taken_to(old_index, service("new", of_words(1)), "translate")
     for grace in (-1.0, float("nan"), float("inf")):
@@ -219,22 +235,6 @@ def test_a_step_that_died_while_vectors_were_dropped_is_completed_and_told(
     assert old_index._store.manifest.generation == left
     assert old_index.current_upgrade is None
     assert old_index._store.engine.vector_names() == set(old_index._store.manifest.vector_spaces)
-
-
-def test_an_older_model_that_is_gone_is_told_with_what_to_do(tmp_path: Path) -> None:
-    texts, new = texts_of(120), service("new", of_words(1))
-    with trivet.open(tmp_path / "index", model=service("old", of_words(0))) as index:
-        index.add(list(texts.values()), ids=list(texts), on_error="raise")
-        taken_to(index, new, "query")
-    with trivet.open(tmp_path / "index", model=new) as index:
-        with pytest.raises(errors.ModelNotFoundError, match="go on with migrate, after which"):
-            index.add(["kedge anchor rope"], ids=["added"])
-        assert (index.count(), index.verify().is_clean) == (120, True)
-        assert index.current_upgrade is not None
-        index.current_upgrade.migrate()
-        index.add(["kedge anchor rope"], ids=["added"], on_error="raise")
-        index.current_upgrade.finish()
-        assert found(index, "kedge anchor rope", k=1) == ["added"]
 
 
 def test_a_slow_migration_keeps_to_its_budget_and_its_lease(

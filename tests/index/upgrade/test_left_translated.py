@@ -126,6 +126,66 @@ def test_documents_are_added_while_the_older_model_is_not_to_be_had(
         require_native(index, {**TEXTS, **added}, OLD)
 
 
+def test_documents_are_added_while_queries_are_mapped_and_the_older_model_is_gone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with filled(lambda **given: trivet.open(tmp_path / "index", **given)) as index:
+        taken_to(index, service("new", NEW), "query")
+    added = {"added": "kedge anchor rope", "d0": "sail wind storm"}
+    with trivet.open(tmp_path / "index", model=service("new", NEW)) as index:
+        with caplog.at_level(logging.WARNING):
+            index.upsert(list(added.values()), ids=list(added), on_error="raise")
+        assert "'wrapped:old', the older model, is not to be had" in caplog.text
+        assert found(index, "kedge anchor rope", k=1) == ["added"]
+        assert index.describe().translated == 2
+        assert index.verify().is_clean
+    shutil.copytree(tmp_path / "index", tmp_path / "kept")
+    with trivet.open(tmp_path / "index", model=service("new", NEW)) as index:
+        upgrade = index.current_upgrade
+        assert upgrade is not None
+        upgrade.migrate()
+        assert upgrade.status().native == 61
+        upgrade.finish()
+        assert index.describe().translated == 0
+        require_native(index, {**TEXTS, **added}, NEW)
+    with trivet.open(tmp_path / "kept", model=service("old", OLD)) as index:
+        upgrade = index.current_upgrade
+        assert upgrade is not None
+        upgrade.rollback()
+        assert index.make_native() == 2
+        require_native(index, {**TEXTS, **added}, OLD)
+
+
+def test_token_vectors_of_an_older_model_that_is_gone_are_mapped_too(
+    tiny_model: Path, drifted_model: Path, texts: dict[str, str], tmp_path: Path
+) -> None:
+    older = shutil.copytree(tiny_model, tmp_path / "older")
+    some, modes = dict(list(texts.items())[:80]), ["dense", "sparse", "multi"]
+    with trivet.open(tmp_path / "index", model=older, modes=modes) as index:
+        index.add(list(some.values()), ids=list(some), on_error="raise")
+        verified(index, drifted_model).cutover("query", force=True)
+    older.rename(tmp_path / "away")
+    with trivet.open(tmp_path / "index") as index:
+        index.add(["kedge anchor rope"], ids=["bridged"], on_error="raise")
+        upgrade = index.current_upgrade
+        assert upgrade is not None
+        upgrade.migrate(budget=1e-9)
+        index.add(["sail wind storm"], ids=["migrating"], on_error="raise")
+        assert index.verify().is_clean
+        upgrade.rollback()
+        assert index.describe().translated == 2
+    (tmp_path / "away").rename(older)
+    with trivet.open(tmp_path / "index") as index:
+        assert index.make_native() == 2
+        hits = [(hit.id, hit.score) for hit in index.search("kedge anchor", k=5, modes=["multi"])]
+    now = {**some, "bridged": "kedge anchor rope", "migrating": "sail wind storm"}
+    with trivet.open(":memory:", model=older, modes=modes) as fresh:
+        fresh.add(list(now.values()), ids=list(now), on_error="raise")
+        right = [(hit.id, hit.score) for hit in fresh.search("kedge anchor", k=5, modes=["multi"])]
+    assert [id for id, _ in hits] == [id for id, _ in right]
+    assert [score for _, score in hits] == pytest.approx([score for _, score in right], abs=1e-3)
+
+
 def test_a_checkpoint_that_changed_or_cannot_be_read_stops_no_write(
     tiny_model: Path, tiny_model_other: Path, drifted_model: Path, texts: dict[str, str],
     tmp_path: Path,
@@ -151,6 +211,18 @@ def test_a_checkpoint_that_changed_or_cannot_be_read_stops_no_write(
         upgrade.finish()
     with pytest.raises(errors.TrivetError):
         trivet.open(tmp_path / "index", model=older)
+
+
+def test_vectors_that_are_given_are_stored_beside_the_other_models_own() -> None:
+    with filled(lambda **given: trivet.open(":memory:", **given)) as index:
+        upgrade = taken_to(index, service("new", NEW), "translate")
+        upgrade.migrate()
+        text = "kedge anchor rope"
+        dense = service("new", NEW).embed_documents([text])
+        index.upsert([text], ids=["given"], representations=dense, on_error="raise")
+        assert (upgrade.status().native, upgrade.status().documents) == (61, 61)
+        upgrade.rollback()
+        require_native(index, {**TEXTS, "given": text}, OLD)
 
 
 def test_a_fit_does_without_an_older_model_that_changed(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import logging
+from pathlib import Path
 
 import pytest
 
-from trivet.errors import UpgradeRefusedError
+import trivet
+from trivet.errors import InvalidInputError, UpgradeRefusedError
 from trivet.index.upgrade.checks import require_verdict
+from trivet.index.upgrade.judging import judged_within
 from trivet.index.upgrade.values import UpgradeMode
 from trivet.store.generations import Generation, UpgradeRecord
+
+from .stages import verified
 
 # By verdict, accept_review and force: whether the change over goes ahead.
 ALLOWED = {
@@ -59,3 +65,34 @@ def test_a_mode_serves_by_its_own_verdict(
 def test_the_table_is_whole() -> None:
     verdicts = ("PASS", "REVIEW", "REFUSE")
     assert set(ALLOWED) == set(itertools.product(verdicts, (False, True), (False, True)))
+
+
+@pytest.fixture
+def location() -> str:
+    return ":memory:"
+
+
+def test_judgements_of_documents_that_are_not_there_pass_nothing(
+    index: trivet.Index, drifted_model: Path, texts: dict[str, str]
+) -> None:
+    """Every model finds none of them, and so each is as good as the other."""
+    upgrade = verified(index, drifted_model)
+    upgrade.fit("gain")
+    judged = {texts[f"d{i}"]: {f"typo {i}": 1} for i in range(40)}
+    with pytest.raises(InvalidInputError, match="got 40 that are not, such as 'typo 0'"):
+        upgrade.verify(judged)
+    assert upgrade.state == "fitted"
+    report = upgrade.verify({**judged, texts["d50"]: {"d50": 1, "typo": 2}})
+    assert report.judged is not None
+    # Of one query nothing follows.
+    assert (report.judged.reembedded.n, report.judged.reembedded.value) == (1, 1.0)
+    assert report.verdicts["query"].verdict == "REVIEW"
+
+
+def test_judgements_that_are_left_out_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    judged = {"a": {"here": 1, "gone": 2}, "b": {"gone": 1}, "c": {"there": 3}}
+    with caplog.at_level(logging.WARNING):
+        left = judged_within(judged, {"here", "there"})
+    assert left == {"a": {"here": 1}, "c": {"there": 3}}
+    assert "1 judged documents are not in the index" in caplog.text
+    assert judged_within({}, {"here"}) == {}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from trivet.drift.measures import K, PerQuery, Scores
 from trivet.errors import InvalidInputError
 from trivet.query import text_problem
+
+logger = logging.getLogger(__name__)
 
 
 def checked_judgements(
@@ -33,6 +36,34 @@ def checked_judgements(
             "expected judged queries with documents of grade 1 or more, got none: leave judged out"
         )
     return relevant
+
+
+def judged_within(
+    judged: Mapping[str, Mapping[str, int]], keys: Collection[str]
+) -> dict[str, dict[str, int]]:
+    """Judgements of documents that are there; nobody finds another, and that says nothing.
+
+    Args:
+        judged: as `checked_judgements` returns them.
+        keys: of the documents that are measured on.
+
+    Raises:
+        InvalidInputError: there were judgements, and none is left.
+    """
+    there = {q: {key: g for key, g in of.items() if key in keys} for q, of in judged.items()}
+    left = {query: grades for query, grades in there.items() if grades}
+    missing = sorted({key for grades in judged.values() for key in grades} - set(keys))
+    if judged and not left:
+        raise InvalidInputError(
+            f"expected judged documents that are in the index, got {len(missing)} that are not, "
+            f"such as {missing[0]!r}: judge by the ids that documents were added with"
+        )
+    if missing:
+        logger.warning(
+            "%d judged documents are not in the index, or have no text, and are left out, such as "
+            "%r", len(missing), missing[0],
+        )  # fmt: skip
+    return left
 
 
 def ndcg(scores: Scores, keys: Sequence[str], grades: Sequence[Mapping[str, int]]) -> PerQuery:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from trivet.errors import UpgradeInProgressError
@@ -37,10 +38,6 @@ def make_native(
     if space is None:
         return 0
     name = space.vector_name
-    if not store.migrating.acquire(blocking=False):
-        raise UpgradeInProgressError(
-            "expected one call of make_native at a time, got a second in this process: wait for it"
-        )
 
     def pages() -> Iterator[Sequence[str]]:
         for page in carried_pages(store, name):
@@ -51,7 +48,7 @@ def make_native(
         chunks = {id: Chunk.from_payload(payload) for id, payload in payloads.items()}
         return [id for id in ids if id in chunks and name in chunks[id].carried]
 
-    try:
+    with _alone(store):
         first = next(carried_pages(store, name), {})
         if not first:  # the model need not be there
             return 0
@@ -60,6 +57,17 @@ def make_native(
             require, require, resolver,
         )  # fmt: skip
         return migration.run(progress, pages())
+
+
+@contextmanager
+def _alone(store: Store) -> Iterator[None]:
+    """Nothing else in this process migrates the index meanwhile."""
+    if not store.migrating.acquire(blocking=False):
+        raise UpgradeInProgressError(
+            "expected one call of make_native at a time, got a second in this process: wait for it"
+        )
+    try:
+        yield
     finally:
         store.migrating.release()
 

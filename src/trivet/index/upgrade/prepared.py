@@ -20,7 +20,7 @@ from trivet.errors import (
 )
 from trivet.index.model import QUERY_MAP, TOKEN_MAP, TRANSLATION
 from trivet.index.upgrade.fitting import FittedMaps, fit_maps, kept_sample, named_map, named_sample
-from trivet.index.upgrade.judging import checked_judgements
+from trivet.index.upgrade.judging import checked_judgements, judged_within
 from trivet.index.upgrade.planning import plan_upgrade
 from trivet.index.upgrade.texts import TextResolver
 from trivet.index.upgrade.token_leg import TokenTrial, fit_tokens, unmappable_legs
@@ -148,7 +148,7 @@ class PreparedUpgrade:
 
         Raises:
             UpgradeStateError: not fitted yet, or serving already.
-            InvalidInputError: no such judgements.
+            InvalidInputError: no such judgements, or none of documents of the index.
             ModelError: a model failed.
         """
         record = self._at("verify", *_MEASURED)
@@ -162,7 +162,7 @@ class PreparedUpgrade:
             old=self._old(),
             query_map=self._model.map_of(record, QUERY_MAP),
             translation=self._model.map_of(record, TRANSLATION),
-            judged=checked,
+            judged=judged_within(checked, set(sample.keys)),
         )
         report = run_trial(trial, cast(Aim, record.aim))
         report = replace(report, legs=self._leg_verdicts(record, trial))

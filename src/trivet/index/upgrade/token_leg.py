@@ -37,6 +37,8 @@ def unmappable_legs(old: Generation, new: Generation) -> dict[Mode, str]:
         if mode == "dense":
             continue
         other = new.spaces.get(mode)
+        if other == space:
+            continue
         if other is None:
             reasons[mode] = (
                 f"{new.model!r} makes no {mode} vectors: they serve no longer from the cutover on, "

@@ -1,0 +1,34 @@
+"""The command `trivet explain` and its options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trivet.cli.options import AsJson, IndexFolder
+
+
+def explain_command(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="As it was searched with.")],
+    id: Annotated[str, typer.Argument(metavar="ID", help="Of a document, as `search` shows it.")],
+    index: IndexFolder,
+    plan: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A preset, such as rrf. [the index's own]")
+    ] = None,
+    mode: Annotated[
+        list[str] | None, typer.Option(metavar="MODE", help="With these legs only.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as a page.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose document, if it has tenants.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a document has its score: what each leg gives, by which words and tokens."""
+    from trivet.cli.explaining import explain_document
+
+    explain_document(
+        query, id, index, plan=plan, modes=mode, page=html, tenant=tenant, as_json=as_json
+    )
