@@ -15,6 +15,8 @@ from stub_server import StubServer
 
 import trivet
 from trivet import Embedder, errors
+from trivet.store.adopted import AdoptedEngine
+from trivet.store.edge import EdgeEngine
 
 from .services import DIMS, of_words, service, taken_to, texts_of
 from .stages import bridged, found, state
@@ -129,6 +131,56 @@ def test_a_copy_goes_on_where_it_was_stopped(
             theirs = adopted._store.engine.vectors(list(keys), space)
             for document, id in keys.items():
                 np.testing.assert_allclose(mine[id], theirs[document], atol=1e-6)
+
+
+def test_a_copy_that_dies_anywhere_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, client = texts_of(40), QdrantClient(":memory:")
+    client.create_collection("notes", models.VectorParams(size=DIMS, distance="Cosine"))
+    rows = of_words(0)(list(texts.values()))
+    client.upsert("notes", [
+        models.PointStruct(id=i, vector=row.tolist(), payload={"page_content": text})
+        for i, (text, row) in enumerate(zip(texts.values(), rows, strict=True))
+    ])  # fmt: skip
+    own = service("old", of_words(0))
+    with trivet.adopt(client, "notes", model=own) as adopted:
+        ends = []
+        for count in (1, 3, 5, 20):
+            folder = tmp_path / str(count)
+            with monkeypatch.context() as patched:
+                die_at(count, patched)
+                try:
+                    adopted.take_over(folder).close()
+                    ends.append("done")
+                except KeyboardInterrupt:
+                    ends.append("died")
+            with adopted.take_over(folder) as copy:
+                assert {document.text for document in copy.documents()} == set(texts.values())
+                assert copy.verify().is_clean
+                points = [str(i) for i in range(40)]
+                made = copy.vectors(points).dense
+                assert made is not None
+                np.testing.assert_allclose(made.values, rows, atol=1e-5)
+        assert ends[0] == "died"
+        assert ends[-1] == "done"
+
+
+def die_at(count: int, patched: pytest.MonkeyPatch) -> None:
+    """Raise at the n-th thing that a copy reads or writes."""
+    left = [count]
+    watched = [(AdoptedEngine, "vectors"), (AdoptedEngine, "retrieve"),
+               (EdgeEngine, "upsert"), (EdgeEngine, "flush"), (EdgeEngine, "vectors")]  # fmt: skip
+
+    def dying(call: Callable) -> Callable:
+        def wrapper(*given: object, **named: object) -> object:
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            return call(*given, **named)
+
+        return wrapper
+
+    for owner, name in watched:
+        patched.setattr(owner, name, dying(getattr(owner, name)))
 
 
 class Writer:
