@@ -280,8 +280,7 @@ class EdgeEngine:
                 )
             require_room(self._folder, 0, margin_bytes=LAST_BYTES)
             if self._changes is not None:
-                self._changes.points.update(points or ())
-                self._changes.names |= points is None
+                self._changes.take(points)
             try:
                 with translated("write"):
                     self._open().update(operation)

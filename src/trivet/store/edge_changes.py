@@ -1,7 +1,8 @@
-"""What was written to a shard while another is made of it."""
+"""What is written to a shard of Edge while a copy of it is made ready to take over."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -16,3 +17,8 @@ class Changes:
 
     points: set[str] = field(default_factory=set)
     names: bool = False
+
+    def take(self, points: Sequence[str] | None) -> None:
+        """Note an operation on these points; None = on the vector names."""
+        self.points.update(points or ())
+        self.names |= points is None
