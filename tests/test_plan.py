@@ -24,6 +24,9 @@ from trivet.plan import PRESETS, best_plan, checked_plan
         ({"weights": {"dense": math.nan, "sparse": 1.0}}, "finite number"),
         ({"weights": {"dense": math.inf, "sparse": 1.0}}, "finite number"),
         ({"weights": {"dense": 0.0, "sparse": 0.0}}, "a weight above 0"),
+        ({"weights": {"dense": 1e-60, "sparse": 0.0}}, "a weight above 0"),
+        ({"weights": {"dense": 1e60, "sparse": 0.0}}, "a finite number from 0 to 1e\\+06"),
+        ({"depths": {"sparse": 10}, "weights": {"sparse": 1}, "sparse_half": 1e60}, "sparse_half"),
         ({"fuse": "sum"}, "one of scores, dbsf, rrf, got 'sum'"),
         ({"fuse": "dbsf", "weights": {"dense": 2.0}}, "no weights but 1"),
         ({"fuse": "rrf", "rrf_k": 0}, "rrf_k"),
@@ -83,3 +86,9 @@ def test_a_query_without_a_legs_vector_keeps_the_rest_of_the_plan() -> None:
     assert (tokens.depths, tokens.weights) == ({"multi": 30}, {"multi": 0.5})
     assert plan.without(["dense", "sparse", "multi"]) is None
     assert Plan({"sparse": 10}).without(["sparse"]) is None
+
+
+def test_a_weight_that_ranks_nothing_alone_leaves_no_plan() -> None:
+    plan = Plan(weights={"dense": 1.0, "sparse": 1e-9})
+    assert plan.without(["dense"]) is None
+    assert plan.without(["sparse"]) is not None

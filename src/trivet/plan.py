@@ -15,6 +15,8 @@ Fusion: TypeAlias = Literal["scores", "dbsf", "rrf"]
 FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 
 MAX_DEPTH = 10_000
+# Engines sum in 32 bits: beyond these all scores would be one.
+LEAST, MOST = 1e-6, 1e6
 # 30 candidates of a leg gave the same nDCG@10 on fifteen collections; 100 keep deep recall. Token
 # vectors of each candidate are compared: there, 30 take half the time.
 DEPTH = 100
@@ -95,15 +97,17 @@ class Plan:
         for mode, depth in self.depths.items():
             _require_whole(f"the depth of {mode}", depth, 1, MAX_DEPTH)
         for mode, weight in self.weights.items():
-            _require_number(f"the weight of {mode}", weight, 0.0, math.inf)
-        if self.weights and not any(self.weights.values()):
-            raise InvalidPlanError("expected a weight above 0, got none: such a plan ranks nothing")
+            _require_number(f"the weight of {mode}", weight, 0.0, MOST)
+        if self.weights and max(self.weights.values()) < LEAST:
+            raise InvalidPlanError(
+                f"expected a weight above 0, {LEAST:g} or more, got none: such a plan ranks nothing"
+            )
         if self.fuse not in FUSIONS:
             raise InvalidPlanError(
                 f"expected fuse to be one of {', '.join(FUSIONS)}, got {self.fuse!r}"
             )
         _require_whole("rrf_k", self.rrf_k, 1, MAX_DEPTH)
-        _require_number("sparse_half", self.sparse_half, 1e-6, math.inf)
+        _require_number("sparse_half", self.sparse_half, LEAST, MOST)
         _require_whole("offset", self.offset, 0, MAX_DEPTH)
         for name in ("rescore", "per_document"):
             if getattr(self, name) is not None:
@@ -167,7 +171,7 @@ class Plan:
         if not depths:
             depth = max(self.depths.values())
             depths = {mode: depth for mode, weight in weights.items() if weight}
-        if not depths or (self.weights and not any(weights.values())):
+        if not depths or (self.weights and max(weights.values(), default=0.0) < LEAST):
             return None
         return replace(
             self,

@@ -187,7 +187,7 @@ class LegHealth:
         mode: of the leg.
         model: label of what makes it.
         fingerprint: of its space: all that would change its vectors.
-        serves: whether it is searched; else it is kept beside, during an upgrade.
+        serves: whether it is searched; during an upgrade, others are kept beside, or filled.
         points: that have a vector of it.
         native: documents whose vectors the model itself has made.
         translated: documents whose vectors were carried over from another model's.
@@ -246,7 +246,8 @@ class RecallReport:
     """How much of an exact search an index's own dense search finds.
 
     Attributes:
-        storage: how dense vectors are kept.
+        storage: how the dense vectors that serve are kept; those of an upgrade are full
+            until they are optimized.
         recall: the mean share of a stored vector's k nearest others that the search finds.
         k: neighbours looked for.
         sampled: stored vectors that were searched for.

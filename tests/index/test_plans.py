@@ -368,21 +368,19 @@ def test_relevance_is_the_weight_of_likeness_to_the_query(filled, tiny_embedder,
         assert hit.scores["dense"] == pytest.approx(to_query[IDS.index(hit.id)], abs=1e-5)
 
 
-@pytest.mark.parametrize("plan", [*trivet.plan.PRESETS, None])
-def test_a_batch_is_one_request_to_the_engine(open_index, monkeypatch, plan) -> None:
+def test_a_batch_is_one_request_to_the_engine(open_index, monkeypatch) -> None:
     index = open_index(modes=["dense", "sparse", "multi"])
     index.add(TEXTS, ids=IDS, metadatas=[{"n": n} for n in range(len(TEXTS))])
     index.search("anchor")
     asked = []
-    query = index._store.engine.query
-    monkeypatch.setattr(
-        index._store.engine,
-        "query",
-        lambda requests: (asked.append(len(requests)), query(requests))[1],
-    )
-    index.search("light anchor", k=3, plan=plan)
-    assert len(asked) == 1
-    many = index.search_many([*QUERIES, "the of"], k=3, plan=plan, filter={"n": {"gte": 5}})
-    assert len(asked) == 2
-    assert all({hit.metadata["n"] for hit in hits} <= set(range(5, 10)) for hits in many)
-    assert [len(hits) for hits in many] == [3] * 4
+    engine = index._store.engine
+    query = engine.query
+    monkeypatch.setattr(engine, "query", lambda some: (asked.append(len(some)), query(some))[1])
+    for plan in (*trivet.plan.PRESETS, None):
+        del asked[:]
+        index.search("light anchor", k=3, plan=plan)
+        assert len(asked) == 1
+        many = index.search_many([*QUERIES, "the of"], k=3, plan=plan, filter={"n": {"gte": 5}})
+        assert len(asked) == 2
+        assert all({hit.metadata["n"] for hit in hits} <= set(range(5, 10)) for hits in many)
+        assert [len(hits) for hits in many] == [3] * 4

@@ -17,7 +17,7 @@ from trivet.errors import (
     StoreError,
     TrivetError,
 )
-from trivet.index.worker import SearchWorker
+from trivet.index.worker import SearchWorker, _Waiting
 
 PATIENCE_S = 20.0
 
@@ -135,17 +135,79 @@ def test_a_thread_that_cannot_start_is_told_and_tried_again(working, monkeypatch
     assert worker.answer_many(["one"]) == [["one"]]
 
 
-def test_a_process_without_the_thread_starts_its_own(working) -> None:
+def test_a_process_that_was_forked_starts_its_own_thread(working) -> None:
     worker = SearchWorker(Answers())
     working.append(worker)
     worker.answer_many(["one"])
-    gone = threading.Thread(target=lambda: None)
-    gone.start()
-    gone.join()
-    worker._waiting.put(None)  # as after a fork, where no thread but the forking one is left
-    worker._thread.join()
-    worker._thread = gone
+    theirs = worker._thread
+    worker._waiting.close()  # in a fork, no thread but the forking one is left
+    theirs.join()
+    worker._process -= 1
+    worker._starting.acquire()  # and a lock that another held is never released
     assert worker.answer_many(["two"]) == [["two"]]
+    assert worker._thread is not theirs
+
+
+async def test_what_a_loop_asks_in_one_turn_is_one_pass(working) -> None:
+    answers = Answers()
+    worker = SearchWorker(answers)
+    working.append(worker)
+    names = list("abcdef")
+    found = await asyncio.gather(*(worker.answer(name, None) for name in names))
+    assert found == [[name] for name in names]
+    assert answers.passes == [names]
+
+
+async def test_one_that_fails_leaves_most_of_the_others_together(working) -> None:
+    answers = Answers(bad=ValueError("odd"))
+    worker = SearchWorker(answers)
+    working.append(worker)
+    names = [*map(str, range(15)), "bad"]
+    found = await asyncio.gather(*(worker.answer(n, None) for n in names), return_exceptions=True)
+    assert found[:-1] == [[name] for name in names[:-1]]
+    assert isinstance(found[-1], ValueError)
+    answered = [len(each) for each in answers.passes if "bad" not in each]
+    assert answered == [8, 4, 2, 1]
+
+
+async def test_a_search_that_ends_in_the_turn_it_began_in_is_not_done(working) -> None:
+    answers = Answers()
+    worker = SearchWorker(answers)
+    working.append(worker)
+    given_up = asyncio.ensure_future(worker.answer("given up", None))
+    kept = asyncio.ensure_future(worker.answer("kept", None))
+    asyncio.get_running_loop().call_soon(given_up.cancel)
+    assert await kept == ["kept"]
+    assert given_up.cancelled()
+    assert answers.passes == [["kept"]]
+
+
+async def test_a_search_that_comes_as_the_worker_closes_is_refused() -> None:
+    worker = SearchWorker(Answers())
+    late = asyncio.ensure_future(worker.answer("late", None))
+    asyncio.get_running_loop().call_soon(worker.close)
+    with pytest.raises(IndexClosedError):
+        await asyncio.wait_for(late, PATIENCE_S)
+
+
+async def test_of_too_many_those_wait_that_there_is_room_for(working, monkeypatch) -> None:
+    monkeypatch.setattr("trivet.index.worker.MAX_WAITING", 3)
+    worker = SearchWorker(Answers())
+    working.append(worker)
+    asked = (worker.answer(name, None) for name in "abcde")
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert found[:3] == [["a"], ["b"], ["c"]]
+    assert all(isinstance(each, IndexBusyError) for each in found[3:])
+
+
+def test_a_thread_may_have_one_loop_after_another(working) -> None:
+    worker = SearchWorker(Answers())
+    working.append(worker)
+    for name in ("one", "two"):
+        dying = asyncio.new_event_loop()
+        worker._gather(_Waiting(("never",)), dying)
+        dying.close()  # before its turn has come
+        assert asyncio.run(worker.answer(name, None)) == [name]
 
 
 def test_closing_answers_those_who_wait_and_refuses_the_next() -> None:

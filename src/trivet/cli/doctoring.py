@@ -62,7 +62,7 @@ def _unreadable(error: StoreError) -> Finding:
 
 def _print(report: HealthReport) -> None:
     for leg in report.legs:
-        role = "serves" if leg.serves else "beside"
+        role = "serves" if leg.serves else "does not serve"
         carried = f", translated {leg.translated:,}" if leg.translated else ""
         _line(f"{leg.vector_name} ({leg.model}, {role}): documents {leg.native:,}{carried}")
         _line(f"  fingerprint {leg.fingerprint}")

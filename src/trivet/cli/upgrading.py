@@ -247,6 +247,8 @@ def _summary(report: UpgradeReport) -> dict[str, Any]:
     for name, four in numbers.items():
         if four is not None:
             lines[name] = {way: _estimate(each) for way, each in vars(four).items()}
+    if report.unmapped is not None:
+        lines["overlap@10, without a map"] = _estimate(report.unmapped)
     for name, kept in (("overlap@10", report.overlap), ("known items kept", report.retention)):
         lines |= {f"{name}, {mode}": _estimate(each) for mode, each in kept.items()}
     for judgements in (report.legs, report.verdicts):

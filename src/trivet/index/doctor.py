@@ -162,7 +162,7 @@ def _upgrade(store: Store, model: IndexModel, record: UpgradeRecord) -> Iterator
                     raise StoreError("it is not there")
             else:
                 model.map_of(record, which)
-        except (DriftError, StoreError) as error:  # noqa: PERF203
+        except (DriftError, SpaceMismatchError, StoreError) as error:  # noqa: PERF203
             yield Finding(
                 "broken", "maps", f"the {which} of the upgrade cannot be read: {error}",
                 "roll the upgrade back (`trivet upgrade rollback`), then begin it again",

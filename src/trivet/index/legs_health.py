@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 
-from trivet.errors import DriftError, StoreError
+from trivet.errors import DriftError, SpaceMismatchError, StoreError
 from trivet.index.model import TRANSLATION, IndexModel
 from trivet.index.upgrade.migrating import count_remaining
 from trivet.reports import LegHealth
 from trivet.store.bare import lacking
 from trivet.store.carried import carried_documents
 from trivet.store.generations import NATIVE_STATES
+from trivet.store.manifest import Manifest
 from trivet.store.store import Store
+from trivet.types import Mode
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ def examine_legs(store: Store, model: IndexModel) -> tuple[LegHealth, ...]:
         StoreError: the engine cannot be read.
     """
     manifest = store.manifest
-    serving = {space.vector_name for space in manifest.spaces.values()}
+    serving = {manifest.spaces[mode].vector_name for mode in _serving(manifest)}
     points, documents = store.engine.count(), store.journal.count()
     there = store.engine.vector_names()
     legs = []
@@ -43,6 +45,15 @@ def examine_legs(store: Store, model: IndexModel) -> tuple[LegHealth, ...]:
     return tuple(sorted(legs, key=lambda leg: not leg.serves))
 
 
+def _serving(manifest: Manifest) -> list[Mode]:
+    """The legs that queries of the model that serves are searched by."""
+    complete, record = manifest.complete(list(manifest.spaces)), manifest.upgrade
+    if record is None or not record.is_bridged:
+        return complete
+    mapped = {"dense", *record.facts.get("mapped", ())}
+    return [mode for mode in complete if mode in mapped or mode not in manifest.model_modes]
+
+
 def _translated(store: Store, model: IndexModel, name: str) -> int:
     """Documents that have a translated vector of a name; 0 where their map cannot be read."""
     record = store.manifest.upgrade
@@ -50,7 +61,7 @@ def _translated(store: Store, model: IndexModel, name: str) -> int:
         return len(carried_documents(store, name))
     try:
         translation = model.map_of(record, TRANSLATION)
-    except (DriftError, StoreError) as error:
+    except (DriftError, SpaceMismatchError, StoreError) as error:
         logger.info("translated vectors are not told from native ones: %s", error)
         return 0
     if translation.target.vector_name != name:

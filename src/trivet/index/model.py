@@ -19,7 +19,7 @@ from trivet.index.guard import ThoughtGuard
 from trivet.index.once import RecentVectors
 from trivet.index.tokens import IndexTokens, stored_space
 from trivet.query import Query
-from trivet.store.generations import Generation, UpgradeRecord
+from trivet.store.generations import NATIVE_STATES, Generation, UpgradeRecord
 from trivet.store.manifest import Manifest
 from trivet.store.store import Store
 from trivet.types import Mode, Representations, require_same_space
@@ -204,6 +204,7 @@ class IndexModel:
         Raises:
             DriftMapFileError: it is damaged.
             IndexDamagedError: it is not there.
+            SpaceMismatchError: it leads between other spaces.
         """
         name = record.maps[which]
         with self._loading:
@@ -215,7 +216,13 @@ class IndexModel:
                         "index from a backup, or roll the upgrade back"
                     )
                 self._maps[name] = unpack(kept, f"the journal under {name!r}")
-            return self._maps[name]
+            drift = self._maps[name]
+        if which != TOKEN_MAP:
+            # The record's other model is the newer one until its vectors serve.
+            leaves_other = (which == TRANSLATION) == (record.state in NATIVE_STATES)
+            end = drift.source if leaves_other else drift.target
+            require_same_space(record.other.spaces["dense"], end)
+        return drift
 
     def _serving(self, manifest: Manifest) -> Generation:
         """The model that embeds queries."""

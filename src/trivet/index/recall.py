@@ -8,7 +8,8 @@ from trivet.errors import InvalidInputError
 from trivet.reports import RecallReport
 from trivet.store.neighbours import near_requests, vectors_request
 from trivet.store.points import point_id
-from trivet.store.storage import FLOAT_BYTES, made_at_once, memory_bytes
+from trivet.store.small_vectors import keeps_small
+from trivet.store.storage import FLOAT_BYTES, Storage, made_at_once, memory_bytes
 from trivet.store.store import Store
 
 BATCH = 64
@@ -28,6 +29,8 @@ def measure_recall(store: Store, *, k: int, sample: int) -> RecallReport:
             f"expected an index with a dense leg, got one with {', '.join(manifest.spaces)}: only "
             "dense vectors are searched other than exactly"
         )
+    # An upgrade makes full vectors, whatever the index was made with.
+    storage = manifest.storage if keeps_small(store, space.vector_name) else "full"
     ids = _drawn(store, sample)
     chunks = store.journal.totals().chunks
     if chunks < 2 or not ids:
@@ -38,16 +41,16 @@ def measure_recall(store: Store, *, k: int, sample: int) -> RecallReport:
     found = [
         share
         for start in range(0, len(ids), BATCH)
-        for share in _shares(store, space.vector_name, ids[start : start + BATCH], wanted)
+        for share in _shares(store, space.vector_name, ids[start : start + BATCH], wanted, storage)
     ]
     return RecallReport(
-        storage=manifest.storage,
+        storage=storage,
         recall=float(np.mean(found)),
         k=wanted,
         sampled=len(found),
-        vector_bytes=memory_bytes(manifest.storage, space.dims),
+        vector_bytes=memory_bytes(storage, space.dims),
         full_bytes=space.dims * FLOAT_BYTES,
-        small_chunks=_small(store, chunks),
+        small_chunks=_small(store, chunks, storage),
         chunks=chunks,
     )
 
@@ -67,9 +70,9 @@ def _drawn(store: Store, sample: int) -> list[str]:
     return kept
 
 
-def _shares(store: Store, name: str, ids: list[str], k: int) -> list[float]:
+def _shares(store: Store, name: str, ids: list[str], k: int, storage: Storage) -> list[float]:
     """The share of each point's k nearest others that the index's search finds."""
-    spaces, storage = store.manifest.vector_spaces, store.manifest.storage
+    spaces = store.manifest.vector_spaces
     [points] = store.query([vectors_request(name, spaces[name].dims or 0, ids)])
     requests = [
         request
@@ -88,12 +91,12 @@ def _others(ids: list[str], own: str, k: int) -> list[str]:
     return [id for id in ids if id != own][:k]
 
 
-def _small(store: Store, chunks: int) -> int:
+def _small(store: Store, chunks: int, storage: Storage) -> int:
     """Chunks whose small vectors are made; Edge leaves small segments as they are."""
     manifest = store.manifest
-    if manifest.storage == "full":
+    if storage == "full":
         return 0
-    if made_at_once(manifest.storage) or store.folder is None:
+    if made_at_once(storage) or store.folder is None:
         return chunks
     made = any((store.folder / manifest.shard).rglob("quantized.data"))
     return min(manifest.optimized, chunks) if made else 0

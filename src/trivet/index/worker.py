@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import queue
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -17,10 +17,14 @@ from trivet.errors import (
     SearchTimeoutError,
     ServerUnavailableError,
     StoreError,
+    TrivetError,
 )
+from trivet.index.waiting_line import WaitingLine
 from trivet.types import Hit
 
 if TYPE_CHECKING:
+    import asyncio
+
     from trivet.index.search import Asked
 
 AnswerAll: TypeAlias = "Callable[[Sequence[Asked]], list[list[Hit]]]"
@@ -40,6 +44,14 @@ class _Waiting:
     context: Context = field(default_factory=copy_context)
 
 
+@dataclass(frozen=True, eq=False)
+class _Turn:
+    """The searches of one turn of an event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    waiting: list[_Waiting] = field(default_factory=list)
+
+
 class SearchWorker:
     """Answers searches in a thread of its own, which starts with the first and ends with `close`.
 
@@ -51,13 +63,21 @@ class SearchWorker:
 
     def __init__(self, answer_all: AnswerAll) -> None:
         self._answer_all = answer_all
-        self._waiting: queue.Queue[_Waiting | None] = queue.Queue(MAX_WAITING)
-        self._thread: threading.Thread | None = None
         self._closed = False
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._process = os.getpid()
         self._starting = threading.Lock()
+        self._waiting: WaitingLine[_Waiting] = WaitingLine(MAX_WAITING, lambda w: len(w.asked))
+        self._thread: threading.Thread | None = None
+        self._gathering = threading.local()
 
     async def answer(self, asked: Asked, timeout_s: float | None) -> list[Hit]:
         """The hits of a search, without blocking the event loop.
+
+        What the loop asks in one turn comes to the thread at once: it would else begin with the
+        first search alone, and let all others wait for that.
 
         Raises:
             SearchTimeoutError: there was no answer in time; it may still be under way.
@@ -65,11 +85,12 @@ class SearchWorker:
             IndexClosedError: the index was closed.
             TrivetError: as the search itself.
         """
-        answer = self._put([asked])
         import asyncio  # there already, where there is a loop
 
+        waiting = _Waiting((asked,))
+        self._gather(waiting, asyncio.get_running_loop())
         try:
-            [hits] = await asyncio.wait_for(asyncio.wrap_future(answer), timeout_s)
+            [hits] = await asyncio.wait_for(asyncio.wrap_future(waiting.answer), timeout_s)
         except asyncio.TimeoutError as error:
             raise SearchTimeoutError(
                 f"expected an answer within {timeout_s} s, got none: wait longer, or ask less"
@@ -82,36 +103,59 @@ class SearchWorker:
         Raises:
             TrivetError: as `answer`, which knows no end of patience here.
         """
-        return self._put(asked).result()
+        waiting = _Waiting(tuple(asked))
+        self._put([waiting])
+        return waiting.answer.result()
 
     def close(self) -> None:
         """Answer what waits, and end the thread; who calls again waits for that too."""
+        self._notice_fork()
         with self._starting:
-            is_first, self._closed = not self._closed, True
+            self._closed = True
+            self._waiting.close()
         if self._thread is not None:
-            if is_first:
-                self._waiting.put(None)
             self._thread.join()
 
-    def _put(self, asked: Sequence[Asked]) -> Future[list[list[Hit]]]:
-        waiting = _Waiting(tuple(asked))
-        with self._starting:
-            if self._closed:
-                raise IndexClosedError(
-                    "expected an open index, got one that was closed: open it again"
-                )
-            self._begin()
-            try:
-                self._waiting.put_nowait(waiting)
-            except queue.Full:
+    def _gather(self, waiting: _Waiting, loop: asyncio.AbstractEventLoop) -> None:
+        """Keep a search until the loop has begun all that it does in this turn."""
+        turn: _Turn | None = getattr(self._gathering, "turn", None)
+        if turn is None or turn.loop is not loop:  # a thread may have another loop by now
+            turn = self._gathering.turn = _Turn(loop)
+            loop.call_soon(self._hand_over, turn)
+        turn.waiting.append(waiting)
+
+    def _hand_over(self, turn: _Turn) -> None:
+        if getattr(self._gathering, "turn", None) is turn:
+            self._gathering.turn = None
+        self._put([w for w in turn.waiting if not w.answer.cancelled()])
+
+    def _put(self, waiting: Sequence[_Waiting]) -> None:
+        """Let searches wait for the thread; those that cannot are refused."""
+        self._notice_fork()
+        taken = 0
+        try:
+            with self._starting:
+                if self._closed:
+                    raise IndexClosedError(
+                        "expected an open index, got one that was closed: open it again"
+                    )
+                self._begin()
+                taken = self._waiting.put(waiting)
+            if taken < len(waiting):
                 raise IndexBusyError(
                     f"expected at most {MAX_WAITING} searches to wait, got another: ask later, or "
                     "share the work among several processes"
-                ) from None
-        return waiting.answer
+                )
+        except TrivetError as error:
+            refused = waiting[taken:]
+            _refuse([w for w in refused if w.answer.set_running_or_notify_cancel()], error)
+
+    def _notice_fork(self) -> None:
+        """Begin anew in a process that was forked: its locks may be held by threads it has not."""
+        if self._process != os.getpid():
+            self._start_anew()
 
     def _begin(self) -> None:
-        """Start the thread; again in a process that was forked, which has no thread but its own."""
         if self._thread is not None and self._thread.is_alive():
             return
         thread = threading.Thread(target=self._work, name="trivet-search", daemon=True)
@@ -124,22 +168,8 @@ class SearchWorker:
         self._thread = thread
 
     def _work(self) -> None:
-        while True:
-            together = self._next()
-            wanted = [w for w in together if w and w.answer.set_running_or_notify_cancel()]
-            self._settle(wanted)
-            if None in together:
-                return
-
-    def _next(self) -> list[_Waiting | None]:
-        """All that waits, at least one; up to and with the end."""
-        together = [self._waiting.get()]
-        searches = _searches(together[0])
-        # Nobody else takes from the queue: what is there stays there.
-        while together[-1] and searches < MAX_TOGETHER and not self._waiting.empty():
-            together.append(self._waiting.get())
-            searches += _searches(together[-1])
-        return together
+        while together := self._waiting.take(MAX_TOGETHER):
+            self._settle([w for w in together if w.answer.set_running_or_notify_cancel()])
 
     def _settle(self, waiting: Sequence[_Waiting]) -> None:
         """Answer several calls; one that cannot be answered costs the others nothing."""
@@ -156,9 +186,10 @@ class SearchWorker:
         except (ServerUnavailableError, IndexClosedError) as error:  # would fail for each alone
             _refuse(waiting, error)
         except Exception as error:  # noqa: BLE001  (it belongs to whoever asked, not to this thread)
-            if len(waiting) > 1:
-                for each in waiting:
-                    self._settle([each])
+            if len(waiting) > 1:  # in halves: most of those that can be answered stay together
+                middle = len(waiting) // 2
+                self._settle(waiting[:middle])
+                self._settle(waiting[middle:])
             else:
                 _refuse(waiting, error)
         except BaseException as error:  # noqa: BLE001  (as above; meant for a thread, and not for theirs)
@@ -166,10 +197,6 @@ class SearchWorker:
         else:
             for each, share in zip(waiting, shares, strict=True):
                 each.answer.set_result(share)
-
-
-def _searches(waiting: _Waiting | None) -> int:
-    return 0 if waiting is None else len(waiting.asked)
 
 
 def _refuse(waiting: Sequence[_Waiting], error: Exception) -> None:

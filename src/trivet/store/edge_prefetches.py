@@ -17,10 +17,10 @@ Ask: TypeAlias = Callable[[Sequence[models.QueryRequest]], Answers]
 def answered(requests: Sequence[models.QueryRequest], ask: Ask) -> Answers:
     """The answers to a batch in which the same candidates are wanted at several places.
 
-    Edge searches for the candidates anew at each place where a prefetch stands, which for a plan of
-    three legs is four scans of the dense vectors. Here each prefetch of the batch that stands more
-    than once, as the same object, is done first; where it stood, what it found takes part. Edge
-    itself hands candidates on in this way, as a filter by their ids.
+    Edge searches for the candidates anew at each place where a prefetch stands: for a plan of three
+    legs it scans the dense vectors four times. Here each prefetch that stands more than once, as
+    the same object, is done first; where it stood, the points that it found take part. Edge itself
+    hands candidates on like that, as a filter by their ids.
 
     Args:
         requests: n of them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from qdrant_client import models
 
@@ -35,15 +36,15 @@ class LegQuery:
         """The leg's score."""
         return engine_score * self.scale + self.shift
 
-
-def engine_query(leg: LegQuery) -> models.NearestQuery:
-    """A leg's vector as an engine is asked for what is near to it."""
-    vector = leg.vector
-    nearest: object
-    if isinstance(vector, SparseVector):
-        nearest = models.SparseVector.model_construct(
-            indices=vector.indices.tolist(), values=vector.values.tolist()
-        )
-    else:
-        nearest = vector.tolist()
-    return models.NearestQuery.model_construct(nearest=nearest)
+    @cached_property
+    def query(self) -> models.NearestQuery:
+        """What an engine is asked for what is near to it, the same at every place of a request."""
+        vector = self.vector
+        nearest: object
+        if isinstance(vector, SparseVector):
+            nearest = models.SparseVector.model_construct(
+                indices=vector.indices.tolist(), values=vector.values.tolist()
+            )
+        else:
+            nearest = vector.tolist()
+        return models.NearestQuery.model_construct(nearest=nearest)

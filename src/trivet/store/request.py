@@ -11,7 +11,7 @@ from qdrant_client import models
 
 from trivet.plan import Plan
 from trivet.store.formula import floor_of, sum_of_scores, tie_weight
-from trivet.store.leg_query import LegQuery, engine_query
+from trivet.store.leg_query import LegQuery
 from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT, FoundPoint
 from trivet.store.storage import exact_params, search_params
 from trivet.types import Mode
@@ -193,14 +193,14 @@ class PlannedQuery:
     def _best(self, leg: LegQuery) -> models.Prefetch:
         """The candidates that a leg brings."""
         return models.Prefetch.model_construct(
-            query=engine_query(leg), using=leg.vector_name, filter=self.filter,
+            query=leg.query, using=leg.vector_name, filter=self.filter,
             limit=self._pool(leg.mode), **_stated("params", search_params(leg.storage)),
         )  # fmt: skip
 
     def _over(self, prefetches: list[models.Prefetch], leg: LegQuery) -> models.Prefetch:
         """All that was prefetched, in the order of one leg."""
         return models.Prefetch.model_construct(
-            prefetch=prefetches, query=engine_query(leg), using=leg.vector_name,
+            prefetch=prefetches, query=leg.query, using=leg.vector_name,
             limit=sum(prefetch.limit or 0 for prefetch in prefetches),
             **_stated("params", exact_params(leg.storage)),
         )  # fmt: skip
@@ -233,7 +233,7 @@ class PlannedQuery:
         leg = self.legs["dense"]
         relevance = self.plan.relevance or 0.0
         mmr = models.Mmr(diversity=1.0 - relevance, candidates_limit=ranked.limit)
-        query = models.NearestQuery.model_construct(nearest=engine_query(leg).nearest, mmr=mmr)
+        query = models.NearestQuery.model_construct(nearest=leg.query.nearest, mmr=mmr)
         return models.Prefetch.model_construct(
             prefetch=[ranked], query=query, using=leg.vector_name, limit=self.limit,
             **_stated("params", exact_params(leg.storage)),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from qdrant_client import models
 
-from trivet.store.leg_query import LegQuery, engine_query
+from trivet.store.leg_query import LegQuery
 from trivet.store.neighbours import only_points
 from trivet.types import SparseVector
 
@@ -21,7 +21,7 @@ def term_requests(leg: LegQuery, point: str) -> list[models.QueryRequest]:
     ]
     return [
         models.QueryRequest.model_construct(
-            query=engine_query(replace(leg, vector=vector)), using=leg.vector_name, filter=only,
+            query=replace(leg, vector=vector).query, using=leg.vector_name, filter=only,
             limit=1, with_payload=False, with_vector=False,
         )
         for vector in alone

@@ -185,6 +185,22 @@ def test_a_map_that_is_damaged_or_of_other_spaces_answers_nothing(
         assert found(index, "anchor ship sail") == hits
 
 
+def test_a_translation_between_other_spaces_gives_no_point_a_vector(
+    old_index: trivet.Index,
+) -> None:
+    hits = found(old_index, "anchor ship sail")
+    upgrade = taken_to(old_index, service("new", of_words(1)), "query")
+    manifest = old_index._store.manifest
+    assert manifest.upgrade is not None
+    maps = manifest.upgrade.maps
+    other = replace(manifest.upgrade, maps={**maps, "translation": maps["query"]})
+    old_index._store.become(replace(manifest, upgrade=other))
+    with pytest.raises(errors.SpaceMismatchError):
+        upgrade.cutover("translate", force=True)
+    upgrade.rollback()
+    require_as_before(old_index, hits)
+
+
 def test_an_end_that_was_forced_is_not_asked_about_again(old_index: trivet.Index) -> None:
     upgrade = taken_to(old_index, service("new", of_words(1)), "translate")
     for grace in (-1.0, float("nan"), float("inf")):

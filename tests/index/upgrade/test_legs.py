@@ -97,7 +97,9 @@ def test_token_vectors_serve_again_when_all_documents_are_migrated(
         index.add(["kedge anchor rope"], ids=["added"], on_error="raise")
         assert index.verify().is_clean
         assert set(index.search(query, k=1)[0].scores) == {"dense", "sparse"}
-        assert index.doctor().level == "note"
+        report = index.doctor()
+        assert report.level == "note"
+        assert {leg.mode for leg in report.legs if leg.serves} == {"dense", "sparse"}
         with pytest.raises(errors.UpgradeStateError, match="never translated"):
             upgrade.finish(force=True)
         upgrade.migrate()
@@ -148,6 +150,7 @@ def test_tokens_of_another_tokenizer_drop_out_and_scores_show_it(
         upgrade.cutover("query", force=True)
         [hit] = index.search(texts["d7"], k=1)
         assert set(hit.scores) == {"dense", "sparse"}
+        assert {leg.mode for leg in index.doctor().legs if leg.serves} == {"dense", "sparse"}
         assert index.search(texts["d7"], k=1, modes=["multi"]) == []
 
 

@@ -41,6 +41,7 @@ def _report() -> UpgradeReport:
         judged=few,
         overlap={"query": number, "translate": number},
         retention={},
+        unmapped=Estimate(0.333, 0.222, 0.444, 80),
         verdicts={"query": Judgement("REVIEW", (EVIL,)), "translate": Judgement("PASS", ("good",))},
         models=(EVIL, "new"),
         changes=(Change(EVIL, EVIL, EVIL),),
@@ -76,7 +77,8 @@ def test_numbers_are_drawn_with_their_intervals() -> None:
     page = _page()
     assert page.text.count("0.512 [0.401, 0.623]") == 8
     assert page.tags.count("svg") == 3
-    assert page.tags.count("rect") == 8  # none of the old model, which was not at hand
+    assert "overlap, queries without a map0.333 [0.222, 0.444]" in page.text
+    assert page.tags.count("rect") == 9  # none of the old model, which was not at hand
     assert "The old model is not at hand" in page.text
 
 

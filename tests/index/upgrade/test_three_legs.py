@@ -192,7 +192,7 @@ def require_as_new(index: trivet.Index, model: Path, texts: dict[str, str], quer
 def test_documents_are_added_while_the_older_model_is_gone(
     is_whole: bool, tiny_model: Path, drifted_model: Path, small: dict[str, str], tmp_path: Path
 ) -> None:
-    """Its token vectors, which no map makes, are left out until it is there again."""
+    """Its vectors are mapped, those of tokens too, until it is there again."""
     model = shutil.copytree(tiny_model, tmp_path / "old")
     with trivet.open(tmp_path / "index", model=model) as index:
         index.add(list(small.values()), ids=list(small), on_error="raise")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,10 @@ from stub_server import StubServer
 
 import trivet
 from trivet import Embedder, errors
-from trivet.index.upgrade import migrating
+from trivet.index.upgrade import migrating, translating
 
 from .killer import Killer
+from .services import Embed, of_words, service, texts_of
 from .stages import found, stored, translated
 
 KILLS = 20
@@ -193,6 +194,83 @@ def test_documents_that_change_while_they_are_migrated_are_right_in_the_end(
         assert index.verify().is_clean
         upgrade.finish()
         assert {d.id: d.text for d in index.documents()} == changes.texts
+        require_as_fresh(index, drifted_model, changes.texts)
+
+
+def require_as_fresh(index: trivet.Index, model: Path, texts: dict[str, str]) -> None:
+    """Every leg of the model answers as in an index that was made of these documents at once."""
+    modes = [space.mode for space in index.spaces]
+    assert modes == ["dense", "sparse", "multi"]
+    with trivet.open(":memory:", model=model) as fresh:
+        fresh.add(list(texts.values()), ids=list(texts), on_error="raise")
+        for mode in ("dense", "multi"):
+            for query in list(texts.values())[:3]:
+                hits, right = (each.search(query, k=5, modes=[mode]) for each in (index, fresh))
+                scores = [hit.score for hit in right]
+                assert [hit.score for hit in hits] == pytest.approx(scores, abs=2e-3)
+                assert hits[0].id == right[0].id
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_documents_that_change_at_every_step_are_right_whichever_way_it_ends(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new, texts = of_words(0), of_words(1), texts_of(100)
+    monkeypatch.setattr(migrating, "BATCH", 8)
+    opened = translating.open_beside
+    with trivet.open(":memory:", model=service("old", old)) as index:
+        index.add(list(texts.values()), ids=list(texts), on_error="raise")
+        changes = Changes(index, texts, seed)
+
+        def overtaken(store: object) -> None:
+            opened(store)
+            changes()  # which have both models' vectors, while all others lack the newer one's
+
+        monkeypatch.setattr(translating, "open_beside", overtaken)
+        upgrade = index.upgrade(service("new", new))
+        steps: list[Callable[[], object]] = [
+            upgrade.plan,
+            lambda: upgrade.fit("keep"),
+            upgrade.verify,
+            *([lambda: upgrade.cutover("query", force=True)] if seed % 2 else []),
+            lambda: upgrade.cutover("translate", force=True),
+            lambda: upgrade.migrate("id", budget=1e-9),
+            lambda: upgrade.migrate("hot", progress=changes),
+        ]
+        for step in steps:
+            step()
+            changes()
+            require_right(index, changes.texts, old, new)
+        status = upgrade.status()
+        assert status.documents == len(changes.texts)
+        if seed % 3:
+            upgrade.finish(force=True)
+            index.make_native()
+        else:
+            upgrade.rollback()
+        changes()
+        assert index.describe().translated == 0
+        require_right(index, changes.texts, old, new)
+        assert {d.id: d.text for d in index.documents()} == changes.texts
+
+
+def require_right(index: trivet.Index, texts: dict[str, str], old: Embed, new: Embed) -> None:
+    """What the older model has of every document is its own, and so is what is not translated."""
+    assert index.verify().is_clean
+    manifest = index._store.manifest
+    record, is_old = manifest.upgrade, manifest.model == "wrapped:old"
+    serving = stored(index, list(texts), manifest.spaces["dense"].vector_name)
+    rows = np.stack([serving[id] for id in texts])
+    if is_old or record is None:
+        right = (old if is_old else new)(list(texts.values()))
+        np.testing.assert_allclose(rows, right, atol=1e-5)
+        return
+    older = stored(index, list(texts), record.other.spaces["dense"].vector_name)
+    right = old(list(texts.values()))
+    np.testing.assert_allclose(np.stack([older[id] for id in texts]), right, atol=1e-5)
+    native = np.abs(rows - new(list(texts.values()))).max(axis=1) < 1e-5
+    assert index.current_upgrade is not None
+    assert index.current_upgrade.status().native == native.sum()
 
 
 def test_a_model_that_makes_the_very_same_vectors_is_migrated_to_the_end(

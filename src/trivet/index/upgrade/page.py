@@ -45,7 +45,8 @@ def report_page(report: UpgradeReport, title: str) -> str:
         )
     if report.known_item.old is None:
         parts.append("<p>The old model is not at hand: nothing could be measured of it.</p>")
-    kept = {f"overlap, {_MODES[mode]}": each for mode, each in report.overlap.items()}
+    kept = {} if report.unmapped is None else {"overlap, queries without a map": report.unmapped}
+    kept |= {f"overlap, {_MODES[mode]}": each for mode, each in report.overlap.items()}
     kept |= {f"known items kept, {_MODES[mode]}": each for mode, each in report.retention.items()}
     parts.append("<h2>Against the old model</h2>" + _plot(kept, _gates(report)))
     if report.aim == "keep":

@@ -9,13 +9,20 @@ from trivet.index.carrying import carried
 from trivet.store.room import require_room, vectors_bytes
 from trivet.store.store import Store
 from trivet.store.upgrading import alone, open_beside, require_state, swap
+from trivet.types import require_same_space
 
 
 def translate_index(store: Store, translation: DriftMap) -> None:
     """Give every point a vector of the newer model's space, then let these serve.
 
     Points that have one, from an earlier run or because they were written meanwhile, keep it.
+
+    Raises:
+        UpgradeStateError: another thread or machine has taken the upgrade elsewhere.
+        SpaceMismatchError: the map does not begin where the stored vectors are.
+        StoreError: the engine failed, or the disk has no room; the next call goes on.
     """
+    require_same_space(store.manifest.spaces["dense"], translation.source)
     open_beside(store)
     for page in store.engine.pages():
         # Alone, so that no document changes between the reading of its vector and the writing.
