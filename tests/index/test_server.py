@@ -40,17 +40,16 @@ def machine(
     def open_it(
         time: FakeTime | None = None, batch_chunks: int = 4, **settings: object
     ) -> trivet.Index:
-<<<<<<< HEAD
-        dense = tiny_embedder.only(["dense"])
-        trivet.open(server.url, collection="docs", model=dense).close()
-=======
         two = ["dense", "sparse"]
         trivet.open(server.url, collection="docs", model=tiny_embedder, modes=two).close()
->>>>>>> main
         timing = None if time is None else time.timing
         place = ServerIndex(server.url, "docs", ServerSettings(**settings), timing)
         chosen = trivet.Settings(batch_chunks=batch_chunks)
-        opened.append(trivet.Index(Shared(place.location, place.open(), lambda: dense, chosen)))
+        opened.append(
+            trivet.Index(
+                Shared(place.location, place.open(), lambda: tiny_embedder.only(("dense",)), chosen)
+            )
+        )
         return opened[-1]
 
     yield open_it
