@@ -15,7 +15,7 @@ from pytest_socket import disable_socket, socket_allow_hosts
 
 ROOT = Path(__file__).parents[1]
 # Tests import the builders beside this file: `from checkpoints import Recipe`.
-sys.path[:0] = [str(Path(__file__).parent / part) for part in (".", "store", "drift")]
+sys.path[:0] = [str(Path(__file__).parent / part) for part in (".", "drift", "store", "thinking")]
 
 
 # No test asserts how long something takes.

@@ -97,6 +97,12 @@ def contents(index: trivet.Index, ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def require_sound(index: trivet.Index) -> None:
+    """Journal and engine agree; BM25's average length is another matter, of the next addition."""
+    report = index.verify()
+    assert (report.broken, report.orphans, report.points) == ((), (), report.chunks)
+
+
 def require_clean(index: trivet.Index) -> None:
     """Fail if journal and engine disagree."""
     report = index.verify()

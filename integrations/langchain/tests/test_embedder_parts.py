@@ -9,19 +9,11 @@ import numpy as np
 import pytest
 from langchain_core.documents import Document
 from langchain_qdrant import QdrantVectorStore, RetrievalMode
-from langchain_trivet import (
-    SparseVector,
-    TrivetEmbeddings,
-    TrivetReranker,
-    TrivetSparseEmbeddings,
-)
+from langchain_trivet import SparseVector, TrivetEmbeddings, TrivetReranker, TrivetSparseEmbeddings
 
 import trivet
 from trivet.embedding.lexical import Bm25
-from trivet.errors import (
-    InvalidInputError,
-    MissingHeadError,
-)
+from trivet.errors import InvalidInputError, MissingHeadError
 
 
 def test_the_reranker_puts_documents_in_the_order_of_their_scores(

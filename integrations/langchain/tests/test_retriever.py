@@ -12,20 +12,11 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.runnables import ConfigurableField
-from langchain_trivet import (
-    TrivetDocumentIndex,
-    TrivetRetriever,
-    TrivetVectorStore,
-)
+from langchain_trivet import TrivetDocumentIndex, TrivetRetriever, TrivetVectorStore
 from pydantic import ValidationError
 
 import trivet
-from trivet.errors import (
-    InvalidQueryError,
-    UnknownKeywordError,
-    UnknownModeError,
-    UnknownTaskError,
-)
+from trivet.errors import InvalidQueryError, UnknownKeywordError, UnknownModeError, UnknownTaskError
 
 
 class Runs(BaseCallbackHandler):

@@ -8,19 +8,12 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import StructuredTool
-from langchain_trivet import (
-    TrivetRetriever,
-    TrivetVectorStore,
-    create_search_tool,
-)
+from langchain_trivet import TrivetRetriever, TrivetVectorStore, create_search_tool
 from loops import Gate
 from pydantic import ValidationError
 
 import trivet
-from trivet.errors import (
-    InvalidInputError,
-    VocabularyError,
-)
+from trivet.errors import InvalidInputError, VocabularyError
 
 
 def utf8(text: str) -> int:

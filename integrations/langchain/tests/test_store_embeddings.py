@@ -12,12 +12,7 @@ from langchain_trivet import TrivetEmbeddings, TrivetRetriever, TrivetVectorStor
 from loops import Gate
 
 import trivet
-from trivet.errors import (
-    EmbeddingError,
-    InvalidInputError,
-    SpaceMismatchError,
-    UnknownKeywordError,
-)
+from trivet.errors import EmbeddingError, InvalidInputError, SpaceMismatchError, UnknownKeywordError
 
 
 class Directions(Embeddings):

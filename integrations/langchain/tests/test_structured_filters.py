@@ -11,15 +11,11 @@ from langchain_core.structured_query import (
     Operator,
     StructuredQuery,
 )
-from langchain_trivet import (
-    TrivetRetriever,
-)
+from langchain_trivet import TrivetRetriever
 from langchain_trivet.filters import QdrantVisitor
 
 import trivet
-from trivet.errors import (
-    InvalidFilterError,
-)
+from trivet.errors import InvalidFilterError
 
 
 def compared(comparator: Comparator, attribute: str, value: object) -> Comparison:

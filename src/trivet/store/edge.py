@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +16,7 @@ import qdrant_edge as edge
 from trivet.errors import IndexClosedError, IndexDamagedError
 from trivet.store.bridge import query_request
 from trivet.store.bridge_filters import edge_filter
+from trivet.store.edge_changes import Changes
 from trivet.store.edge_points import edge_vectors, found_point, named_vectors
 from trivet.store.edge_prefetches import answered
 from trivet.store.edge_shard import (
@@ -46,19 +46,6 @@ T = TypeVar("T")
 # in one call every other thread, event loops too, would stand still for 0.1 s. More than 16 at a
 # time share no more work (10,000 chunks: 0.47 ms a dense scan; 0.45 by 64, 0.87 alone).
 QUERY_BATCH = 16
-
-
-@dataclass
-class Changes:
-    """What was written since this was last asked for.
-
-    Attributes:
-        points: ids of the points that were written or deleted.
-        names: whether a vector name was made or dropped.
-    """
-
-    points: set[str] = field(default_factory=set)
-    names: bool = False
 
 
 class EdgeEngine:
@@ -293,8 +280,7 @@ class EdgeEngine:
                 )
             require_room(self._folder, 0, margin_bytes=LAST_BYTES)
             if self._changes is not None:
-                self._changes.points.update(points or ())
-                self._changes.names |= points is None
+                self._changes.take(points)
             try:
                 with translated("write"):
                     self._open().update(operation)
