@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Chunks asked for beyond k, since several chunks of one document make one hit.
 SPARE_CHUNKS = 3
+# Chunks a document, up to which so many are not read: few hits share a document then.
+FEW_CHUNKS = 1.1
 # And beyond the last hit, at least: equal scores, which are put in order here, may end there.
 TIES = 8
 
@@ -195,10 +197,11 @@ def answer_legs(
     """The hits of each query, whose vectors are there."""
     chosen: list[list[_Chosen]] = [[] for _ in legs]
     kept: list[list[_Chosen]] = [[] for _ in legs]
+    spare = _chunks_a_hit(store)
     asking = {
         i: planned
         for i, (row, each) in enumerate(zip(legs, options, strict=True))
-        if (planned := planned_query(row, each)) is not None
+        if (planned := planned_query(row, each, spare)) is not None
     }
     while asking:
         requests = {i: planned.requests() for i, planned in asking.items()}
@@ -227,15 +230,26 @@ def with_floor(model: IndexModel, options: SearchOptions) -> SearchOptions:
     return options if plan is options.plan else replace(options, plan=plan)
 
 
-def planned_query(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> PlannedQuery | None:
+def _chunks_a_hit(store: Store) -> int:
+    """Chunks to read for each hit; a server is not asked how many it has."""
+    totals = store.journal.totals() if store.engine.is_near else None
+    is_few = totals is not None and totals.chunks <= FEW_CHUNKS * totals.documents
+    return 1 if is_few else SPARE_CHUNKS
+
+
+def planned_query(
+    legs: Mapping[Mode, LegQuery], options: SearchOptions, spare: int = SPARE_CHUNKS
+) -> PlannedQuery | None:
     """The plan without the legs that a query has no vector of; None if nothing can be found."""
     missing = [mode for mode in options.plan.legs if mode not in legs]
     plan = options.plan.without(missing) if missing else options.plan
     if plan is None:
         return None
-    spare = 1 if options.per_document is None else SPARE_CHUNKS
-    limit, page = max(spare * options.hits, options.hits + TIES), spare * options.k
-    return PlannedQuery(plan, legs, limit, options.filter, page)
+    if options.per_document is None:
+        limit, page = options.hits, options.k
+    else:
+        limit, page = spare * options.hits, SPARE_CHUNKS * options.k
+    return PlannedQuery(plan, legs, max(limit, options.hits + TIES), options.filter, page)
 
 
 def asked_to_the_end(
