@@ -23,9 +23,9 @@ METHOD = (
     "them, on a fifth that is held out; pairs are documents, and for drift of one model spans of "
     "these too. Means over three draws of the pairs, of translations over six; intervals by "
     "bootstrap over queries. The gate: 50, 200 and 1,000 documents of models that drifted and of "
-    "others, shuffled pairs, another collection, random vectors; each map is judged on spans of "
-    "documents that it was not fitted to, and the truth is nDCG@10 of the judged queries, "
-    "compensated over old."
+    "others, drifted models with noise, few pairs of unequal dims, shuffled pairs, another "
+    "collection, random vectors; each map is judged on spans of documents that it was not fitted "
+    "to, and the truth is nDCG@10 of the judged queries, compensated over old."
 )
 PARTS: dict[str, Callable[[], list[Figure]]] = {
     "static": drift_quality.static_to_minilm,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +109,25 @@ def over_seeds(scores: Sequence[PerQuery]) -> PerQuery:
 def cut(of: Embedded, dims: int) -> Embedded:
     """The first components, scaled to length 1."""
     return Embedded(*(unit(part[:, :dims]) for part in (of.documents, of.queries, of.spans)))
+
+
+def among(move: Move, count: int) -> Move:
+    """The same in a smaller collection: all relevant documents, and others drawn evenly."""
+    of = move.of.collection
+    relevant = {id for grades in of.judgements.values() for id, grade in grades.items() if grade}
+    order = np.random.default_rng(0).permutation(len(of.ids))
+    kept = sorted(order, key=lambda i: of.ids[i] not in relevant)[:count]
+    rows = np.array(sorted(kept))
+    place = {int(row): position for position, row in enumerate(rows)}
+    spans = [i for i, owner in enumerate(move.of.owners) if int(owner) in place]
+    owners = np.array([place[int(move.of.owners[i])] for i in spans])
+    fewer = replace(of, documents=tuple(of.documents[i] for i in rows))
+    texts = tuple(move.of.spans[i] for i in spans)
+
+    def taken(vectors: Embedded) -> Embedded:
+        return Embedded(vectors.documents[rows], vectors.queries, vectors.spans[spans])
+
+    return Move(Corpus(fewer, texts, owners), taken(move.old), taken(move.new))
 
 
 def unit(rows: NDArray[np.floating]) -> Vectors:

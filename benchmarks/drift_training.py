@@ -19,6 +19,7 @@ from trivet.drift import DriftMap
 from trivet.drift.fitting import fit_identity
 from trivet.embedding import Embedder
 from trivet.embedding.locate import DEFAULT_MODEL
+from trivet.index.upgrade.sampling import SAMPLE
 from trivet.training import TrainingSettings, fine_tune, read_pairs
 
 TITLE = "MiniLM fine-tuned on medquad-pairs: nDCG@10 and rankings through a drift map"
@@ -34,8 +35,6 @@ VARIANTS = (("tuned", False), ("distilled", True))
 COLLECTIONS = ("cranfield", "medquad-dev")
 STEPS = 60
 RATE = 2e-4
-# Documents that an upgrade samples.
-SAMPLE = 2_000
 KEPT, GAINED = Bar(low=0.98), Bar(low=0.08)
 
 

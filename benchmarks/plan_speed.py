@@ -17,6 +17,7 @@ from benchmarks.engine_speed import recorded_requests
 from benchmarks.figures import Bar, Figure
 from benchmarks.intervals import bootstrap, median
 from benchmarks.remembered import LEGS, Remembering
+from benchmarks.search_parts import Parts
 from trivet.embedding.locate import DEFAULT_MODEL
 from trivet.types import DenseVectors, MultiVectors, Representations, Vectors
 
@@ -27,7 +28,8 @@ METHOD = (
     "CPU milliseconds of the process, as the index is after `add`, searched by scan, and after "
     "`optimize`. The folder's bytes are those after closing, with the engine's log. `asearch`: an "
     "index of NPL, CoSQA and CACM with three legs, compact and optimized; 64 searches awaited "
-    "together against the same one after another, in turns, wall time, medians of rounds. The "
+    "together against the same one after another, in turns, wall time, medians of rounds; of each "
+    "search what the model takes, the engine's own calls, and the rest, which is Python. The "
     "vectors of these collections are those that `benchmarks.plans` has kept, where it was run. "
     "Ingest: Cranfield by `trivet.open` and `add`, embedded anew each time, with two legs and by "
     "default, in turns; CPU time of the process, and the folder after closing."
@@ -40,6 +42,7 @@ BYTES = Bar(high=15_360.0)
 TOGETHER = 64
 GAIN = Bar(low=4.0)
 BATCH = 500
+ONE_BY_ONE, AT_ONCE = "one by one", "at once"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -163,8 +166,10 @@ def measure_asearch(model: trivet.Embedder, rounds: int) -> list[Figure]:
             index.optimize(force=True)
             figures = [Figure("asearch: chunks", index.describe().chunks, digits=0)]
             for legs in (["dense", "sparse", "multi"], ["dense", "sparse"]):
-                times = np.array(list(_turns(index, queries, legs, rounds)))
-                figures += _throughput(f"asearch, {len(legs)} legs", times)
+                what, parts = f"asearch, {len(legs)} legs", Parts(index)
+                times = np.array(list(_turns(index, parts, queries, legs, rounds)))
+                figures += _throughput(what, times)
+                figures += parts.figures(what, ONE_BY_ONE, AT_ONCE)
     return figures
 
 
@@ -179,21 +184,25 @@ def _throughput(what: str, times: Vectors) -> list[Figure]:
 
 
 def _turns(
-    index: trivet.Index, queries: Sequence[str], legs: Sequence[str], rounds: int
+    index: trivet.Index, parts: Parts, queries: Sequence[str], legs: Sequence[str], rounds: int
 ) -> Iterator[tuple[float, float]]:
     for turn in range(rounds + 1):
         asked = [queries[(turn * TOGETHER + i) % len(queries)] for i in range(TOGETHER)]
         start = time.perf_counter()
-        for query in asked:
-            index.search(query, modes=legs)
+        with parts.measuring(ONE_BY_ONE, TOGETHER):
+            for query in asked:
+                index.search(query, modes=legs)
         middle = time.perf_counter()
 
         async def together(texts: Sequence[str] = tuple(asked)) -> None:
             await asyncio.gather(*(index.asearch(text, modes=legs) for text in texts))
 
-        asyncio.run(together())
+        with parts.measuring(AT_ONCE, TOGETHER):
+            asyncio.run(together())
         if turn:  # the first warms up
             yield middle - start, time.perf_counter() - middle
+        else:
+            parts.rounds.clear()
 
 
 if __name__ == "__main__":

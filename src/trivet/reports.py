@@ -246,7 +246,8 @@ class RecallReport:
     """How much of an exact search an index's own dense search finds.
 
     Attributes:
-        storage: how the dense vectors that serve are kept; those of an upgrade are full.
+        storage: how the dense vectors that serve are kept; those of an upgrade are full
+            until they are optimized.
         recall: the mean share of a stored vector's k nearest others that the search finds.
         k: neighbours looked for.
         sampled: stored vectors that were searched for.

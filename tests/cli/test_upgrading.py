@@ -54,6 +54,15 @@ def test_an_upgrade_from_the_shell(trivet_run, stored, newer, tmp_path, monkeypa
     assert refused.err.startswith("refused: expected the verdict PASS")
     assert "(here: --force)" in refused.err
     assert json.loads(refused.out) == {"mode": "query", "refused": "REFUSE", "state": "refused"}
+    _fit_for_gain(trivet_run, at, tmp_path)
+    judged = tmp_path / "judged.json"
+    judged.write_text(json.dumps({texts[i]: {f"d{i}": 1} for i in range(50)}))
+    verified = trivet_run("upgrade", "verify", *at, "--judged", judged, "--json")
+    assert json.loads(verified.out)["judged"]["reembedded"]["value"] == 1.0
+    _translate_and_go_back(trivet_run, at, monkeypatch)
+
+
+def _fit_for_gain(trivet_run, at, tmp_path):
     asked = tmp_path / "queries.txt"
     asked.write_text("kedge anchor\n\nsail and wind\n")
     gain = trivet_run("upgrade", "fit", *at, "--aim", "gain", "--queries", asked, "--json")
@@ -67,10 +76,9 @@ def test_an_upgrade_from_the_shell(trivet_run, stored, newer, tmp_path, monkeypa
     code = trivet_run("upgrade", "verify", *at).code
     assert code in (2, 3)
     assert trivet_run("upgrade", "cutover", "query", *at).code == code
-    judged = tmp_path / "judged.json"
-    judged.write_text(json.dumps({texts[i]: {f"d{i}": 1} for i in range(50)}))
-    verified = trivet_run("upgrade", "verify", *at, "--judged", judged, "--json")
-    assert json.loads(verified.out)["judged"]["reembedded"]["value"] == 1.0
+
+
+def _translate_and_go_back(trivet_run, at, monkeypatch):
     assert trivet_run("upgrade", "cutover", "translate", *at, "--force").code == 0
     unfinished = trivet_run("upgrade", "finish", *at)
     assert unfinished.code == 1

@@ -5,7 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import math
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +159,36 @@ def test_without_the_extra_the_error_names_it(folder, monkeypatch):
         MtebSearch()
     with pytest.raises(MissingExtraError, match=r"trivet\[eval\]"):
         mteb_task(folder)
+
+
+@pytest.mark.data
+def test_bm25_on_limit_small_is_that_of_its_formula_for_every_query(data_dir):
+    """Words as they are, and documents of one score in the order of the collection."""
+    collection = read_collection(data_dir / "limit-small")
+    texts = [re.findall(r"\w+", text.lower()) for text in collection.texts.values()]
+    length = round(sum(map(len, texts)) / len(texts), 2)  # as it is stored
+    counts = [Counter(words) for words in texts]
+    holding = Counter(word for count in counts for word in count)
+    rarity = {w: math.log(1 + (len(texts) - n + 0.5) / (n + 0.5)) for w, n in holding.items()}
+
+    def score(query: str, count: Counter[str]) -> float:
+        norm = 1.2 * (0.25 + 0.75 * count.total() / length)
+        words = set(re.findall(r"\w+", query.lower())) & set(count)
+        return sum(rarity[w] * count[w] * 2.2 / (count[w] + norm) for w in words)
+
+    model = MtebSearch(modes=["sparse"], lexical=Lexical(language="none"))
+    model.index([{"id": id, "text": text} for id, text in collection.texts.items()])
+    asked = [{"id": id, "text": text} for id, text in collection.queries.items()]
+    found = model.search(asked, top_k=100)
+    model.close()
+    ids = list(collection.texts)
+    in_top_2 = 0
+    for id, text in collection.queries.items():
+        scores = np.round([score(text, count) for count in counts], 9)
+        order = [ids[row] for row in np.argsort(-scores, kind="stable") if scores[row] > 0]
+        assert list(found[id]) == order
+        in_top_2 += len(set(list(found[id])[:2]) & set(collection.qrels[id]))
+    assert in_top_2 / 2000 == 0.9915
 
 
 @pytest.mark.data

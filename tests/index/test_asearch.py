@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import pytest
 from loops import Gate
@@ -29,6 +30,14 @@ def filled(open_index) -> trivet.Index:
     return index
 
 
+def assert_same(came: list[trivet.Hit], expected: list[trivet.Hit]) -> None:
+    """The same hits; NumPy's products may have other last bits in other places of the memory."""
+    for here, there in zip(came, expected, strict=True):
+        assert here.score == pytest.approx(there.score, abs=1e-6)
+        assert here.scores == pytest.approx(there.scores, abs=1e-6)
+        assert replace(here, score=0.0, scores={}) == replace(there, score=0.0, scores={})
+
+
 def test_an_answer_is_that_of_search(filled: trivet.Index) -> None:
     async def ask() -> list[list[trivet.Hit]]:
         return [
@@ -38,9 +47,9 @@ def test_an_answer_is_that_of_search(filled: trivet.Index) -> None:
         ]
 
     one, two, three = asyncio.run(ask())
-    assert one == filled.search("the storm", k=3)
-    assert two == filled.search("the storm", k=2, modes=["sparse"])
-    assert three == filled.search("boat", plan="rrf", chunks=True)
+    assert_same(one, filled.search("the storm", k=3))
+    assert_same(two, filled.search("the storm", k=2, modes=["sparse"]))
+    assert_same(three, filled.search("boat", plan="rrf", chunks=True))
 
 
 def test_searches_that_wait_together_are_one_pass(filled: trivet.Index, monkeypatch) -> None:

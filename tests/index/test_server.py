@@ -40,7 +40,8 @@ def machine(
     def open_it(
         time: FakeTime | None = None, batch_chunks: int = 4, **settings: object
     ) -> trivet.Index:
-        trivet.open(server.url, collection="docs", model=tiny_embedder).close()
+        two = ["dense", "sparse"]
+        trivet.open(server.url, collection="docs", model=tiny_embedder, modes=two).close()
         timing = None if time is None else time.timing
         place = ServerIndex(server.url, "docs", ServerSettings(**settings), timing)
         chosen = trivet.Settings(batch_chunks=batch_chunks)
@@ -271,9 +272,8 @@ def test_a_process_that_is_killed_loses_nothing_that_it_reported(
     request_number: int,
 ) -> None:
     limits = ServerSettings(timeout_s=1, retry_s=1)
-    writer = Writer(
-        server.url, texts(80), 8, collection="docs", model=str(tiny_model), server=limits
-    )
+    opened = {"collection": "docs", "model": str(tiny_model), "modes": ["dense", "sparse"]}
+    writer = Writer(server.url, texts(80), 8, server=limits, **opened)
     server.fail(".*", lambda request: writer.process.kill(), after=request_number)
     writer.start()
     reported = writer.committed()

@@ -183,13 +183,15 @@ def test_small_vectors_stand_beside_token_vectors(tiny_embedder, tmp_path, stora
         assert report.recall > 0.8
 
 
-def test_the_report_is_of_the_vectors_that_serve(tiny_model, tiny_embedder, tmp_path) -> None:
-    """An upgrade makes full vectors, whatever the index was made with."""
+@pytest.mark.parametrize("storage", ["binary", "tiered"])
+def test_vectors_of_an_upgrade_are_full_until_optimized(
+    tiny_model, tiny_embedder, tmp_path, storage
+) -> None:
     other = shutil.copytree(tiny_model, tmp_path / "other")
     weights = load_file(other / "model.safetensors")
     changed = {name: (1.01 * v).astype(v.dtype) for name, v in weights.items()}
     save_file(changed, other / "model.safetensors", metadata={"format": "pt"})
-    options = {"modes": ["dense"], "storage": "binary"}
+    options = {"modes": ["dense"], "storage": storage}
     with trivet.open(tmp_path / "index", model=tiny_embedder, **options) as index:
         index.add(TEXTS, ids=IDS)
         before = index.measure_recall(sample=20)
@@ -200,7 +202,14 @@ def test_the_report_is_of_the_vectors_that_serve(tiny_model, tiny_embedder, tmp_
         upgrade.migrate()
         upgrade.finish()
         after = index.measure_recall(sample=20)
-    assert (before.storage, before.small_chunks) == ("binary", len(TEXTS))
-    assert (after.storage, after.small_chunks) == ("full", 0)
-    assert after.vector_bytes == after.full_bytes
-    assert after.recall == 1.0
+        assert index.optimize(force=True).optimized
+        best = [(hit.id, hit.score) for hit in index.search(TEXTS[3], k=3)]
+        optimized = index.measure_recall(sample=20)
+    assert (before.storage, after.storage, optimized.storage) == (storage, "full", storage)
+    assert (after.recall, after.small_chunks, after.vector_bytes) == (1.0, 0, after.full_bytes)
+    assert optimized.vector_bytes == before.vector_bytes < after.vector_bytes
+    assert optimized.small_chunks == before.small_chunks
+    with trivet.open(tmp_path / "index") as again:
+        assert again.measure_recall(sample=20).storage == storage
+        assert [(hit.id, hit.score) for hit in again.search(TEXTS[3], k=3)] == best
+        assert best[0][0] == "d3"

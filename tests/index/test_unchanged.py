@@ -11,7 +11,7 @@ import pytest
 import trivet
 from trivet import Document
 from trivet.errors import ServerUnavailableError
-from trivet.index import vectors
+from trivet.index import beside
 from trivet.index.unchanged import with_stored
 from trivet.store.points import point_id
 from trivet.types import DenseVectors, Representations, Space
@@ -28,13 +28,13 @@ EDITED = "\n\n".join([*PARTS[:-1], "The last anchor was lost in a storm at sea."
 def embedded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts that the model has embedded for storing, in order."""
     texts: list[str] = []
-    embed = vectors.embed_titled
+    embed = beside.embed_titled
 
     def telling(embedder: trivet.Embedder, titled: list[tuple[str, str]]) -> trivet.Representations:
         texts.extend(text for _, text in titled)
         return embed(embedder, titled)
 
-    monkeypatch.setattr(vectors, "embed_titled", telling)
+    monkeypatch.setattr(beside, "embed_titled", telling)
     return texts
 
 

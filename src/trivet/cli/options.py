@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 
-def index_folder(named: str) -> Path:
+def index_folder(named: str | Path) -> Path:
     """The folder that is named; a URL would be taken for the path of one.
 
     Raises:
@@ -16,7 +16,7 @@ def index_folder(named: str) -> Path:
     """
     from trivet.index.open import is_url
 
-    if is_url(named):
+    if is_url(str(named)):
         raise typer.BadParameter(
             f"expected a folder, got the URL {named}: this command works on folders; from Python, "
             "trivet.open(url, collection=...) opens an index on a server"

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from trivet.embedding.token_spans import (
     TokenSpan,
     document_token_spans,
@@ -15,12 +13,14 @@ from trivet.embedding.token_spans import (
     vocabulary_entry,
 )
 from trivet.errors import InvalidInputError, ModelNotFoundError
+from trivet.index.explained_lists import shares_of_lists, total
 from trivet.index.explanation import Explanation, LegShare, TermMatch, TokenMatch
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.search import (
     Asked,
-    deep_enough,
+    SearchOptions,
+    asked_to_the_end,
     embedded_queries,
     planned_query,
     query_legs,
@@ -31,17 +31,13 @@ from trivet.index.titles import embed_titled
 from trivet.plan import Plan
 from trivet.store.leg_query import LegQuery
 from trivet.store.neighbours import only_points
-from trivet.store.points import Chunk, FoundPoint
+from trivet.store.points import Chunk
 from trivet.store.request import PlannedQuery
 from trivet.store.store import Store
 from trivet.store.term_requests import term_requests
-from trivet.types import Mode, SparseVector, Vectors
+from trivet.types import Mode, SparseVector
 
 logger = logging.getLogger(__name__)
-
-# Of a list whose scores are all alike, or that has one alone, as Qdrant has it.
-ALIKE = 0.5
-DEVIATIONS = 3.0
 
 
 def explain(
@@ -70,14 +66,10 @@ def explain(
     plain, legs = _legs(store, model, asked)
     options = with_floor(model, asked.options)
     planned = planned_query(legs, options)
-    if planned is None:
-        shares: dict[str, list[LegShare]] = {}
-    elif plan.fuse == "scores" or planned.plan.is_single or planned.plan.rescore is not None:
-        shares = _summed(store, planned, ids)
-    else:
-        shares = _fused(store, deep_enough(store, planned, options), ids)
-    in_order = [point for point in ids if point in shares]  # of equal ones the first, as hits are
-    best = max(in_order, key=lambda point: _total(shares[point]), default=ids[0])
+    shares: dict[str, list[LegShare]] = {}
+    if planned is not None:
+        planned, shares = _found(store, planned, options, ids)
+    best = next(iter(shares), ids[0])
     found = shares.get(best, [])
     if planned is not None:
         details = _Details(store, model, asked, planned, plain.get("multi"))
@@ -88,7 +80,7 @@ def explain(
         id=id,
         text=chunk.text,
         span=chunk.span,
-        score=_total(found),
+        score=total(found),
         legs=tuple(found),
         plan=described(options.plan if planned is None else planned.plan),
     )
@@ -107,6 +99,26 @@ def _legs(
         return plain, plain
     [joined] = with_thoughts([plain], [asked], kept, manifest, model.tokens)
     return plain, joined
+
+
+def _found(
+    store: Store, planned: PlannedQuery, options: SearchOptions, ids: list[str]
+) -> tuple[PlannedQuery, dict[str, list[LegShare]]]:
+    """The query as it is asked in the end, and each chunk's parts, the search's own choice first.
+
+    Another chunk may have a better sum, and be no candidate.
+    """
+    planned, ranked = asked_to_the_end(store, planned, options)
+    plan = planned.plan
+    if plan.fuse == "scores" or plan.is_single or plan.rescore is not None:
+        shares = _summed(store, planned, ids)
+    else:
+        shares = shares_of_lists(store, planned, ids, ranked)
+    by_search = [each.point.id for each in ranked if each.point.id in shares]
+    by_score = sorted(
+        (point for point in ids if point in shares), key=lambda point: -total(shares[point])
+    )
+    return planned, {point: shares[point] for point in [*by_search, *by_score]}
 
 
 def described(plan: Plan) -> str:
@@ -130,13 +142,10 @@ def described(plan: Plan) -> str:
     return " + ".join(f"{plan.weights[mode]:g} · {terms[mode]}" for mode in plan.fused)
 
 
-def _total(shares: Sequence[LegShare]) -> float:
-    return sum(share.contribution for share in shares)
-
-
 def _summed(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, list[LegShare]]:
     """Each chunk's parts of a score that does not depend on what else was found."""
-    narrow = replace(planned, filter=only_points(ids, planned.filter), limit=len(ids))
+    filter, page = only_points(ids, planned.filter), max(planned.page or 0, len(ids))
+    narrow = replace(planned, filter=filter, limit=len(ids), page=page)
     plan = planned.plan
     if plan.relevance is not None:  # which chooses among the hits, and scores them by cosines
         plan, single = Plan({"dense": len(ids)}), "dense"
@@ -158,40 +167,6 @@ def _summed(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, li
                 part = narrow.part(mode, score or 0.0) if mode in plan.weights else 0.0
             shares[chunk.point.id].append(LegShare(mode, score, part))
     return shares
-
-
-def _fused(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, list[LegShare]]:
-    """Each chunk's parts of a score that is made of ranks or of lists."""
-    requests = planned.list_requests()
-    answers = dict(zip(requests, store.query(list(requests.values())), strict=True))
-    shares: dict[str, list[LegShare]] = {}
-    for id in ids:
-        parts = [_in_list(planned, mode, answer, id) for mode, answer in answers.items()]
-        if any(part.rank is not None for part in parts):
-            shares[id] = parts
-    return shares
-
-
-def _in_list(planned: PlannedQuery, mode: Mode, answer: Sequence[FoundPoint], id: str) -> LegShare:
-    at = next((i for i, point in enumerate(answer) if point.id == id), None)
-    if at is None:
-        return LegShare(mode, None, 0.0)
-    plan = planned.plan
-    if plan.fuse == "rrf":
-        weight = plan.weights.get(mode, 1.0)
-        part = 1.0 / (plan.rrf_k + (at + 1) / weight) if weight else 0.0
-    else:
-        part = _normalised(np.array([point.score for point in answer]), at)
-    return LegShare(mode, planned.legs[mode].score(answer[at].score), part, rank=at + 1)
-
-
-def _normalised(scores: Vectors, at: int) -> float:
-    """A score as a place between three deviations below the mean of its list and three above."""
-    deviation = float(scores.std(ddof=1)) if len(scores) > 1 else 0.0
-    if not deviation:
-        return ALIKE
-    width = 2 * DEVIATIONS * deviation
-    return float((scores[at] - scores.mean()) / width + 0.5)
 
 
 @dataclass(frozen=True)

@@ -205,9 +205,7 @@ def answer_legs(
         answers = iter(store.query([request for row in requests.values() for request in row]))
         still: dict[int, PlannedQuery] = {}
         for i, planned in asking.items():
-            ranked = planned.read([next(answers) for _ in requests[i]])
-            if planned.plan.relevance is None:  # whose order is not that of its scores
-                ranked = ties_by_id(ranked)
+            ranked = _ordered(planned, planned.read([next(answers) for _ in requests[i]]))
             chosen[i] = _chosen(kept[i], ranked, options[i])
             if len(chosen[i]) < options[i].hits and (more := _deeper(ranked, planned)):
                 if more.page != planned.page:  # another ranking: pages that are full stay
@@ -240,14 +238,21 @@ def planned_query(legs: Mapping[Mode, LegQuery], options: SearchOptions) -> Plan
     return PlannedQuery(plan, legs, limit, options.filter, page)
 
 
-def deep_enough(store: Store, planned: PlannedQuery, options: SearchOptions) -> PlannedQuery:
-    """The query as it is asked in the end: with the lists that its k documents are found in."""
+def asked_to_the_end(
+    store: Store, planned: PlannedQuery, options: SearchOptions
+) -> tuple[PlannedQuery, list[RankedChunk]]:
+    """A query as it is asked in the end, for the ranking that its k documents come from, and it."""
     while True:
-        ranked = planned.read(store.query(planned.requests()))
-        found = len(_chosen((), ranked, options))
-        if found >= options.hits or (more := _deeper(ranked, planned)) is None:
-            return planned
+        ranked = _ordered(planned, planned.read(store.query(planned.requests())))
+        enough = len(_chosen((), ranked, options)) >= options.hits
+        if enough or (more := _deeper(ranked, planned)) is None:
+            return planned, ranked
         planned = more
+
+
+def _ordered(planned: PlannedQuery, ranked: list[RankedChunk]) -> list[RankedChunk]:
+    """Ties by id; not of a plan whose order is not that of its scores."""
+    return ranked if planned.plan.relevance is not None else ties_by_id(ranked)
 
 
 def _deeper(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> PlannedQuery | None:

@@ -10,8 +10,13 @@ from trivet.store.store import Store
 
 
 def note_carried(store: Store, name: str) -> None:
-    """Keep for ever that there may be such points: who looks for them then reads a filter's."""
+    """Keep that there may be such points: without this, nobody looks for them."""
     store.journal.keep(_note(name), b"1")
+
+
+def forget_carried(store: Store, name: str) -> None:
+    """Keep no longer that there may be such points; for the only writer there is at that time."""
+    store.journal.forget((_note(name),), ())
 
 
 def carried_pages(store: Store, name: str) -> Iterator[dict[str, Mapping[str, Any]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,12 @@ import qdrant_edge as edge
 
 from trivet.errors import IndexDamagedError, IndexLockedError, StoreError
 from trivet.store.payload_indexes import IndexKind
-from trivet.store.storage import Storage, edge_quantization, originals_on_disk
+from trivet.store.storage import (
+    Storage,
+    client_quantization,
+    edge_quantization,
+    originals_on_disk,
+)
 from trivet.types import Space
 
 logger = logging.getLogger(__name__)
@@ -124,6 +129,29 @@ def small_names(folder: Path) -> set[str]:
     """
     vectors = _own_config(folder)["vectors"]
     return {name for name, params in vectors.items() if params.get("quantization_config")}
+
+
+def make_small(folder: Path, names: Iterable[str], storage: Storage) -> None:
+    """Have the optimizer keep the dense vectors of names small, in a shard that nobody has open.
+
+    The engine makes a vector name beside others full, and has no call that changes it.
+
+    Raises:
+        StoreError: the shard's configuration cannot be read or written.
+    """
+    quantization = client_quantization(storage)
+    if quantization is None:
+        return
+    config = _own_config(folder)
+    for name in names:
+        params = config["vectors"][name]
+        params["quantization_config"] = quantization.model_dump(mode="json", exclude_none=True)
+        if originals_on_disk(storage):
+            params["on_disk"] = True
+    try:
+        (folder / CONFIG_FILE).write_text(json.dumps(config), "utf-8")
+    except OSError as error:
+        raise StoreError(f"cannot write the engine's configuration in {folder}: {error}") from error
 
 
 def _own_config(folder: Path) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from trivet.errors import InvalidInputError, StoreError
 from trivet.reports import OptimizeReport
 from trivet.store.copying import copy_folder
 from trivet.store.edge import EdgeEngine
+from trivet.store.edge_shard import make_small, shard_names, small_names
 from trivet.store.room import require_room
 from trivet.store.shards import new_shard
 from trivet.store.store import Store
@@ -107,12 +108,21 @@ def _alone(store: Store) -> Iterator[None]:
         store.optimizing.release()
 
 
+def _keep_small(store: Store, shard: Path) -> None:
+    """Have the dense vectors that serve kept as the index was made: an upgrade makes full ones."""
+    names = [space.vector_name for mode, space in store.manifest.spaces.items() if mode == "dense"]
+    make_small(
+        shard, set(names) & (shard_names(shard) - small_names(shard)), store.manifest.storage
+    )
+
+
 def _attempt(store: Store, engine: EdgeEngine, folder: Path, progress: StageProgress) -> bool:
     """Optimize a copy and go over to it; False if it no longer has the same vector names."""
     shard = new_shard()
     try:
         progress("copying")
         _copy(store, engine, folder, shard)
+        _keep_small(store, folder / shard)
         progress("optimizing")
         _run_optimizer(folder / shard, lambda: engine.is_open)
         progress("catching up")

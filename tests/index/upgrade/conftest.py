@@ -1,8 +1,9 @@
-"""A model, the same after it drifted, an unlike one, and an index of the first."""
+"""A model, the same after it drifted, an index of the first, and another program's collection."""
 
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import engines
 import numpy as np
 import pytest
 from checkpoints import WORDS
+from qdrant_client import QdrantClient, models
 from safetensors.numpy import load_file, save_file
+from stub_server import StubServer
 
 import trivet
+from trivet import Embedder
 
 from .killer import Killer
 
@@ -65,3 +69,33 @@ def killer() -> Iterator[Killer]:
     killer = Killer()
     yield killer
     killer.close()
+
+
+@pytest.fixture
+def server() -> Iterator[StubServer]:
+    with StubServer() as made:
+        yield made
+
+
+@pytest.fixture
+def foreign(server: StubServer, tiny_model: Path, texts: dict[str, str]) -> Iterator[QdrantClient]:
+    """A collection as langchain-qdrant makes it, behind the alias "notes"."""
+    client = QdrantClient(url=server.url, check_compatibility=False)
+    client.create_collection(
+        "notes-1", models.VectorParams(size=32, distance=models.Distance.COSINE)
+    )
+    dense = Embedder.load(tiny_model, modes=["dense"]).embed_documents(list(texts.values())).dense
+    assert dense is not None
+    points = [
+        models.PointStruct(
+            id=str(uuid.uuid5(uuid.NAMESPACE_URL, name)),
+            vector=row.tolist(),
+            payload={"page_content": text, "metadata": {"name": name}},
+        )
+        for (name, text), row in zip(texts.items(), dense.values, strict=True)
+    ]
+    client.upsert("notes-1", points)
+    lead = models.CreateAlias(collection_name="notes-1", alias_name="notes")
+    client.update_collection_aliases([models.CreateAliasOperation(create_alias=lead)])
+    yield client
+    client.close()

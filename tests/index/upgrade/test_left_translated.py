@@ -66,6 +66,7 @@ def test_what_a_forced_end_leaves_translated_is_counted_and_made_native_later(
         assert again.describe().translated == 41  # a batch of 16 was done
         assert again.make_native() == 41
         assert (again.describe().translated, again.make_native()) == (0, 0)
+        assert again._store.journal.kept(f"carried:{again.spaces[0].vector_name}") is None
         now = {**TEXTS, "d0": "kedge anchor rope", "d1": "sail wind storm"}
         del now["d2"]
         require_native(again, now, NEW)

@@ -1,4 +1,4 @@
-"""The newer model of an upgrade: one that is gone, and one that somebody else runs."""
+"""What an upgrade needs is gone, its model or its map; and a model that somebody else runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import trivet
 from trivet import Embedder, errors
 
-from .stages import bridged, found, verified
+from .stages import bridged, found, state, verified
 
 
 @pytest.fixture
@@ -77,3 +77,21 @@ def test_a_model_that_somebody_else_runs_is_upgraded_to(
         assert found(again, texts["d7"], k=1) == ["d7"]
     with pytest.raises(errors.SpaceMismatchError, match="dense vectors of 'hosted'"):
         trivet.open(location, model=tiny_model)
+
+
+def test_a_search_whose_map_was_forgotten_meanwhile_is_answered_without_it(
+    index: trivet.Index, drifted_model: Path, texts: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = bridged(index, drifted_model)
+    model = index._shared.model
+    read = model.map_of
+
+    def overtaken(*arguments: object) -> object:
+        monkeypatch.undo()
+        upgrade.rollback()
+        model._maps.clear()
+        return read(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model, "map_of", overtaken)
+    assert found(index, texts["d7"], k=1) == ["d7"]
+    assert state(index) is None

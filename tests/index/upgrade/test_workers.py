@@ -217,16 +217,16 @@ def test_documents_that_change_at_every_step_are_right_whichever_way_it_ends(
 ) -> None:
     old, new, texts = of_words(0), of_words(1), texts_of(100)
     monkeypatch.setattr(migrating, "BATCH", 8)
-    translate = translating._translate
+    opened = translating.open_beside
     with trivet.open(":memory:", model=service("old", old)) as index:
         index.add(list(texts.values()), ids=list(texts), on_error="raise")
         changes = Changes(index, texts, seed)
 
-        def overtaken(*given: object) -> None:
-            translate(*given)
-            changes()
+        def overtaken(store: object) -> None:
+            opened(store)
+            changes()  # which have both models' vectors, while all others lack the newer one's
 
-        monkeypatch.setattr(translating, "_translate", overtaken)
+        monkeypatch.setattr(translating, "open_beside", overtaken)
         upgrade = index.upgrade(service("new", new))
         steps: list[Callable[[], object]] = [
             upgrade.plan,

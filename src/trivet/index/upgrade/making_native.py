@@ -10,9 +10,10 @@ from trivet.errors import UpgradeInProgressError
 from trivet.index.upgrade.checks import require_migration
 from trivet.index.upgrade.migrating import Migration
 from trivet.index.upgrade.texts import TextResolver
-from trivet.store.carried import carried_pages
+from trivet.store.carried import carried_pages, forget_carried
 from trivet.store.points import Chunk
 from trivet.store.store import Store
+from trivet.store.upgrading import alone
 
 if TYPE_CHECKING:
     from trivet.index.shared import Shared
@@ -49,14 +50,19 @@ def make_native(
         return [id for id in ids if id in chunks and name in chunks[id].carried]
 
     with _alone(store):
-        first = next(carried_pages(store, name), {})
+        first = next(carried_pages(store, name), None)
+        if first is None:
+            return 0
         if not first:  # the model need not be there
+            _forget(store, name)
             return 0
         migration = Migration(
             store, model.proved(), waiting, rate, budget, model.tokens.small,
             require, require, resolver,
         )  # fmt: skip
-        return migration.run(progress, pages())
+        done = migration.run(progress, pages())
+        _forget(store, name)
+        return done
 
 
 @contextmanager
@@ -70,6 +76,14 @@ def _alone(store: Store) -> Iterator[None]:
         yield
     finally:
         store.migrating.release()
+
+
+def _forget(store: Store, name: str) -> None:
+    """No more look for what is carried over, if none is left."""
+    with alone(store):
+        _require_none_under_way(store)
+        if not next(carried_pages(store, name), {}):
+            forget_carried(store, name)
 
 
 def _require_none_under_way(store: Store) -> None:

@@ -48,7 +48,8 @@ def start_upgrade(shared: Shared, new: str | os.PathLike[str] | Embedder) -> Upg
     if generation.spaces["dense"] == manifest.spaces["dense"]:
         raise InvalidInputError(
             f"expected another model, got {embedder.name!r}, whose vectors the index holds: "
-            "there is nothing to upgrade"
+            "there is nothing to upgrade (what an upgrade has left translated is embedded by "
+            "index.make_native())"
         )
     shared.model.bring(embedder)
     return Upgrade(shared, generation)

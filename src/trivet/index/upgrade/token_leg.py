@@ -112,10 +112,14 @@ class TokenTrial:
         spans, keys = cut_spans([chunk for chunk in first if chunk.key in self.held], SPAN_SEED)
         stored = _tokens(self.old, first)
         right = max_sim(_asked(self.old, spans), stored)
-        came = max_sim(self.drift.apply(_asked(self.new, spans)), stored)
+        asked = _asked(self.new, spans)
+        came = max_sim(self.drift.apply(asked), stored)
         exam = Exam(tuple(chunk.key for chunk in first))
         known = ratio(exam.known_item(came, keys), exam.known_item(right, keys))
-        return judge(Evidence(mean(exam.overlap(came, right, None)), known), aim)
+        overlap, unmapped = mean(exam.overlap(came, right, None)), None
+        if asked.space.dims == stored.space.dims:
+            unmapped = mean(exam.overlap(max_sim(asked, stored), right, None))
+        return judge(Evidence(overlap, known, unmapped=unmapped), aim)
 
 
 def max_sim(queries: MultiVectors, documents: MultiVectors) -> Scores:

@@ -154,7 +154,7 @@ class Upgrade(PreparedUpgrade):
             raise UpgradeStateError(
                 f"expected native vectors of all {documents} documents, got them of "
                 f"{documents - left.translated}: migrate the others{textless}, or "
-                "finish(force=True) to leave those translated for ever"
+                "finish(force=True) to leave those translated, for index.make_native() later"
             )
         if filling:  # every document has all legs, be it by writes alone
             self._note_whole()
