@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from trivet.errors import ServerUnavailableError, StoreError, TextTooLongError
 from trivet.index.absent import with_ways_back
+from trivet.index.grouping import Chosen, chosen_chunks, full_pages
 from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.once import QueryVectors, embedded_once, firsts
@@ -21,7 +21,6 @@ from trivet.query import Query
 from trivet.store.generations import Generation
 from trivet.store.leg_query import LegQuery
 from trivet.store.manifest import Manifest
-from trivet.store.points import Chunk
 from trivet.store.request import PlannedQuery, RankedChunk
 from trivet.store.store import Store
 from trivet.types import Hit, Mode, Representations
@@ -35,10 +34,6 @@ SPARE_CHUNKS = 3
 FEW_CHUNKS = 1.1
 # And beyond the last hit, at least: equal scores, which are put in order here, may end there.
 TIES = 8
-
-
-# A chunk among the hits.
-_Chosen: TypeAlias = tuple[RankedChunk, Chunk]
 
 
 @dataclass(frozen=True)
@@ -195,8 +190,8 @@ def answer_legs(
     store: Store, legs: Sequence[Mapping[Mode, LegQuery]], options: Sequence[SearchOptions]
 ) -> list[list[Hit]]:
     """The hits of each query, whose vectors are there."""
-    chosen: list[list[_Chosen]] = [[] for _ in legs]
-    kept: list[list[_Chosen]] = [[] for _ in legs]
+    chosen: list[list[Chosen]] = [[] for _ in legs]
+    kept: list[list[Chosen]] = [[] for _ in legs]
     spare = _chunks_a_hit(store)
     asking = {
         i: planned
@@ -209,10 +204,10 @@ def answer_legs(
         still: dict[int, PlannedQuery] = {}
         for i, planned in asking.items():
             ranked = _ordered(planned, planned.read([next(answers) for _ in requests[i]]))
-            chosen[i] = _chosen(kept[i], ranked, options[i])
+            chosen[i] = chosen_chunks(kept[i], ranked, options[i])
             if len(chosen[i]) < options[i].hits and (more := _deeper(ranked, planned)):
                 if more.page != planned.page:  # another ranking: pages that are full stay
-                    kept[i] = chosen[i][: _full_pages(len(chosen[i]), options[i])]
+                    kept[i] = chosen[i][: full_pages(len(chosen[i]), options[i])]
                 still[i] = more
         asking = still
     return [
@@ -258,7 +253,7 @@ def asked_to_the_end(
     """A query as it is asked in the end, for the ranking that its k documents come from, and it."""
     while True:
         ranked = _ordered(planned, planned.read(store.query(planned.requests())))
-        enough = len(_chosen((), ranked, options)) >= options.hits
+        enough = len(chosen_chunks((), ranked, options)) >= options.hits
         if enough or (more := _deeper(ranked, planned)) is None:
             return planned, ranked
         planned = more
@@ -275,30 +270,3 @@ def _deeper(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> PlannedQuer
     if ranked and least is not None and ranked[-1].point.score < least:
         return None
     return planned.deeper(len(ranked))
-
-
-def _full_pages(found: int, options: SearchOptions) -> int:
-    """How many of the hits found are on pages that are full, with pages as the plan cuts them."""
-    first = options.plan.offset % options.k
-    return 0 if found < first else found - (found - first) % options.k
-
-
-def _chosen(
-    kept: Sequence[_Chosen], ranked: Sequence[RankedChunk], options: SearchOptions
-) -> list[_Chosen]:
-    """What is kept, then the best chunks; of each document no more than may be."""
-    chosen = list(kept)
-    taken = Counter(chunk.key for _, chunk in kept)
-    there = {known.point.id for known, _ in kept}
-    most = options.per_document
-    for result in ranked:
-        if options.plan.threshold is not None and result.point.score < options.plan.threshold:
-            break
-        chunk = Chunk.from_payload(result.point.payload)
-        if result.point.id in there or (most is not None and taken[chunk.key] >= most):
-            continue
-        taken[chunk.key] += 1
-        chosen.append((result, chunk))
-        if len(chosen) == options.hits:
-            break
-    return chosen
