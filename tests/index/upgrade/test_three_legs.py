@@ -259,3 +259,28 @@ def test_the_plan_counts_the_bytes_of_token_vectors(
     plan = index.upgrade(drifted_model).plan()
     # Twelve words make twelve token vectors, of 33 bytes each at 32 dims.
     assert plan.size_bytes == len(small) * (32 * 4 + 12 * 33)
+
+
+@pytest.mark.parametrize("step", [translate, half, whole, end])
+@pytest.mark.usefixtures("small_batches")
+def test_the_older_model_is_served_by_all_its_legs_while_they_are_there(
+    step: Callable[[Upgrade], None], index: trivet.Index, location: str, tiny_model: Path,
+    drifted_model: Path, small: dict[str, str],
+) -> None:  # fmt: skip
+    queries = [small["d7"], "sail wind"]
+    plain, why = answers(index, queries), index.explain(small["d7"], "d7")
+    take(step, verified(index, drifted_model))
+    index.close()
+    with trivet.open(location, model=tiny_model) as old:
+        came = answers(old, queries)
+        again = old.explain(small["d7"], "d7")
+    for hits, before in zip(came, plain, strict=True):
+        assert [id for id, _, _ in hits] == [id for id, _, _ in before]
+        for (_, score, scores), (_, then, wanted) in zip(hits, before, strict=True):
+            assert score == pytest.approx(then, abs=1e-5)
+            assert scores == pytest.approx(wanted, abs=1e-4)
+    assert [leg.mode for leg in again.legs] == [leg.mode for leg in why.legs]
+    assert again.score == pytest.approx(why.score, abs=1e-5)
+    tokens = [next(leg.tokens for leg in each.legs if leg.mode == "multi") for each in (why, again)]
+    assert tokens[0]
+    assert [t.cosine for t in tokens[1]] == pytest.approx([t.cosine for t in tokens[0]], abs=1e-4)
