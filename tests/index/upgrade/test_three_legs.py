@@ -12,6 +12,8 @@ import pytest
 
 import trivet
 from trivet import Embedder
+from trivet.embedding.compact import TokenCodec
+from trivet.index import tokens
 from trivet.index.upgrade import Upgrade
 
 from .stages import state, stored, verified
@@ -284,3 +286,26 @@ def test_the_older_model_is_served_by_all_its_legs_while_they_are_there(
     tokens = [next(leg.tokens for leg in each.legs if leg.mode == "multi") for each in (why, again)]
     assert tokens[0]
     assert [t.cosine for t in tokens[1]] == pytest.approx([t.cosine for t in tokens[0]], abs=1e-4)
+
+
+def test_token_vectors_that_both_models_make_alike_keep_their_axes(
+    open_old: Callable[..., trivet.Index], tiny_model: Path, drifted_model: Path,
+    small: dict[str, str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Found again on another machine, principal axes can be turned: what is stored has the first."""
+    index = open_old(model=Embedder.compose(dense=tiny_model, multi=tiny_model))
+    index.add(list(small.values()), ids=list(small), on_error="raise")
+    before = [(hit.id, hit.score) for hit in index.search(small["d7"], k=5, modes=["multi"])]
+    fit = tokens.fit_codec
+    monkeypatch.setattr(tokens, "fit_codec", lambda made: turned(fit(made)))
+    upgrade = verified(index, Embedder.compose(dense=drifted_model, multi=tiny_model))
+    upgrade.cutover("translate", force=True)
+    upgrade.migrate()
+    upgrade.finish()
+    after = [(hit.id, hit.score) for hit in index.search(small["d7"], k=5, modes=["multi"])]
+    assert [id for id, _ in after] == [id for id, _ in before]
+    assert [s for _, s in after] == pytest.approx([s for _, s in before], abs=1e-6)
+
+
+def turned(codec: TokenCodec) -> TokenCodec:
+    return TokenCodec(-codec.projection[:, ::-1])

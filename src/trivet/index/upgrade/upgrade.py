@@ -151,10 +151,11 @@ class Upgrade(PreparedUpgrade):
             )
         if left.translated and not force:
             textless = f", of which {left.textless} have no text here" if left.textless else ""
+            left_so = "finish(force=True) to leave those translated, for index.make_native() later"
             raise UpgradeStateError(
                 f"expected native vectors of all {documents} documents, got them of "
                 f"{documents - left.translated}: migrate the others{textless}, or "
-                "finish(force=True) to leave those translated, for index.make_native() later"
+                f"{'roll back' if filling else left_so}"
             )
         if filling:  # every document has all legs, be it by writes alone
             self._note_whole()
