@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import trivet
-from trivet import Embedder
+from trivet import Embedder, errors
 from trivet.embedding.compact import TokenCodec
 from trivet.index import tokens
 from trivet.index.upgrade import Upgrade
+from trivet.index.upgrade.migrating import Remaining
 
 from .stages import state, stored, verified
 
@@ -309,3 +310,28 @@ def test_token_vectors_that_both_models_make_alike_keep_their_axes(
 
 def turned(codec: TokenCodec) -> TokenCodec:
     return TokenCodec(-codec.projection[:, ::-1])
+
+
+def test_legs_are_called_whole_of_no_other_upgrade(
+    index: trivet.Index, drifted_model: Path, tiny_model_other: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Another worker rolls an upgrade back, and begins one, when the first has looked at its end."""
+    upgrade = verified(index, drifted_model)
+    translate(upgrade)
+
+    def overtaken(*_: object) -> Remaining:
+        upgrade.rollback()
+        index.upgrade(tiny_model_other).plan()
+        return Remaining(0, 0)
+
+    monkeypatch.setattr("trivet.index.upgrade.upgrade.count_remaining", overtaken)
+    with pytest.raises(errors.UpgradeError):
+        upgrade.migrate()
+    monkeypatch.undo()
+    theirs = index.current_upgrade
+    assert theirs is not None
+    theirs.fit()
+    theirs.verify()
+    translate(theirs)
+    assert set(index.search("sail wind", k=1)[0].scores) <= {"dense", "sparse"}
