@@ -276,7 +276,7 @@ def test_a_threshold_ends_the_search_for_more(index, monkeypatch) -> None:
     monkeypatch.setattr(index._store, "query", counted)
     kept = index.search("light anchor", k=5, plan=Plan({"dense": 100}, threshold=bound))
     assert [hit.id for hit in kept] == [hit.id for hit in every[:4]]
-    assert limits == [15]
+    assert len(limits) == 1
 
 
 def test_a_wide_search_for_difference_stays_within_what_qdrant_allows(filled) -> None:

@@ -86,6 +86,28 @@ def test_k_counts_documents_though_each_has_many_chunks(index: trivet.Index) -> 
     assert len(index.search("anchor", k=3)) == 3
 
 
+def test_chunks_are_read_beyond_k_where_documents_have_several(index: trivet.Index) -> None:
+    asked: list[int] = []
+    query = index._store.query
+
+    def recorded(requests):
+        asked.append(requests[0].limit)
+        return query(requests)
+
+    index._store.query = recorded
+    index.add([Document(f"a wave number {n}", str(n)) for n in range(50)])
+    index.search("anchor", k=10)
+    assert asked == [18 if index._store.engine.is_near else 30]
+    index.add([Document("anchor of a ship. " * 40, "long")])
+    assert index.describe().chunks < 1.1 * 51
+    assert "long" in [hit.id for hit in index.search("anchor wave", k=3)]
+    assert len({hit.id for hit in index.search("anchor wave", k=10)}) == 10
+    index.add([Document(f"anchor and wave {n}. " * 250, f"long {n}") for n in range(5)])
+    before = len(asked)
+    index.search("anchor", k=10)
+    assert asked[before] == 30
+
+
 def test_search_many_equals_search(index: trivet.Index) -> None:
     index.add(corpus(50))
     together = index.search_many(QUERIES, k=5)

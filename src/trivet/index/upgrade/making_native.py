@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from trivet.errors import UpgradeInProgressError
@@ -39,16 +40,7 @@ def make_native(
     if space is None:
         return 0
     name = space.vector_name
-
-    def pages() -> Iterator[Sequence[str]]:
-        for page in carried_pages(store, name):
-            yield list(page)
-
-    def waiting(ids: Sequence[str]) -> list[str]:
-        payloads = store.engine.retrieve(ids)
-        chunks = {id: Chunk.from_payload(payload) for id, payload in payloads.items()}
-        return [id for id in ids if id in chunks and name in chunks[id].carried]
-
+    waiting = partial(_still_carried, store, name)
     with _alone(store):
         first = next(carried_pages(store, name), None)
         if first is None:
@@ -60,7 +52,7 @@ def make_native(
             store, model.proved(), waiting, rate, budget, model.tokens.small,
             require, require, resolver,
         )  # fmt: skip
-        done = migration.run(progress, pages())
+        done = migration.run(progress, (list(page) for page in carried_pages(store, name)))
         _forget(store, name)
         return done
 
@@ -76,6 +68,13 @@ def _alone(store: Store) -> Iterator[None]:
         yield
     finally:
         store.migrating.release()
+
+
+def _still_carried(store: Store, name: str, ids: Sequence[str]) -> list[str]:
+    """Of these points, those whose vector of a name was carried over."""
+    payloads = store.engine.retrieve(ids)
+    chunks = {id: Chunk.from_payload(payload) for id, payload in payloads.items()}
+    return [id for id in ids if id in chunks and name in chunks[id].carried]
 
 
 def _forget(store: Store, name: str) -> None:
