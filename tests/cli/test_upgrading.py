@@ -194,6 +194,9 @@ def test_what_a_forced_end_leaves_is_told_and_migrated(trivet_run, tiny_model, n
     assert "translated" in trivet_run("info", *at).out
     told = trivet_run("doctor", *at)
     assert "60 documents have dense vectors that an upgrade carried over" in told.out
+    # With the model named, as in the steps before, or without.
+    stopped = trivet_run("upgrade", "migrate", *at, "--to", newer, "--budget", 1e-9)
+    assert (stopped.code, "translated: 60" in stopped.out) == (0, True)
     migrated = json.loads(trivet_run("upgrade", "migrate", *at, "--json").out)
     assert migrated == {"state": "stable", "model": str(newer), "documents": 60}
     assert "carried over" not in trivet_run("doctor", *at).out

@@ -143,11 +143,12 @@ def finish_command(
     to: To = None,
     grace: Annotated[float, typer.Option(help="Seconds that a way back is kept.")] = 0.0,
     force: Annotated[
-        bool, typer.Option("--force", help="Also while documents are translated.")
+        bool,
+        typer.Option("--force", help="Also while documents are translated; not of token vectors."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Drop the older model's vectors."""
+    """Drop the older model's vectors; what `--force` leaves translated, `migrate` embeds later."""
     from trivet.cli.upgrading import finish_upgrade
 
     finish_upgrade(index, to, grace, force=force, as_json=as_json)

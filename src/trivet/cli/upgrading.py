@@ -129,7 +129,9 @@ def migrate_index(
     Without an upgrade under way, those that one has left translated.
     """
     with _texts(texts) as resolver, open_existing(location) as index, counting("chunk") as count:
-        if to is None and index.current_upgrade is None and index.describe().translated:
+        about = index.describe()
+        is_over = index.current_upgrade is None and to in (None, about.model)
+        if is_over and about.translated:
             index.make_native(rate=rate, budget=budget, progress=count, text_resolver=resolver)
             _tell(index, _stable(index), as_json=as_json)
             return

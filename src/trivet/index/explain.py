@@ -94,11 +94,12 @@ def _legs(
     manifest = store.manifest
     full = embedded_queries(store, model, [asked])
     kept = consider(manifest, model, [asked], full)
-    embedded = None if full is None else model.tokens.small(full)
-    [plain] = query_legs(manifest, [asked], embedded, model.tokens)
+    tokens = model.tokens_of(model.searched)
+    embedded = None if full is None else tokens.small(full)
+    [plain] = query_legs(manifest, [asked], embedded, tokens)
     if not kept:
         return plain, plain
-    [joined] = with_thoughts([plain], [asked], kept, manifest, model.tokens)
+    [joined] = with_thoughts([plain], [asked], kept, manifest, tokens)
     return plain, joined
 
 
@@ -219,25 +220,27 @@ class _Details:
             thoughts = () if self.asked.thoughts is None else self.asked.thoughts.thoughts
             texts = [self.asked.query.text, *(thought.text for thought in thoughts)]
             return bm25_for(lexical).words_of(" ".join(texts))
-        embedder = self.model.found()
+        embedder = self.model.found_of(self.model.searched)
         return {int(i): vocabulary_entry(embedder, int(i)) or f"#{i}" for i in vector.indices}
 
     def _tokens(self, chunk: Chunk) -> tuple[TokenMatch, ...]:
         """Each token of the query with the chunk's nearest, by vectors as the index stores them."""
         try:
-            embedder = self.model.proved().only(["multi"])
+            searched = self.model.searched
+            embedder = self.model.proved_of(searched).only(["multi"])
         except ModelNotFoundError as error:  # the older one of an upgrade that compensates
             logger.warning("token pairs are left out of the explanation: %s", error)
             return ()
         if not chunk.text:  # kept elsewhere
             return ()
         written = embed_titled(embedder, [(chunk.title, chunk.text)], truncate=True)
-        made = self.model.tokens.small(written).multi
+        tokens = self.model.tokens_of(searched)
+        made = tokens.small(written).multi
         assert made is not None  # a leg of the plan
         assert self.plain is not None
         queries = self.plain.vector
         assert not isinstance(queries, SparseVector)
-        scale, shift = self.model.tokens.affine(1)
+        scale, shift = tokens.affine(1)
         cosines = queries @ made.values[0].T * scale + shift
         nearest = cosines.argmax(axis=1)
         asked_spans = query_token_spans(embedder, self.asked.query) or []

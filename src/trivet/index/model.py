@@ -78,6 +78,18 @@ class IndexModel:
                 self._tokens[generation.canaries] = IndexTokens(self._store, find, generation)
             return self._tokens[generation.canaries]
 
+    @property
+    def searched(self) -> Generation:
+        """The model whose stored vectors queries are held against.
+
+        The older one of an upgrade, where the index is opened with it and its vectors are there.
+        """
+        manifest, pinned = self._store.manifest, self._pinned
+        record = manifest.upgrade
+        if record is None or pinned is None or record.state not in NATIVE_STATES:
+            return manifest.generation
+        return record.other if pinned.spaces == record.other.spaces else manifest.generation
+
     def bring(self, embedder: Embedder) -> None:
         """Take an embedder that the caller has for a generation of this index."""
         with self._loading:
@@ -132,24 +144,20 @@ class IndexModel:
             n representations; None where no leg is left.
         """
         manifest = self._store.manifest
-        chosen = self._serving(manifest)
-        if chosen == manifest.generation:
-            left = manifest.complete(modes)
+        chosen, record = self._serving(manifest), manifest.upgrade
+        if record is None or not record.is_bridged or chosen == manifest.generation:
+            left = _there(chosen, manifest, modes)
             return self.proved_of(chosen).only(left).embed_queries(queries) if left else None
-        record = manifest.upgrade
         # What both models make alike needs no map.
         own = manifest.generation.spaces
         same = {mode for mode, space in own.items() if chosen.spaces.get(mode) == space}
         can_be = {"dense", *same}
-        is_mapped = record is not None and record.is_bridged
-        if record is not None and is_mapped and "multi" in record.facts.get("mapped", ()):
+        if "multi" in record.facts.get("mapped", ()):
             can_be.add("multi")
         left = [mode for mode in modes if mode in can_be]
         if not left:
             return None
         made = self.proved_of(chosen).only(left).embed_queries(queries)
-        if record is None or not is_mapped:
-            return made
         dense, multi = made.dense, made.multi
         if dense is not None:
             dense = self.map_of(record, QUERY_MAP).apply(dense)
@@ -173,7 +181,7 @@ class IndexModel:
         manifest = self._store.manifest
         chosen, record = self._serving(manifest), manifest.upgrade
         if record is None or not record.is_bridged or chosen == manifest.generation:
-            if not (left := manifest.complete(modes)):
+            if not (left := _there(chosen, manifest, modes)):
                 return None
             return self.proved_of(chosen).only(left).embed_documents(texts, truncate=True)
         try:
@@ -253,6 +261,13 @@ class IndexModel:
             return matching(self._load(), generation)
         modes = tuple(generation.spaces) or None
         return matching(reload(generation.model, generation.recipe, modes), generation)
+
+
+def _there(chosen: Generation, manifest: Manifest, modes: Sequence[Mode]) -> list[Mode]:
+    """Those of the legs that points have a model's vectors of; an older model's are all there."""
+    if chosen == manifest.generation:
+        return manifest.complete(modes)
+    return [mode for mode in modes if mode in chosen.spaces]
 
 
 def matching(embedder: Embedder, generation: Generation) -> Embedder:

@@ -96,10 +96,11 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
             if manifest.generation != of:
                 full = embedded_queries(store, model, asked)
                 kept = consider(manifest, model, asked, full)
-                embedded = None if full is None else model.tokens.small(full)
+                tokens = model.tokens_of(model.searched)
+                embedded = None if full is None else tokens.small(full)
                 of = manifest.generation
-            legs = query_legs(manifest, asked, embedded, model.tokens)
-            legs = with_thoughts(legs, asked, kept, manifest, model.tokens)
+            legs = query_legs(manifest, asked, embedded, tokens)
+            legs = with_thoughts(legs, asked, kept, manifest, tokens)
             hits = _answered_once(store, model, asked, legs)
             return [
                 each.thoughts.plain if each.thoughts and i not in kept else found
@@ -165,7 +166,6 @@ def query_legs(
     leaves nothing of, such as a zero-width space, no multi-vector one.
     """
     every: list[dict[Mode, LegQuery]] = [{} for _ in asked]
-    names = {mode: space.vector_name for mode, space in manifest.spaces.items()}
     if embedded is not None and embedded.dense is not None:
         for row, vector in zip(every, embedded.dense.values, strict=True):
             name = embedded.dense.space.vector_name
@@ -176,12 +176,13 @@ def query_legs(
     if sparse is not None:
         for row, terms in zip(every, sparse.values, strict=True):
             if len(terms.indices):
-                row["sparse"] = LegQuery("sparse", names["sparse"], terms)
+                row["sparse"] = LegQuery("sparse", sparse.space.vector_name, terms)
     if embedded is not None and embedded.multi is not None:
         for row, vectors in zip(every, embedded.multi.values, strict=True):
             if len(vectors):
                 scale, shift = tokens.affine(len(vectors))
-                row["multi"] = LegQuery("multi", names["multi"], vectors, scale, shift)
+                name = embedded.multi.space.vector_name
+                row["multi"] = LegQuery("multi", name, vectors, scale, shift)
     return [
         {mode: leg for mode, leg in row.items() if mode in each.options.plan.legs}
         for row, each in zip(every, asked, strict=True)

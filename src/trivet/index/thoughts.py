@@ -153,7 +153,8 @@ def consider(
             guard,
         )  # fmt: skip
         if passed:
-            rest = None if own is None else model.tokens.small(joined([own[n] for n in passed]))
+            tokens = model.tokens_of(model.searched)
+            rest = None if own is None else tokens.small(joined([own[n] for n in passed]))
             kept[i] = KeptThoughts(tuple(thoughts[n] for n in passed), rest, given.weights)
         start = end
     return kept

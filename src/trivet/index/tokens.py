@@ -85,9 +85,19 @@ class IndexTokens:
     def _found(self) -> TokenCodec:
         with self._making:
             if self._codec is None:
-                kept = self._store.journal.kept(self._kept_as)
+                kept = self._store.journal.kept(self._kept_as) or self._of_the_same_leg()
                 self._codec = self._made() if kept is None else _read(kept)
             return self._codec
+
+    def _of_the_same_leg(self) -> bytes | None:
+        """The axes of the index's first model, where an upgrade leaves its token vectors alone."""
+        manifest = self._store.manifest
+        both = [manifest.generation, *([manifest.upgrade.other] if manifest.upgrade else [])]
+        first = next((each for each in both if each.canaries == FIRST_CANARIES), None)
+        kept = self._store.journal.kept(_KEPT_AS)
+        if kept is None or first is None or first.spaces.get("multi") != self._stored:
+            return None
+        return self._store.journal.keep(self._kept_as, kept)
 
     def _made(self) -> TokenCodec:
         embedder = self._find_embedder().only(["multi"])

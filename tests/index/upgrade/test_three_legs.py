@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 import trivet
-from trivet import Embedder
+from trivet import Embedder, errors
+from trivet.embedding.compact import TokenCodec
+from trivet.index import tokens
 from trivet.index.upgrade import Upgrade
+from trivet.index.upgrade.migrating import Remaining
 
 from .stages import state, stored, verified
 
@@ -259,3 +262,76 @@ def test_the_plan_counts_the_bytes_of_token_vectors(
     plan = index.upgrade(drifted_model).plan()
     # Twelve words make twelve token vectors, of 33 bytes each at 32 dims.
     assert plan.size_bytes == len(small) * (32 * 4 + 12 * 33)
+
+
+@pytest.mark.parametrize("step", [translate, half, whole, end])
+@pytest.mark.usefixtures("small_batches")
+def test_the_older_model_is_served_by_all_its_legs_while_they_are_there(
+    step: Callable[[Upgrade], None], index: trivet.Index, location: str, tiny_model: Path,
+    drifted_model: Path, small: dict[str, str],
+) -> None:  # fmt: skip
+    queries = [small["d7"], "sail wind"]
+    plain, why = answers(index, queries), index.explain(small["d7"], "d7")
+    take(step, verified(index, drifted_model))
+    index.close()
+    with trivet.open(location, model=tiny_model) as old:
+        came = answers(old, queries)
+        again = old.explain(small["d7"], "d7")
+    for hits, before in zip(came, plain, strict=True):
+        assert [id for id, _, _ in hits] == [id for id, _, _ in before]
+        for (_, score, scores), (_, then, wanted) in zip(hits, before, strict=True):
+            assert score == pytest.approx(then, abs=1e-5)
+            assert scores == pytest.approx(wanted, abs=1e-4)
+    assert [leg.mode for leg in again.legs] == [leg.mode for leg in why.legs]
+    assert again.score == pytest.approx(why.score, abs=1e-5)
+    tokens = [next(leg.tokens for leg in each.legs if leg.mode == "multi") for each in (why, again)]
+    assert tokens[0]
+    assert [t.cosine for t in tokens[1]] == pytest.approx([t.cosine for t in tokens[0]], abs=1e-4)
+
+
+def test_token_vectors_that_both_models_make_alike_keep_their_axes(
+    open_old: Callable[..., trivet.Index], tiny_model: Path, drifted_model: Path,
+    small: dict[str, str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Found again on another machine, principal axes can be turned: what is stored has the first."""
+    index = open_old(model=Embedder.compose(dense=tiny_model, multi=tiny_model))
+    index.add(list(small.values()), ids=list(small), on_error="raise")
+    before = [(hit.id, hit.score) for hit in index.search(small["d7"], k=5, modes=["multi"])]
+    fit = tokens.fit_codec
+    monkeypatch.setattr(tokens, "fit_codec", lambda made: turned(fit(made)))
+    upgrade = verified(index, Embedder.compose(dense=drifted_model, multi=tiny_model))
+    upgrade.cutover("translate", force=True)
+    upgrade.migrate()
+    upgrade.finish()
+    after = [(hit.id, hit.score) for hit in index.search(small["d7"], k=5, modes=["multi"])]
+    assert [id for id, _ in after] == [id for id, _ in before]
+    assert [s for _, s in after] == pytest.approx([s for _, s in before], abs=1e-6)
+
+
+def turned(codec: TokenCodec) -> TokenCodec:
+    return TokenCodec(-codec.projection[:, ::-1])
+
+
+def test_legs_are_called_whole_of_no_other_upgrade(
+    index: trivet.Index, drifted_model: Path, tiny_model_other: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Another worker rolls an upgrade back, and begins one, when the first has looked at its end."""
+    upgrade = verified(index, drifted_model)
+    translate(upgrade)
+
+    def overtaken(*_: object) -> Remaining:
+        upgrade.rollback()
+        index.upgrade(tiny_model_other).plan()
+        return Remaining(0, 0)
+
+    monkeypatch.setattr("trivet.index.upgrade.upgrade.count_remaining", overtaken)
+    with pytest.raises(errors.UpgradeError):
+        upgrade.migrate()
+    monkeypatch.undo()
+    theirs = index.current_upgrade
+    assert theirs is not None
+    theirs.fit()
+    theirs.verify()
+    translate(theirs)
+    assert set(index.search("sail wind", k=1)[0].scores) <= {"dense", "sparse"}

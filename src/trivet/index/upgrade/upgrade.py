@@ -119,7 +119,7 @@ class Upgrade(PreparedUpgrade):
             hot = [key for key, _ in self._shared.found.most_common()] if order == "hot" else []
             done = migration.run(progress, all_points(self._store), hot)
             if self._store.manifest.filling_modes and not self._remaining(record).translated:
-                self._note_whole()
+                self._note_whole("migrate")
             return done
 
     def finish(self, *, grace: float = 0.0, force: bool = False) -> None:
@@ -151,13 +151,14 @@ class Upgrade(PreparedUpgrade):
             )
         if left.translated and not force:
             textless = f", of which {left.textless} have no text here" if left.textless else ""
+            left_so = "finish(force=True) to leave those translated, for index.make_native() later"
             raise UpgradeStateError(
                 f"expected native vectors of all {documents} documents, got them of "
                 f"{documents - left.translated}: migrate the others{textless}, or "
-                "finish(force=True) to leave those translated, for index.make_native() later"
+                f"{'roll back' if filling else left_so}"
             )
         if filling:  # every document has all legs, be it by writes alone
-            self._note_whole()
+            self._note_whole("finish")
         if left.translated:
             mark_translated(self._store, self._model.map_of(record, TRANSLATION))
         end(self._store, grace)
@@ -192,9 +193,11 @@ class Upgrade(PreparedUpgrade):
     def _translate(self, record: UpgradeRecord) -> None:
         translate_index(self._store, self._model.map_of(record, TRANSLATION))
 
-    def _note_whole(self) -> None:
+    def _note_whole(self, step: str) -> None:
         """Let the legs serve again that were not translated: every document has them now."""
         with alone(self._store):
+            # Another process may have ended this upgrade meanwhile, and begun one of its own.
+            self._at(step, *NATIVE_STATES)
             note(self._store, whole=True)
 
     def _remaining(self, record: UpgradeRecord) -> Remaining:
