@@ -36,7 +36,8 @@ async def search_loaded(timeout_s: float | None) -> float | None:
             f"expected an answer within {timeout_s} s, got none: wait longer, the first search of "
             "a process loads more than others"
         ) from error
-    return None if timeout_s is None else max(timeout_s - (time.monotonic() - began), 1e-3)
+    # In milliseconds, as a message may name them.
+    return None if timeout_s is None else max(round(timeout_s + began - time.monotonic(), 3), 1e-3)
 
 
 def _is_loaded() -> bool:
