@@ -249,7 +249,7 @@ def best_plan(modes: Sequence[Mode], depth: int | None = None) -> Plan:
 def checked_plan(plan: object, held: Sequence[Mode]) -> Plan:
     """A plan or the name of a preset, for an index with these legs.
 
-    The presets "dbsf" and "rrf" fuse what the index holds.
+    The presets "dbsf" and "rrf" fuse the token vectors of an index, too, where it holds any.
 
     Raises:
         InvalidPlanError: no plan, no preset of that name, or a leg that the index lacks.

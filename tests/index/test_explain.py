@@ -104,6 +104,10 @@ def test_lists_are_as_long_as_the_search_needed_them(tiny_embedder, name) -> Non
         Plan({"dense": 10}, rescore=10), Plan({"dense": 10}, relevance=0.5),
         Plan({"dense": 10, "sparse": 10}, {"dense": 2.0, "sparse": 1.0}, fuse="rrf", rrf_k=5),
         Plan({"dense": 10}, {"dense": 1.0, "multi": 1e-6}),
+        Plan({"sparse": 10}, {"sparse": 0.3, "multi": 0.7}),
+        Plan({"dense": 10}, {"dense": 0.0, "multi": 1.0}),
+        Plan({"dense": 10, "sparse": 10}, fuse="rrf", relevance=0.5),
+        Plan({"dense": 10, "sparse": 10}, fuse="dbsf", rescore=10, relevance=0.5),
     ],
 )  # fmt: skip
 def test_any_plan_is_explained(open_index, plan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -31,6 +32,23 @@ def test_hits_of_one_score_come_by_their_ids(open_index, plan) -> None:
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     best = [hit.id for hit in index.search("light anchor", k=4, plan=plan)]
     assert best == [hit.id for hit in hits][:4]
+
+
+@pytest.mark.parametrize("plan", ["hybrid3", Plan({"sparse": 60})], ids=["sum", "leg"])
+@pytest.mark.parametrize("chunks", [False, True])
+def test_pages_of_many_hits_of_one_score_never_repeat(open_index, plan, chunks: bool) -> None:
+    """More of them than a request asks for beyond its last hit: engines leave out any of them."""
+    index = open_index()
+    ids = [f"{n:02d}" for n in range(30)]
+    index.add([*[SAME] * 30, "bread and milk"], ids=[*reversed(ids), "other"])
+    whole = index.planned(plan=plan, k=60)
+    pages = [
+        index.search("light anchor", k=4, plan=replace(whole, offset=offset), chunks=chunks)
+        for offset in range(0, 28, 4)
+    ]
+    assert [hit.document for page in pages for hit in page] == ids[:28]
+    why = index.explain("light anchor", pages[0][0].document, k=4, plan=whole)
+    assert why.score == pytest.approx(pages[0][0].score, abs=1e-4)
 
 
 def test_upkeep_does_not_change_the_order(tmp_path, tiny_embedder) -> None:

@@ -29,6 +29,7 @@ from trivet.index.search import (
 from trivet.index.thoughts import consider, with_thoughts
 from trivet.index.titles import embed_titled
 from trivet.plan import Plan
+from trivet.store.formula import floor_of
 from trivet.store.leg_query import LegQuery
 from trivet.store.neighbours import only_points
 from trivet.store.points import Chunk
@@ -111,10 +112,11 @@ def _found(
     """
     planned, ranked = asked_to_the_end(store, planned, options)
     plan = planned.plan
-    if plan.fuse == "scores" or plan.is_single or plan.rescore is not None:
-        shares = _summed(store, planned, ids)
-    else:
+    is_of_lists = plan.fuse != "scores" and not plan.is_single
+    if is_of_lists and plan.rescore is None and plan.relevance is None:
         shares = shares_of_lists(store, planned, ids, ranked)
+    else:
+        shares = _summed(store, planned, ids)
     by_search = [each.point.id for each in ranked if each.point.id in shares]
     by_score = sorted(
         (point for point in ids if point in shares), key=lambda point: -total(shares[point])
@@ -136,7 +138,7 @@ def described(plan: Plan) -> str:
     if plan.fuse == "dbsf":
         return f"scores of {names}, each scaled by its list's mean and deviation"
     terms = {
-        "dense": f"max(cosine, {plan.dense_floor:g})",
+        "dense": f"max(cosine, {floor_of(plan):g})",
         "sparse": f"s / (s + {plan.sparse_half:g})",
         "multi": "mean MaxSim",
     }

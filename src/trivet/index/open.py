@@ -61,7 +61,6 @@ def open(
             new index, the language of its first documents.
         tenants: whether every document of a new index belongs to a tenant (`Index.tenant`). None =
             as stored; for a new index, False.
-
         storage: how a new index keeps dense vectors. "full" = as they are; "int8" takes a quarter
             of the memory, "pq" a sixteenth, "binary" a thirty-second, and the originals choose
             among more candidates; "tiered" is "int8" with the originals left on the disk. In a

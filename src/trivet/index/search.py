@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 SPARE_CHUNKS = 3
 # Chunks a document, up to which so many are not read: few hits share a document then.
 FEW_CHUNKS = 1.1
-# And beyond the last hit, at least: equal scores, which are put in order here, may end there.
+# And beyond the last hit, at least: equal scores, which are put in order here, may end there; else
+# the next are asked for.
 TIES = 8
+MOST_TIES = 1_000
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     """The hits of each query, best first; one forward pass, one request to the engine.
 
     A second request follows only for queries whose candidates, several chunks of few documents,
-    gave less than k documents although there are more.
+    gave less than k documents although there are more, or end among chunks of the last hit's score.
     """
     if not asked:
         return []
@@ -206,7 +208,7 @@ def answer_legs(
         for i, planned in asking.items():
             ranked = _ordered(planned, planned.read([next(answers) for _ in requests[i]]))
             chosen[i] = chosen_chunks(kept[i], ranked, options[i])
-            if len(chosen[i]) < options[i].hits and (more := _deeper(ranked, planned)):
+            if more := _more(chosen[i], ranked, planned, options[i]):
                 if more.page != planned.page:  # another ranking: pages that are full stay
                     kept[i] = chosen[i][: full_pages(len(chosen[i]), options[i])]
                 still[i] = more
@@ -254,8 +256,8 @@ def asked_to_the_end(
     """A query as it is asked in the end, for the ranking that its k documents come from, and it."""
     while True:
         ranked = _ordered(planned, planned.read(store.query(planned.requests())))
-        enough = len(chosen_chunks((), ranked, options)) >= options.hits
-        if enough or (more := _deeper(ranked, planned)) is None:
+        more = _more(chosen_chunks((), ranked, options), ranked, planned, options)
+        if more is None:
             return planned, ranked
         planned = more
 
@@ -265,8 +267,16 @@ def _ordered(planned: PlannedQuery, ranked: list[RankedChunk]) -> list[RankedChu
     return ranked if planned.plan.relevance is not None else ties_by_id(ranked)
 
 
-def _deeper(ranked: Sequence[RankedChunk], planned: PlannedQuery) -> PlannedQuery | None:
-    """What to ask for chunks behind those that came, where these could make hits."""
+def _more(
+    chosen: Sequence[Chosen], ranked: Sequence[RankedChunk], planned: PlannedQuery,
+    options: SearchOptions,
+) -> PlannedQuery | None:  # fmt: skip
+    """What to ask for chunks behind those that came: such as make hits, or tie with the last."""
+    if len(chosen) == options.hits:
+        is_cut = ranked[-1].point.score == chosen[-1][0].point.score
+        if not is_cut or planned.plan.relevance is not None:
+            return None
+        return planned.longer(len(ranked), options.hits + MOST_TIES)
     least = planned.plan.threshold
     if ranked and least is not None and ranked[-1].point.score < least:
         return None

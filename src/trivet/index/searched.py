@@ -18,6 +18,7 @@ from trivet.index.arguments import (
     require_chunks,
 )
 from trivet.index.keywords import checked_keywords
+from trivet.index.loading import search_loaded
 from trivet.index.stored import StoredDocuments
 from trivet.index.undeclared import warn_of_undeclared
 from trivet.plan import Plan
@@ -138,7 +139,7 @@ class SearchedDocuments(StoredDocuments):
             InvalidInputError: `timeout_s` is no number above 0, or as `search`.
             TrivetError: as `search`.
         """
-        seconds = checked_timeout(timeout_s)
+        seconds = await search_loaded(checked_timeout(timeout_s))
         [asked] = self._asked([query], k, plan, filter, modes, chunks)
         with tracing.retrieval([asked.query.text], k) as record:
             if think is None:
@@ -287,8 +288,7 @@ class SearchedDocuments(StoredDocuments):
         modes: Sequence[str] | None,
         chunks: bool,
     ) -> SearchOptions:
-        # The door to qdrant_client, as above.
-        from trivet.index.search import SearchOptions
+        from trivet.index.search import SearchOptions  # the door to qdrant_client, as above
 
         self._scope.require_documents()
         hits = checked_k(k)

@@ -13,7 +13,8 @@ def ties_by_id(ranked: Sequence[RankedChunk]) -> list[RankedChunk]:
     """The same chunks, those of one score by document id and by place in the document.
 
     An engine gives them in the order of its segments, which changes when it is optimized, restored
-    or migrated. Which of them it leaves out at the end of a list stays its own choice.
+    or migrated. Which of them it leaves out at the end of a list is its own choice: a search asks
+    for the others, up to a thousand; in a leg's list whose ranks are counted, it stays that.
 
     Args:
         ranked: best first; scores that are equal stand together.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import qdrant_edge
-from qdrant_client import models
 
-Stage = TypeVar("Stage", models.QueryRequest, models.Prefetch)
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+Stage = TypeVar("Stage", "models.QueryRequest", "models.Prefetch")
 Answers: TypeAlias = "list[list[qdrant_edge.ScoredPoint]]"
-Ask: TypeAlias = Callable[[Sequence[models.QueryRequest]], Answers]
+Ask: TypeAlias = "Callable[[Sequence[models.QueryRequest]], Answers]"
 
 
 def answered(requests: Sequence[models.QueryRequest], ask: Ask) -> Answers:
@@ -90,11 +92,15 @@ def _prefetches(stage: models.QueryRequest | models.Prefetch) -> list[models.Pre
 
 def _is_nearest(stage: models.QueryRequest | models.Prefetch) -> bool:
     """Whether a stage scores its candidates by a vector, and does nothing else."""
+    from qdrant_client import models  # a door: whoever asks has loaded it
+
     return isinstance(stage.query, models.NearestQuery) and stage.query.mmr is None
 
 
 def _alone(leaf: models.Prefetch) -> models.QueryRequest:
     """A request that finds what a prefetch finds."""
+    from qdrant_client import models  # a door, as above
+
     return models.QueryRequest.model_construct(**_fields(leaf), with_payload=False)
 
 

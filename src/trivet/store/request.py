@@ -83,21 +83,23 @@ class PlannedQuery:
 
         First for the rest of the same ranking, then for one of more candidates.
         """
-        if self.plan.is_single and self.plan.rescore is None and self.plan.relevance is None:
+        if self._is_plain:
             is_all = found < self.limit
             return None if is_all else replace(self, limit=GROWTH * self.limit, page=self._page)
-        pools = [self._pool(mode) for mode in self.plan.depths]
-        whole = sum(pools)
-        if self.plan.rescore is not None:
-            whole = min(whole, self._rescored)
-        if self.plan.relevance is not None:
-            whole = min(whole, self._spread_over)
+        pools, whole = self._pools, self._whole
         if found >= self.limit and self.limit < whole:
             return replace(self, limit=whole, page=self._page)
         if found < min(*pools, whole):
             return None
         page = GROWTH * max(*pools, self._page)
         return replace(self, limit=max(self.limit, len(pools) * page), page=page)
+
+    def longer(self, found: int, most: int) -> PlannedQuery | None:
+        """What to ask for more of the same ranking; None if there is no more, or enough came."""
+        limit = most if self._is_plain else min(most, self._whole)
+        if found < self.limit or limit <= self.limit:
+            return None
+        return replace(self, limit=limit, page=self._page)
 
     def read(self, answers: Sequence[Sequence[FoundPoint]]) -> list[RankedChunk]:
         """What the engine answered to `requests`, best first."""
@@ -170,6 +172,23 @@ class PlannedQuery:
     def _pool(self, mode: Mode) -> int:
         """Candidates of a leg: enough for what is wanted."""
         return max(self.plan.depths[mode], self._page)
+
+    @property
+    def _pools(self) -> list[int]:
+        return [self._pool(mode) for mode in self.plan.depths]
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether it is one leg's own list, which goes on as long as there are chunks."""
+        return self.plan.is_single and self.plan.rescore is None and self.plan.relevance is None
+
+    @property
+    def _whole(self) -> int:
+        """Chunks that the ranking of a plan which is not plain can have."""
+        whole = sum(self._pools)
+        if self.plan.rescore is not None:
+            whole = min(whole, self._rescored)
+        return whole if self.plan.relevance is None else min(whole, self._spread_over)
 
     @property
     def _page(self) -> int:

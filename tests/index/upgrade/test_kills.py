@@ -58,6 +58,15 @@ def answers(index: trivet.Index, query: str) -> list[tuple[str, dict[str, float]
     return [(hit.id, dict(hit.scores)) for hit in index.search(query, k=5)]
 
 
+def assert_same(
+    came: list[tuple[str, dict[str, float]]], expected: list[tuple[str, dict[str, float]]]
+) -> None:
+    """The same answers; the engine's sums may have other last bits."""
+    assert [id for id, _ in came] == [id for id, _ in expected]
+    for (_, here), (_, there) in zip(came, expected, strict=True):
+        assert here == pytest.approx(there, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("before", "step"),
     [("verified", "translate"), ("translated", "migrate"), ("translated", "rollback")],
@@ -91,7 +100,7 @@ def test_a_step_that_was_killed_is_taken_again(
                 index.current_upgrade.rollback()
             after = old_vectors(index, texts, names)
             assert all(np.array_equal(old[id], after[id]) for id in old)
-            assert answers(index, texts["d7"]) == hits
+            assert_same(answers(index, texts["d7"]), hits)
         shutil.rmtree(folder)
     assert kills >= 3
 
@@ -130,7 +139,7 @@ def test_an_end_that_was_killed_is_completed_by_the_next_opening(
         with trivet.open(folder) as index:
             assert index.current_upgrade is None
             assert model_names(index) == new_names
-            assert answers(index, texts["d7"]) == hits
+            assert_same(answers(index, texts["d7"]), hits)
             assert index.verify().is_clean
         shutil.rmtree(folder)
         if not was_killed:
