@@ -126,8 +126,9 @@ class TokenCodec:
 
 def compact_space(full: Space, dims: int = COMPACT_DIMS) -> Space:
     """The space of token vectors made small."""
-    facts = {**full.facts, "compact": f"principal axes, {CALIBRATION_FILE.stem} 1",
-             "datatype": DATATYPE}  # fmt: skip
+    # Of a model and of its first dims the axes are not the same, though as many of them are kept.
+    axes = f"principal axes of {full.dims}, {CALIBRATION_FILE.stem} 1"
+    facts = {**full.facts, "compact": axes, "datatype": DATATYPE}
     return Space("multi", full.model, min(dims, (full.dims or 0) + 1), facts)
 
 

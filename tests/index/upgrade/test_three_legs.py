@@ -12,6 +12,7 @@ import pytest
 
 import trivet
 from trivet import Embedder, errors
+from trivet.embedding import compact
 from trivet.embedding.compact import TokenCodec
 from trivet.index import tokens
 from trivet.index.upgrade import Upgrade
@@ -335,3 +336,25 @@ def test_legs_are_called_whole_of_no_other_upgrade(
     theirs.verify()
     translate(theirs)
     assert set(index.search("sail wind", k=1)[0].scores) <= {"dense", "sparse"}
+
+
+def test_a_model_and_its_first_dims_have_token_vectors_of_their_own(
+    open_old: Callable[..., trivet.Index], tiny_model: Path, small: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """As many axes are kept of both."""
+    monkeypatch.setattr(compact.compact_space, "__defaults__", (16,))
+    monkeypatch.setattr(compact.fit_codec, "__defaults__", (16,))
+    index = open_old(model=tiny_model)
+    index.add(list(small.values()), ids=list(small), on_error="raise")
+    names = model_names(index)
+    before = every_vector(index, list(small), names)
+    upgrade = verified(index, Embedder.load(tiny_model, dims=24))
+    whole(upgrade)
+    assert index.search(small["d7"], k=1)[0].id == "d7"
+    assert not set(model_names(index)) & set(names)
+    upgrade.rollback()
+    after = every_vector(index, list(small), names)
+    assert before.keys() == after.keys()
+    for key, vectors in before.items():
+        np.testing.assert_array_equal(after[key], vectors)
