@@ -144,7 +144,7 @@ def finish_command(
     grace: Annotated[float, typer.Option(help="Seconds that a way back is kept.")] = 0.0,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Also while documents are translated; not of token vectors."),
+        typer.Option("--force", help="Also while documents are translated."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -41,12 +41,12 @@ def carried_documents(store: Store, name: str) -> set[str]:
     return {Chunk.from_payload(payload).key for page in pages for payload in page.values()}
 
 
-def mark_carried(store: Store, ids: Sequence[str], name: str) -> None:
-    """Mark stored points; for the only writer there is at that time."""
+def mark_carried(store: Store, ids: Sequence[str], carried: Sequence[str]) -> None:
+    """Mark these vectors of stored points; for the only writer there is at that time."""
     payloads = store.engine.retrieve(ids)
     together: dict[tuple[str, ...], list[str]] = {}
     for id, payload in payloads.items():
-        names = {*Chunk.from_payload(payload).carried, name}
+        names = {*Chunk.from_payload(payload).carried, *carried}
         together.setdefault(tuple(sorted(names)), []).append(id)
     for marks, some in together.items():
         store.engine.mark(some, marks)

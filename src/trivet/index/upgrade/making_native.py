@@ -46,14 +46,14 @@ def make_native(
         if first is None:
             return 0
         if not first:  # the model need not be there
-            _forget(store, name)
+            _forget(store)
             return 0
         migration = Migration(
             store, model.proved(), waiting, rate, budget, model.tokens.small,
             require, require, resolver,
         )  # fmt: skip
         done = migration.run(progress, (list(page) for page in carried_pages(store, name)))
-        _forget(store, name)
+        _forget(store)
         return done
 
 
@@ -77,12 +77,13 @@ def _still_carried(store: Store, name: str, ids: Sequence[str]) -> list[str]:
     return [id for id in ids if id in chunks and name in chunks[id].carried]
 
 
-def _forget(store: Store, name: str) -> None:
+def _forget(store: Store) -> None:
     """No more look for what is carried over, if none is left."""
     with alone(store):
         _require_none_under_way(store)
-        if not next(carried_pages(store, name), {}):
-            forget_carried(store, name)
+        for space in store.manifest.spaces.values():
+            if not next(carried_pages(store, space.vector_name), {}):
+                forget_carried(store, space.vector_name)
 
 
 def _require_none_under_way(store: Store) -> None:

@@ -162,16 +162,22 @@ def still_translated(store: Store, translation: DriftMap, ids: Sequence[str]) ->
     return [id for id, is_waiting in zip(both, waits, strict=True) if is_waiting]
 
 
-def mark_translated(store: Store, translation: DriftMap) -> None:
+def mark_translated(store: Store, translation: DriftMap, left_out: Sequence[str]) -> None:
     """Mark what is not native yet: without the older vectors, nothing else would tell.
 
     Documents that are written meanwhile are native.
+
+    Args:
+        store: of the index.
+        translation: to the newer model's dense space.
+        left_out: names of other vectors of its, which such points lack.
     """
-    name = translation.target.vector_name
-    note_carried(store, name)
+    names = [translation.target.vector_name, *left_out]
+    for name in names:
+        note_carried(store, name)
     for ids in all_points(store):
         with alone(store):
-            mark_carried(store, still_translated(store, translation, ids), name)
+            mark_carried(store, still_translated(store, translation, ids), names)
 
 
 @dataclass(frozen=True)

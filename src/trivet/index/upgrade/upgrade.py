@@ -129,11 +129,11 @@ class Upgrade(PreparedUpgrade):
             grace: seconds that they are still kept, for a rollback; they go with the first
                 opening, or `finish`, after that.
             force: also while documents have translated vectors, which they keep until
-                `Index.make_native` replaces them.
+                `Index.make_native` replaces them. Until then these documents have no token vectors
+                and no learned sparse ones, and rank by their other legs.
 
         Raises:
-            UpgradeStateError: nothing was translated, or not all documents are native; with token
-                vectors or learned sparse ones, also where it is forced.
+            UpgradeStateError: nothing was translated, or not all documents are native.
             InvalidInputError: a grace below 0, or without an end.
         """
         require_grace(grace)
@@ -143,24 +143,19 @@ class Upgrade(PreparedUpgrade):
             return
         documents, left = self._store.journal.count(), self._remaining(record)
         filling = self._store.manifest.filling_modes
-        if left.translated and filling and force:
-            raise UpgradeStateError(
-                f"expected {' and '.join(filling)} vectors of all {documents} documents, got them "
-                f"of {documents - left.translated}: they are never translated; migrate the others, "
-                "or roll back"
-            )
         if left.translated and not force:
             textless = f", of which {left.textless} have no text here" if left.textless else ""
-            left_so = "finish(force=True) to leave those translated, for index.make_native() later"
             raise UpgradeStateError(
                 f"expected native vectors of all {documents} documents, got them of "
                 f"{documents - left.translated}: migrate the others{textless}, or "
-                f"{'roll back' if filling else left_so}"
+                "finish(force=True) to leave those translated, for index.make_native() later"
             )
-        if filling:  # every document has all legs, be it by writes alone
-            self._note_whole("finish")
         if left.translated:
-            mark_translated(self._store, self._model.map_of(record, TRANSLATION))
+            spaces = self._store.manifest.spaces
+            names = [spaces[mode].vector_name for mode in filling]
+            mark_translated(self._store, self._model.map_of(record, TRANSLATION), names)
+        elif filling:  # every document has all legs, be it by writes alone
+            self._note_whole("finish")
         end(self._store, grace)
 
     def rollback(self) -> None:
