@@ -283,7 +283,7 @@ def test_ten_languages_and_combining_characters(index: trivet.Index) -> None:
 def test_a_text_of_five_megabytes(open_index: Callable[..., trivet.Index], location: str) -> None:
     if location == ":memory:" or "127.0.0.1" in location:  # the stub answers by the exact engine
         pytest.skip("the exact engine is for thousands of points")
-    index = open_index()
+    index = open_index(modes=["dense", "sparse"])
     line = "The captain and the crew keep {} anchors on deck in the storm of year {}.\n"
     text = "".join(line.format(n % 13, n) for n in range(70_000))[:5_000_000]
     report = index.add([text], ids=["big"])
