@@ -158,6 +158,28 @@ def kill_in_time(child, begun, seconds):
     return now - start, os.waitpid(child, 0)[1]
 
 
+def work(words, embedders, begun):
+    """What a child does; its exit code."""
+    if "migrate-for" in words:
+        return migrate(words[0], embedders[words[3]], begun)
+    if "take-over" in words:
+        return take_over(words[0], words[2])
+    if "interrupt" in words:
+        return interrupted(words[0], words[2], begun)
+    return (migrate_on_a_server if len(words) == 2 else step_and_die)(*words)
+
+
+def watch(child, words, begun):
+    """What became of a child, and " SECONDS" where these were asked for."""
+    if "migrate-for" in words:
+        seconds, status = kill_in_time(child, begun, float(words[2]))
+        return status, f" {seconds}"
+    if "interrupt" in words:
+        os.read(begun, 1)
+        os.kill(child, signal.SIGINT)
+    return os.waitpid(child, 0)[1], ""
+
+
 def main():
     torch.set_num_threads(1)  # a child has no other thread
     embedders = {}
@@ -169,26 +191,9 @@ def main():
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            if "migrate-for" in words:
-                code = migrate(words[0], embedders[words[3]], writing)
-            elif "take-over" in words:
-                code = take_over(words[0], words[2])
-            elif "interrupt" in words:
-                code = interrupted(words[0], words[2], writing)
-            else:
-                code = (migrate_on_a_server if len(words) == 2 else step_and_die)(*words)
-            os._exit(code)
+            os._exit(work(words, embedders, writing))
         os.close(writing)
-        took = ""
-        if "migrate-for" in words:
-            seconds, status = kill_in_time(child, reading, float(words[2]))
-            took = f" {seconds}"
-        elif "interrupt" in words:
-            os.read(reading, 1)
-            os.kill(child, signal.SIGINT)
-            _, status = os.waitpid(child, 0)
-        else:
-            _, status = os.waitpid(child, 0)
+        status, took = watch(child, words, reading)
         os.close(reading)
         if os.WIFSIGNALED(status):
             answer = f"killed{took}"
