@@ -250,7 +250,7 @@ def test_a_process_that_died_between_two_calls_is_replaced_until_they_are_closed
     shared.load_weights()
     before = [process.pid for process in workers(shared)]
     os.kill(before[1], signal.SIGKILL)
-    workers(shared)[1].join(10)
+    workers(shared)[1].join(600)
     assert_equal(shared.embed_documents(TEXTS), alone.embed_documents(TEXTS))
     after = [process.pid for process in workers(shared)]
     assert set(before).isdisjoint(after)

@@ -135,10 +135,16 @@ def test_of_two_machines_that_write_one_document_one_is_told(server: StubServer)
 
 def test_many_machines_write_the_same_documents_at_once(server: StubServer) -> None:
     """Each adds, replaces and deletes the same few documents until all of its turns are done."""
-    told = []
+    told, planned = [], threading.Barrier(4)
 
     def work(number: int) -> None:
         with machine(server.url) as store:
+            first = [write(store, str(n), 1, f"{number}") for n in range(3)]
+            planned.wait()  # all mean to add the same three: all but one are told
+            try:
+                store.write(first)
+            except DocumentBusyError as error:
+                told.append(error)
             for turn in range(6):
                 try:
                     if turn % 3 == 2:

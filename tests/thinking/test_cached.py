@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from thinkers import Counting, Hanging, Raising, Returning
+from thinkers import Counting, Hanging, Held, Raising, Returning
+from waiting import PATIENCE_S, auntil, until
 
 from trivet.errors import InvalidInputError
 from trivet.thinking import Cached, ThinkRequest, WritingThinker, caching
 from trivet.thinking.templates import template_for
 
-REQUEST = ThinkRequest("what keeps a ship in place", deadline_s=5.0)
+REQUEST = ThinkRequest("what keeps a ship in place", deadline_s=PATIENCE_S)
 
 
 def test_a_second_question_is_not_thought_about_again(tmp_path) -> None:
@@ -97,16 +98,13 @@ def test_a_file_that_others_could_read_is_closed_to_them(tmp_path) -> None:
 
 
 def test_thoughts_grow_old(tmp_path) -> None:
-    now = [1e9]
+    later_s = 0.0
     thinker = Counting()
-    import time as clock_of_the_file
-
-    real = clock_of_the_file.time
-    cached = Cached(thinker, tmp_path, ttl_s=100.0, clock=lambda: real() + now[0] - 1e9)
+    cached = Cached(thinker, tmp_path, ttl_s=1e6, clock=lambda: time.time() + later_s)
     cached.think(REQUEST)
-    now[0] += 50
+    later_s = 5e5
     assert cached.think(REQUEST).status == "cached"
-    now[0] += 100
+    later_s = 15e5
     cached.prune()
     assert cached.think(REQUEST).status == "ok"
     assert len(thinker.asked) == 2
@@ -186,59 +184,73 @@ async def test_tasks_that_ask_together_share_one_thought(tmp_path) -> None:
 def test_who_waits_for_a_thinker_that_hangs_gives_up(tmp_path) -> None:
     thinker = Hanging()
     cached = Cached(thinker, tmp_path)
-    short = replace(REQUEST, deadline_s=0.05)
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(cached.think, short)
-        while not thinker.begun:
-            pass
-        assert cached.think(short).status == "timeout"
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(cached.think, REQUEST)
+        until(lambda: thinker.begun == 1)
+        assert cached.think(replace(REQUEST, deadline_s=0.05)).status == "timeout"
         assert thinker.begun == 1
         thinker.freed.set()
-        first.result(10)
+        first.result(PATIENCE_S)
 
 
 async def test_a_first_one_that_is_cancelled_leaves_nobody_waiting(tmp_path) -> None:
-    cached = Cached(Hanging(), tmp_path)
+    thinker = Hanging()
+    cached = Cached(thinker, tmp_path)
     first = asyncio.ensure_future(cached.athink(REQUEST))
-    await asyncio.sleep(0.2)
-    second = asyncio.ensure_future(cached.athink(REQUEST))
-    await asyncio.sleep(0.2)
+    await auntil(lambda: thinker.begun == 1)
+    second = asyncio.ensure_future(cached.athink(replace(REQUEST, deadline_s=0.2)))
     first.cancel()
-    assert (await second).status == "timeout"
+    # The thinker itself would be given up after caching.PATIENCE_S.
+    assert (await asyncio.wait_for(second, 0.8 * caching.PATIENCE_S)).status == "timeout"
 
 
 async def test_a_first_one_that_is_cancelled_still_thinks_for_the_others(tmp_path) -> None:
-    thinker = Counting(seconds=0.4)
+    thinker = Held()
     cached = Cached(thinker, tmp_path)
     first = asyncio.ensure_future(cached.athink(REQUEST))
-    await asyncio.sleep(0.1)
+    await auntil(thinker.begun.is_set)
     second = asyncio.ensure_future(cached.athink(REQUEST))
-    await asyncio.sleep(0.1)
     first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    thinker.go_on.set()
     assert (await second).thoughts
     assert (await cached.athink(REQUEST)).status == "cached"
     assert len(thinker.asked) == 1
 
 
-def test_a_loop_that_ends_in_the_middle_leaves_the_thought_to_the_next(tmp_path) -> None:
-    thinker = Counting(seconds=0.5)
+class HangingInLoops(Hanging):
+    """Answers at once, but for event loops."""
+
+    def think(self, request: ThinkRequest) -> ThinkResult:
+        self._begin()
+        return Counting().think(request)
+
+
+def test_a_loop_that_ends_in_the_middle_leaves_the_thought_to_the_next(
+    tmp_path, monkeypatch
+) -> None:
+    thinker = HangingInLoops()
     cached = Cached(thinker, tmp_path)
-    begun = threading.Event()
+    joins, join = [], cached._join
+
+    def joined(key: str):
+        joins.append(key)
+        return join(key)
+
+    monkeypatch.setattr(cached, "_join", joined)
 
     async def give_up() -> None:
         task = asyncio.ensure_future(cached.athink(REQUEST))
-        while not thinker.asked:
-            await asyncio.sleep(0.01)
-        begun.set()
-        await asyncio.sleep(0.2)
+        await auntil(lambda: len(joins) >= 2)  # the other waits for this thought
         task.cancel()
 
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(asyncio.run, give_up())
-        assert begun.wait(10)
-        assert cached.think(REQUEST).status == "ok"  # not after five seconds of waiting
-        ended.result(10)
-    assert len(thinker.asked) == 2
+        until(lambda: thinker.begun == 1)
+        assert cached.think(REQUEST).status == "ok"  # and not after all its time
+        ended.result(PATIENCE_S)
+    assert thinker.begun == 2
 
 
 @pytest.mark.parametrize("result", [None, "a text"])
@@ -253,45 +265,47 @@ async def test_a_thinker_that_gives_back_no_result_stands_in_nobodys_way(tmp_pat
 def test_a_thought_that_hangs_for_long_is_thought_anew(tmp_path, monkeypatch) -> None:
     thinker = Hanging()
     cached = Cached(thinker, tmp_path)
-    monkeypatch.setattr(caching, "PATIENCE_S", 0.1)
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(cached.think, REQUEST)]
-        while thinker.begun < 1:
-            pass
-        threading.Event().wait(0.2)
+        until(lambda: thinker.begun == 1)
+        monkeypatch.setattr(caching, "PATIENCE_S", 0.0)  # from now on that one has taken too long
         waiting.append(pool.submit(cached.think, REQUEST))
-        deadline = time.monotonic() + 5
-        while thinker.begun < 2 and time.monotonic() < deadline:
-            pass
-        thinker.freed.set()
-        assert thinker.begun == 2
-        assert [each.result(10).status for each in waiting] == ["timeout", "timeout"]
+        try:
+            until(lambda: thinker.begun == 2)
+        finally:
+            thinker.freed.set()
+        assert [each.result(PATIENCE_S).status for each in waiting] == ["timeout", "timeout"]
 
 
-async def test_a_file_that_is_in_use_does_not_stop_the_loop(tmp_path) -> None:
-    file = tmp_path / "c.sqlite"
-    cached = Cached(Counting(seconds=0.3), file)
-    cached.think(replace(REQUEST, query="another"))
+async def test_a_file_that_is_in_use_does_not_stop_the_loop(tmp_path, monkeypatch) -> None:
+    file, thinker = tmp_path / "c.sqlite", Held()
+    cached = Cached(thinker, file)
+    Cached(Counting(), file).think(replace(REQUEST, query="another"))
+    writing, put = threading.Event(), cached._file.put
+
+    def watched(*given: object) -> None:
+        writing.set()
+        put(*given)
+
+    monkeypatch.setattr(cached._file, "put", watched)
     task = asyncio.ensure_future(cached.athink(REQUEST))
-    await asyncio.sleep(0.15)
+    await auntil(thinker.begun.is_set)
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    turns = 0
-    while not task.done():
-        turns += 1
-        await asyncio.sleep(0.01)
-        if turns == 60:  # a loop that stands still never comes here: SQLite waits for five seconds
-            other.close()
-    assert turns >= 60
+    thinker.go_on.set()
+    await auntil(writing.is_set)
+    # A loop that stood still would come here when SQLite has waited in vain, and nothing is kept.
+    other.close()
     assert (await task).status == "ok"
     assert (await cached.athink(REQUEST)).status == "cached"
 
 
 def test_what_is_too_old_is_deleted_without_being_asked(tmp_path) -> None:
-    old = Cached(Counting("unmistakable words about anchors and tides"), tmp_path, ttl_s=0.01)
+    old = Cached(Counting("unmistakable words about anchors and tides"), tmp_path)
     old.think(REQUEST)
-    time.sleep(0.05)
-    Cached(Counting(), tmp_path, ttl_s=0.01).think(replace(REQUEST, query="another"))
+    later = time.time() + 2 * caching.TTL_S
+    new = Cached(Counting(), tmp_path, clock=lambda: later)
+    new.think(replace(REQUEST, query="another"))
     assert b"unmistakable" not in (tmp_path / "thoughts.sqlite").read_bytes()
 
 
