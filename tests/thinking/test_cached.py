@@ -15,7 +15,7 @@ from thinkers import Counting, Hanging, Held, Raising, Returning
 from waiting import PATIENCE_S, auntil, until
 
 from trivet.errors import InvalidInputError
-from trivet.thinking import Cached, ThinkRequest, WritingThinker, caching
+from trivet.thinking import Cached, ThinkRequest, ThinkResult, WritingThinker, caching
 from trivet.thinking.templates import template_for
 
 REQUEST = ThinkRequest("what keeps a ship in place", deadline_s=PATIENCE_S)
