@@ -10,7 +10,7 @@ from typing import Any
 from qdrant_client import models
 
 from trivet.plan import Plan
-from trivet.store.formula import floor_of, sum_of_scores, tie_weight
+from trivet.store.formula import floor_of, stretch, sum_of_scores, tie_weight
 from trivet.store.leg_query import LegQuery
 from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT, FoundPoint
 from trivet.store.storage import exact_params, search_params
@@ -26,6 +26,9 @@ GROWTH = 4
 # The share of all weights from which on a leg's score is deduced from the sum, whose 24 bits then
 # give it to 1e-5; of the dense leg, that is the part that counts below the floor.
 LEAST_DEDUCED = 0.005
+
+# Copies of them are half as dear as what the models construct.
+_REQUEST, _PREFETCH = models.QueryRequest(), models.Prefetch()
 
 PAYLOAD_FIELDS = [PAYLOAD_TEXT, PAYLOAD_METADATA, PAYLOAD_OWN]
 
@@ -131,6 +134,8 @@ class PlannedQuery:
         summed = self.plan.fuse == "scores" and self.plan.rescore is None
         if not summed or self.plan.relevance is not None or self.plan.is_single:
             return None
+        if stretch(self.plan, self.legs) != 1.0:
+            return None  # that a chunk lacks a leg is told by the leg's own answer alone
         # A small part of a float32 sum has too few digits.
         least = LEAST_DEDUCED * sum(self.plan.weights.values())
         shares: dict[Mode, float] = {
@@ -161,6 +166,10 @@ class PlannedQuery:
         if mode == "sparse":
             return weight * score / (score + self.plan.sparse_half)
         return weight * score
+
+    def stretch_of(self, scores: Mapping[Mode, float]) -> float:
+        """What each part of a chunk with these scores is multiplied with."""
+        return 1.0 if "multi" in scores else stretch(self.plan, self.legs)
 
     def _of_part(self, mode: Mode, part: float) -> float:
         """The score of a leg, dense or multi, that adds this to the sum."""
@@ -211,14 +220,14 @@ class PlannedQuery:
 
     def _best(self, leg: LegQuery) -> models.Prefetch:
         """The candidates that a leg brings."""
-        return models.Prefetch.model_construct(
+        return _prefetch(
             query=leg.query, using=leg.vector_name, filter=self.filter,
             limit=self._pool(leg.mode), **_stated("params", search_params(leg.storage)),
         )  # fmt: skip
 
     def _over(self, prefetches: list[models.Prefetch], leg: LegQuery) -> models.Prefetch:
         """All that was prefetched, in the order of one leg."""
-        return models.Prefetch.model_construct(
+        return _prefetch(
             prefetch=prefetches, query=leg.query, using=leg.vector_name,
             limit=sum(prefetch.limit or 0 for prefetch in prefetches),
             **_stated("params", exact_params(leg.storage)),
@@ -236,7 +245,7 @@ class PlannedQuery:
                 weights = [self.plan.weights.get(mode, 1.0) for mode in self.plan.fused]
                 # The paper's k; Qdrant counts ranks from 0.
                 query = models.RrfQuery(rrf=models.Rrf(k=self.plan.rrf_k + 1, weights=weights))
-        return models.Prefetch.model_construct(prefetch=prefetches, query=query, limit=self.limit)
+        return _prefetch(prefetch=prefetches, query=query, limit=self.limit)
 
     def _lists(self) -> dict[Mode, models.Prefetch]:
         """What ranks or lists are fused of."""
@@ -253,7 +262,7 @@ class PlannedQuery:
         relevance = self.plan.relevance or 0.0
         mmr = models.Mmr(diversity=1.0 - relevance, candidates_limit=ranked.limit)
         query = models.NearestQuery.model_construct(nearest=leg.query.nearest, mmr=mmr)
-        return models.Prefetch.model_construct(
+        return _prefetch(
             prefetch=[ranked], query=query, using=leg.vector_name, limit=self.limit,
             **_stated("params", exact_params(leg.storage)),
         )  # fmt: skip
@@ -274,11 +283,14 @@ class _Wanted:
     def of(self, stage: models.Prefetch) -> models.QueryRequest:
         """A request of which the stage is the last."""
         fields = {name: getattr(stage, name) for name in stage.model_fields_set}
-        return models.QueryRequest.model_construct(
-            **{**fields, "limit": self.limit},
-            with_payload=PAYLOAD_FIELDS if self.with_payload else False,
-            with_vector=False,
-        )
+        fields["limit"] = self.limit
+        fields["with_payload"] = PAYLOAD_FIELDS if self.with_payload else False
+        fields["with_vector"] = False
+        return _REQUEST.model_copy(update=fields)
+
+
+def _prefetch(**fields: object) -> models.Prefetch:
+    return _PREFETCH.model_copy(update=fields)
 
 
 def _stated(name: str, value: object) -> dict[str, Any]:
