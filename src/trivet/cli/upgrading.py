@@ -126,7 +126,11 @@ def migrate_index(
 
     Without an upgrade under way, those that one has left translated.
     """
-    with opened_texts(texts) as resolver, open_existing(location) as index, counting("chunk") as count:
+    with (
+        opened_texts(texts) as resolver,
+        open_existing(location) as index,
+        counting("chunk") as count,
+    ):
         about = index.describe()
         is_over = index.current_upgrade is None and to in (None, about.model)
         if is_over and about.translated:
