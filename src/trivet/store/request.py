@@ -86,7 +86,7 @@ class PlannedQuery:
 
         First for the rest of the same ranking, then for one of more candidates.
         """
-        if self._is_plain:
+        if self.is_plain:
             is_all = found < self.limit
             return None if is_all else replace(self, limit=GROWTH * self.limit, page=self._page)
         pools, whole = self._pools, self._whole
@@ -99,10 +99,14 @@ class PlannedQuery:
 
     def longer(self, found: int, most: int) -> PlannedQuery | None:
         """What to ask for more of the same ranking; None if there is no more, or enough came."""
-        limit = most if self._is_plain else min(most, self._whole)
+        limit = most if self.is_plain else min(most, self._whole)
         if found < self.limit or limit <= self.limit:
             return None
         return replace(self, limit=limit, page=self._page)
+
+    def in_full(self) -> PlannedQuery:
+        """The same ranking to its end; a leg's own list has none, and stays as it is."""
+        return self if self.is_plain else replace(self, limit=self._whole, page=self._page)
 
     def read(self, answers: Sequence[Sequence[FoundPoint]]) -> list[RankedChunk]:
         """What the engine answered to `requests`, best first."""
@@ -187,7 +191,7 @@ class PlannedQuery:
         return [self._pool(mode) for mode in self.plan.depths]
 
     @property
-    def _is_plain(self) -> bool:
+    def is_plain(self) -> bool:
         """Whether it is one leg's own list, which goes on as long as there are chunks."""
         return self.plan.is_single and self.plan.rescore is None and self.plan.relevance is None
 
