@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from trivet.cli.demo_command import demo_command
 from trivet.cli.explain_command import explain_command
 from trivet.cli.finetune_command import finetune_command
 from trivet.cli.options import AsJson, IndexFolder
@@ -286,11 +287,4 @@ def doctor_command(
 app.add_typer(upgrade_app, name="upgrade")
 app.command("explain")(explain_command)
 app.command("finetune")(finetune_command)
-
-
-@app.command("demo")
-def demo_command(index: IndexFolder = Path("trivet-demo")) -> None:
-    """Index the documentation of Python's standard library, and ask it ten questions."""
-    from trivet.cli.demo import run_demo
-
-    raise typer.Exit(run_demo(index))
+app.command("demo")(demo_command)

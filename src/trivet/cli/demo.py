@@ -18,7 +18,6 @@ import trivet
 from trivet.cli import render
 from trivet.cli.indexing import as_failure
 from trivet.cli.progress import watched
-from trivet.cli.stdlib_docs import standard_library
 from trivet.types import Document
 
 QUESTIONS = (
@@ -39,7 +38,7 @@ HITS = 3
 def run_demo(
     location: Path,
     *,
-    corpus: Callable[[], Sequence[Document]] = standard_library,
+    corpus: Callable[[], Sequence[Document]],
     model: str | None = None,
 ) -> int:
     """Index the corpus, ask the questions, and say what to try next.
