@@ -48,9 +48,12 @@ def take_over_collection(
         raise InvalidInputError(f"expected URL{COLLECTIONS}NAME to take over, got {place!r}")
     location, _, named = target.partition(COLLECTIONS) if is_url(target) else (target, "", "")
     lexical = None if bm25 is None else Lexical(bm25)
+    loaded = trivet.Embedder.load(model)
+    # Learned sparse vectors cannot be read back; the dense ones beside them can be copied.
+    made_by = loaded.only([mode for mode in loaded.modes if mode != "sparse"])
     with (
         opened_texts(texts) as resolver,
-        trivet.adopt(url, collection, model=model, lexical=lexical, vector=vector) as adopted,
+        trivet.adopt(url, collection, model=made_by, lexical=lexical, vector=vector) as adopted,
         render.waiting(f"Copying {adopted.count():,} documents"),
         adopted.take_over(
             location, collection=named or None, alias=alias, text_resolver=resolver

@@ -18,6 +18,19 @@ SAMPLE_NAMES = "drift-sample-"
 # And how far a migration is.
 PLACE_NAMES = "drift-place-"
 
+NEXT_STEPS: dict[UpgradeState, str] = {
+    "planned": "fit",
+    "fitted": "verify",
+    "verified": "cutover",
+    "refused": "fit, with another aim, or rollback",
+    "bridged": "migrate, or rollback",
+    "translating": "migrate",
+    "translated": "migrate, then finish; or rollback",
+    "migrating": "migrate, then finish; or rollback",
+    "ending": "nothing but, within the grace, rollback",
+    "leaving": "rollback, which completes it",
+}
+
 
 @contextmanager
 def alone(store: Store) -> Iterator[None]:
@@ -42,7 +55,7 @@ def require_state(record: UpgradeRecord | None, step: str, *states: UpgradeState
     if record.state not in states:
         raise UpgradeStateError(
             f"expected an upgrade that is {' or '.join(states)} for {step}, got one that is "
-            f"{record.state}: take the steps in order, plan, fit, verify, cutover, migrate, finish"
+            f"{record.state}: next comes {NEXT_STEPS[record.state]}"
         )
     return record
 
