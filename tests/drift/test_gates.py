@@ -111,9 +111,7 @@ def test_queries_that_find_nothing_on_either_side_pass_nothing(found: int) -> No
         "PASS" if found >= 30 else "REVIEW"
     )
     # Nor do they make a matter of review of what both gates refuse.
-    assert judge(Evidence(none, KNOWN, judged), "keep").verdict == (
-        "REVIEW" if found else "REFUSE"
-    )
+    assert judge(Evidence(none, KNOWN, judged), "keep").verdict == ("REVIEW" if found else "REFUSE")
     # Known items that neither model finds are none that are kept.
     kept = judge(Evidence(GOOD, judged), "keep").verdict
     assert kept == ("PASS" if found >= 30 else "REFUSE")

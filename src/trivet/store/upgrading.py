@@ -73,7 +73,7 @@ def begin(store: Store, record: UpgradeRecord) -> None:
             require_state(current, "a new plan", "planned", "fitted", "verified", "refused")
             if current.other.spaces != record.other.spaces:
                 raise UpgradeInProgressError(
-                    f"expected no upgrade under way, got one to {current.other.model!r}, which "
+                    f"expected no upgrade under way, got one to {current.other.name!r}, which "
                     "began meanwhile: go on with it, or roll it back (index.current_upgrade)"
                 )
         store.become(replace(store.manifest, upgrade=record))
@@ -179,7 +179,7 @@ def take_back(store: Store) -> None:
             if record.facts.get("is_end"):
                 raise UpgradeStateError(
                     "expected an upgrade that is not over for rollback, got one whose finish was "
-                    f"under way, which has dropped vectors of {record.other.model!r}: begin "
+                    f"under way, which has dropped vectors of {record.other.name!r}: begin "
                     "an upgrade to that model"
                 )
         elif not record.beside or record.state == "translating":

@@ -41,7 +41,7 @@ def unmappable_legs(old: Generation, new: Generation) -> dict[Mode, str]:
             continue
         if other is None:
             reasons[mode] = (
-                f"{new.model!r} makes no {mode} vectors: they serve no longer from the cutover on, "
+                f"{new.name!r} makes no {mode} vectors: they serve no longer from the cutover on, "
                 "and are dropped by finish; rollback brings them back until then"
             )
             continue
@@ -52,7 +52,7 @@ def unmappable_legs(old: Generation, new: Generation) -> dict[Mode, str]:
             continue
         if space.facts.get("tokenizer") != other.facts.get("tokenizer"):
             reasons[mode] = (
-                f"{new.model!r} cuts texts into other tokens than {old.model!r}: no token of the "
+                f"{new.name!r} cuts texts into other tokens than {old.name!r}: no token of the "
                 "one is a token of the other; search without token vectors until the documents "
                 "are indexed anew"
             )

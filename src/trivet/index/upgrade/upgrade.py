@@ -190,7 +190,7 @@ class Upgrade(PreparedUpgrade):
         documents, left = self._store.journal.count(), self._remaining(record)
         return UpgradeStatus(
             state=record.state,
-            model=self.generation.model,
+            model=self.generation.name,
             aim=record.aim,
             verdicts=dict(record.facts.get("verdicts", {})),
             documents=documents,
