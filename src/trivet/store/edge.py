@@ -14,10 +14,10 @@ import numpy as np
 import qdrant_edge as edge
 
 from trivet.errors import IndexClosedError, IndexDamagedError
-from trivet.store.bridge import query_request
+from trivet.store.bridge import query_requests
 from trivet.store.bridge_filters import edge_filter
 from trivet.store.edge_changes import Changes
-from trivet.store.edge_points import edge_vectors, found_point, named_vectors
+from trivet.store.edge_points import edge_vectors, found_points, named_vectors
 from trivet.store.edge_prefetches import answered
 from trivet.store.edge_shard import (
     create_shard,
@@ -119,10 +119,12 @@ class EdgeEngine:
     def query(self, requests: Sequence[models.QueryRequest]) -> list[list[FoundPoint]]:
         """Answer all queries in one planned batch."""
         answers = answered(requests, self._ask)
-        return [[found_point(point) for point in answer] for answer in answers]
+        return [found_points(*each) for each in zip(requests, answers, strict=True)]
 
-    def _ask(self, requests: Sequence[models.QueryRequest]) -> list[list[edge.ScoredPoint]]:
-        asked = [query_request(request) for request in requests]
+    def _ask(
+        self, requests: Sequence[models.QueryRequest | models.Prefetch]
+    ) -> list[list[edge.ScoredPoint]]:
+        asked = query_requests(requests)
         answers: list[list[edge.ScoredPoint]] = []
         for start in range(0, len(asked), QUERY_BATCH):
             batch = edge.QueryBatchRequest(asked[start : start + QUERY_BATCH])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
 
 from qdrant_client import models
 
@@ -26,26 +28,42 @@ def floor_of(plan: Plan) -> float:
 
 
 def sum_of_scores(plan: Plan, legs: Mapping[Mode, LegQuery]) -> models.FormulaQuery:
-    """The weighted sum over the prefetches in the order of the legs; a missing score is 0."""
+    """The weighted sum over the prefetches in the order of the legs; a missing score is 0.
+
+    Queries of one plan and as many tokens share it: it is not to be changed.
+    """
+    terms = tuple(_Term(m, plan.weights[m], legs[m].scale, legs[m].shift) for m in plan.fused)
+    return _summed(terms, tie_weight(plan), floor_of(plan), plan.sparse_half)
+
+
+class _Term(NamedTuple):
+    """A leg's weight, and how its score follows from the engine's."""
+
+    mode: Mode
+    weight: float
+    scale: float
+    shift: float
+
+
+@lru_cache(maxsize=256)
+def _summed(
+    terms: tuple[_Term, ...], tie: float, floor: float, sparse_half: float
+) -> models.FormulaQuery:
     parts: list[models.Expression] = []
     defaults: dict[str, float] = {}
-    for position, mode in enumerate(plan.fused):
-        leg = legs[mode]
+    for position, (mode, weight, scale, shift) in enumerate(terms):
         score = f"$score[{position}]"
         # The engine's score of nothing in common.
-        defaults[score] = -leg.shift / leg.scale
-        weight = plan.weights[mode]
+        defaults[score] = -shift / scale
         if mode == "dense":
-            tie = tie_weight(plan)
-            floored = _at_least(score, floor_of(plan))
-            parts.append(models.MultExpression(mult=[weight - tie, floored]))
+            parts.append(models.MultExpression(mult=[weight - tie, _at_least(score, floor)]))
             parts.append(models.MultExpression(mult=[tie, score]))
         elif mode == "sparse":
-            parts.append(models.MultExpression(mult=[weight, _saturated(score, plan.sparse_half)]))
+            parts.append(models.MultExpression(mult=[weight, _saturated(score, sparse_half)]))
         else:
-            parts.append(models.MultExpression(mult=[weight * leg.scale, score]))
-            if leg.shift:
-                parts.append(weight * leg.shift)
+            parts.append(models.MultExpression(mult=[weight * scale, score]))
+            if shift:
+                parts.append(weight * shift)
     return models.FormulaQuery(formula=models.SumExpression(sum=parts), defaults=defaults)
 
 

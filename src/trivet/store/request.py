@@ -27,6 +27,9 @@ GROWTH = 4
 # give it to 1e-5; of the dense leg, that is the part that counts below the floor.
 LEAST_DEDUCED = 0.005
 
+# Copies of them are half as dear as what the models construct.
+_REQUEST, _PREFETCH = models.QueryRequest(), models.Prefetch()
+
 PAYLOAD_FIELDS = [PAYLOAD_TEXT, PAYLOAD_METADATA, PAYLOAD_OWN]
 
 
@@ -211,14 +214,14 @@ class PlannedQuery:
 
     def _best(self, leg: LegQuery) -> models.Prefetch:
         """The candidates that a leg brings."""
-        return models.Prefetch.model_construct(
+        return _prefetch(
             query=leg.query, using=leg.vector_name, filter=self.filter,
             limit=self._pool(leg.mode), **_stated("params", search_params(leg.storage)),
         )  # fmt: skip
 
     def _over(self, prefetches: list[models.Prefetch], leg: LegQuery) -> models.Prefetch:
         """All that was prefetched, in the order of one leg."""
-        return models.Prefetch.model_construct(
+        return _prefetch(
             prefetch=prefetches, query=leg.query, using=leg.vector_name,
             limit=sum(prefetch.limit or 0 for prefetch in prefetches),
             **_stated("params", exact_params(leg.storage)),
@@ -236,7 +239,7 @@ class PlannedQuery:
                 weights = [self.plan.weights.get(mode, 1.0) for mode in self.plan.fused]
                 # The paper's k; Qdrant counts ranks from 0.
                 query = models.RrfQuery(rrf=models.Rrf(k=self.plan.rrf_k + 1, weights=weights))
-        return models.Prefetch.model_construct(prefetch=prefetches, query=query, limit=self.limit)
+        return _prefetch(prefetch=prefetches, query=query, limit=self.limit)
 
     def _lists(self) -> dict[Mode, models.Prefetch]:
         """What ranks or lists are fused of."""
@@ -253,7 +256,7 @@ class PlannedQuery:
         relevance = self.plan.relevance or 0.0
         mmr = models.Mmr(diversity=1.0 - relevance, candidates_limit=ranked.limit)
         query = models.NearestQuery.model_construct(nearest=leg.query.nearest, mmr=mmr)
-        return models.Prefetch.model_construct(
+        return _prefetch(
             prefetch=[ranked], query=query, using=leg.vector_name, limit=self.limit,
             **_stated("params", exact_params(leg.storage)),
         )  # fmt: skip
@@ -274,11 +277,14 @@ class _Wanted:
     def of(self, stage: models.Prefetch) -> models.QueryRequest:
         """A request of which the stage is the last."""
         fields = {name: getattr(stage, name) for name in stage.model_fields_set}
-        return models.QueryRequest.model_construct(
-            **{**fields, "limit": self.limit},
-            with_payload=PAYLOAD_FIELDS if self.with_payload else False,
-            with_vector=False,
-        )
+        fields["limit"] = self.limit
+        fields["with_payload"] = PAYLOAD_FIELDS if self.with_payload else False
+        fields["with_vector"] = False
+        return _REQUEST.model_copy(update=fields)
+
+
+def _prefetch(**fields: object) -> models.Prefetch:
+    return _PREFETCH.model_copy(update=fields)
 
 
 def _stated(name: str, value: object) -> dict[str, Any]:
