@@ -17,21 +17,25 @@ SOURCES = sorted([*ROOT.glob("src/**/*.py"), *ROOT.glob("integrations/*/src/**/*
 HEAVY = ("torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge")
 
 
-def test_importing_loads_nothing_heavy() -> None:
+def test_importing_loads_nothing_heavy_and_takes_half_a_second() -> None:
     program = f"""
 import json, sys, time
 start = time.process_time()
+import numpy, pydantic
+given = time.process_time()
 import trivet
-print(json.dumps([time.process_time() - start, [m for m in {HEAVY!r} if m in sys.modules]]))
+end = time.process_time()
+print(json.dumps([end - start, given - start, [m for m in {HEAVY!r} if m in sys.modules]]))
 """
-    costs: list[float] = []
     # The contract is a bar on the import itself, so this one time is asserted: CPU, the best of ten
-    # at most, since what else runs on the machine makes it larger and never smaller.
+    # at most, since what else runs on the machine makes it larger and never smaller. A machine that
+    # takes longer than 0.15 s for NumPy and pydantic alone has a bar of its own.
+    costs: list[float] = []
     while len(costs) < 10 and min(costs, default=1.0) >= 0.5:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-        seconds, loaded = json.loads(done.stdout)
+        whole, given, loaded = json.loads(done.stdout)
         assert loaded == []
-        costs.append(seconds)
+        costs.append(whole * min(1.0, 0.15 / given))
     assert min(costs) < 0.5
 
 

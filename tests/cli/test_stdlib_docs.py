@@ -63,7 +63,7 @@ def test_every_process_finds_the_same_documents():
         )
         for seed in ("1", "2")
     ]
-    first, second = (process.communicate(timeout=60)[0] for process in processes)
+    first, second = (process.communicate(timeout=600)[0] for process in processes)
     assert first
     assert first == second
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from waiting import PATIENCE_S, Arrivals, until
 
 import trivet
 from trivet.index.once import RecentVectors
@@ -119,20 +119,20 @@ def test_searches_of_many_threads_that_think_share_their_passes(filled) -> None:
     def answer(asked):
         sizes.append(len(asked))
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE_S)
         return real(asked)
 
     worker._answer_all = answer
-    chosen = Thinking(Given([]), guard=-1.0, deadline_s=20.0)
+    chosen = Thinking(Given([]), guard=-1.0, deadline_s=PATIENCE_S)
     with ThreadPoolExecutor(40) as pool:
         first = pool.submit(filled.search, QUERY, think=chosen)
-        assert begun.wait(20)
+        assert begun.wait(PATIENCE_S)
+        arrivals = Arrivals(worker)
         rest = [pool.submit(filled.search, f"{QUERY} {n}", think=chosen) for n in range(30)]
-        while worker._waiting.qsize() < 30:
-            time.sleep(0.002)
+        until(lambda: arrivals.count == 30)
         go_on.set()
-        assert first.result(20)
-        assert all(each.result(20) for each in rest)
+        assert first.result(PATIENCE_S)
+        assert all(each.result(PATIENCE_S) for each in rest)
     assert sizes == [1, 30]
 
 

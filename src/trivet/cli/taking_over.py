@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import trivet
 from trivet.cli import render
 from trivet.cli.places import COLLECTIONS, KEY, server_settings, settings_for, split_place
+from trivet.cli.texts_file import opened_texts
 from trivet.config import Lexical, ServerSettings
 from trivet.errors import InvalidInputError
 from trivet.index.open import is_url
+from trivet.index.upgrade.texts import count_textless
 
 
 def take_over_collection(
@@ -21,6 +24,7 @@ def take_over_collection(
     alias: str | None,
     vector: str | None,
     bm25: str | None,
+    texts: Path | None,
     *,
     as_json: bool,
 ) -> None:
@@ -33,6 +37,8 @@ def take_over_collection(
         alias: that is to lead to the new index.
         vector: name of the dense vector, where there are several.
         bm25: the language of the BM25 that made the sparse vectors; None = they are left alone.
+        texts: those that the collection does not hold; of which nobody has the text is copied
+            without.
         as_json: print JSON and nothing else.
 
     Raises:
@@ -46,19 +52,30 @@ def take_over_collection(
     _require_one_server(url, location, settings)
     lexical = None if bm25 is None else Lexical(bm25)
     with (
+        opened_texts(texts) as resolver,
         trivet.adopt(
             url, collection, model=model, lexical=lexical, vector=vector, server=settings
         ) as adopted,
         render.waiting(f"Copying {adopted.count():,} documents"),
         adopted.take_over(
-            location, collection=named, alias=alias, server=settings_for(location)
+            location,
+            collection=named,
+            alias=alias,
+            server=settings_for(location),
+            text_resolver=resolver,
         ) as own,
     ):
         told = asdict(own.describe())
+        # Without --texts, no point may lack its text.
+        textless = 0 if resolver is None else count_textless(own._store)
+    if textless:
+        told["textless"] = textless
     if as_json:
         render.output().print_json(json.dumps(told, default=str))
     else:
         line = f"{told['documents']:,} documents are in {told['location']}, by {told['model']}"
+        if textless:
+            line += f"; {textless:,} of them without a text, found by their dense vectors alone"
         render.output().print(render.one_line(line), soft_wrap=True)
         render.remarks().print(
             f"next: trivet upgrade plan --index {told['location']} --to MODEL", soft_wrap=True

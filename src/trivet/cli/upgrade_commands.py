@@ -267,12 +267,23 @@ def take_over_command(
             show_default="these are left out",
         ),
     ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help='Texts that the collection does not hold: JSONL with "id", of the point, '
+            'and "text".',
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy a collection of LangChain or LlamaIndex to a new index, which can be upgraded.
 
     Its vectors are taken along as they are; nothing in it is changed. Run again to resume.
+    With --texts, points of which nobody has the text are copied without, and counted.
     """
     from trivet.cli.taking_over import take_over_collection
 
-    take_over_collection(collection, index, model, alias, vector, bm25, as_json=as_json)
+    take_over_collection(collection, index, model, alias, vector, bm25, texts, as_json=as_json)

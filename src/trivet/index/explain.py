@@ -72,7 +72,10 @@ def explain(
         planned, shares = _found(store, planned, options, ids)
     best = next(iter(shares), ids[0])
     found = shares.get(best, [])
+    stretch = 1.0
     if planned is not None:
+        own = {share.mode: share.score for share in found if share.score is not None}
+        stretch = planned.stretch_of(own) if found else 1.0
         details = _Details(store, model, asked, planned, plain.get("multi"))
         found = [details.of(share, best, by_point[best]) for share in found]
     chunk = by_point[best]
@@ -83,7 +86,7 @@ def explain(
         span=chunk.span,
         score=total(found),
         legs=tuple(found),
-        plan=described(options.plan if planned is None else planned.plan),
+        plan=described(options.plan if planned is None else planned.plan, stretch),
     )
 
 
@@ -124,8 +127,8 @@ def _found(
     return planned, {point: shares[point] for point in [*by_search, *by_score]}
 
 
-def described(plan: Plan) -> str:
-    """How a plan makes one score, in words."""
+def described(plan: Plan, stretch: float = 1.0) -> str:
+    """How a plan makes one score, in words; of a chunk without token vectors, a stretched one."""
     if plan.relevance is not None:
         return "cosine, in an order that repeats itself less"
     if plan.rescore is not None:
@@ -142,7 +145,10 @@ def described(plan: Plan) -> str:
         "sparse": f"s / (s + {plan.sparse_half:g})",
         "multi": "mean MaxSim",
     }
-    return " + ".join(f"{plan.weights[mode]:g} · {terms[mode]}" for mode in plan.fused)
+    is_stretched = stretch != 1.0
+    legs = [mode for mode in plan.fused if not (is_stretched and mode == "multi")]
+    total = " + ".join(f"{plan.weights[mode]:g} · {terms[mode]}" for mode in legs)
+    return f"({total}) · {stretch:g}, for want of token vectors" if is_stretched else total
 
 
 def _summed(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, list[LegShare]]:
@@ -168,6 +174,7 @@ def _summed(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, li
             else:
                 # A chunk without any of the query's terms has a BM25 score of 0.
                 part = narrow.part(mode, score or 0.0) if mode in plan.weights else 0.0
+                part *= narrow.stretch_of(chunk.scores)
             shares[chunk.point.id].append(LegShare(mode, score, part))
     return shares
 

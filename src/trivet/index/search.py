@@ -182,7 +182,10 @@ def query_legs(
             if len(vectors):
                 scale, shift = tokens.affine(len(vectors))
                 name = embedded.multi.space.vector_name
-                row["multi"] = LegQuery("multi", name, vectors, scale, shift)
+                everywhere = not tokens.may_lack
+                row["multi"] = LegQuery(
+                    "multi", name, vectors, scale, shift, is_everywhere=everywhere
+                )
     return [
         {mode: leg for mode, leg in row.items() if mode in each.options.plan.legs}
         for row, each in zip(every, asked, strict=True)

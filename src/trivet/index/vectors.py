@@ -87,7 +87,8 @@ def weigh(state: LexicalState, documents: Sequence[CutDocument]) -> list[Weighed
     """Weigh the pieces of each document as the state says."""
     bm25 = bm25_for(state)
     titled = [piece for cut in documents for piece in cut.titled_texts]
-    every = bm25.weigh([bm25.render(title, text) for title, text in titled])
+    # Texts were checked at the door; of an adopted collection some may be copied without.
+    every = bm25.weigh([bm25.render(title, text) for title, text in titled], blank=True)
     return [every[some] for some in _slices(documents)]
 
 

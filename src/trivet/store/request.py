@@ -10,7 +10,7 @@ from typing import Any
 from qdrant_client import models
 
 from trivet.plan import Plan
-from trivet.store.formula import floor_of, sum_of_scores, tie_weight
+from trivet.store.formula import floor_of, stretch, sum_of_scores, tie_weight
 from trivet.store.leg_query import LegQuery
 from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT, FoundPoint
 from trivet.store.storage import exact_params, search_params
@@ -134,6 +134,8 @@ class PlannedQuery:
         summed = self.plan.fuse == "scores" and self.plan.rescore is None
         if not summed or self.plan.relevance is not None or self.plan.is_single:
             return None
+        if stretch(self.plan, self.legs) != 1.0:
+            return None  # that a chunk lacks a leg is told by the leg's own answer alone
         # A small part of a float32 sum has too few digits.
         least = LEAST_DEDUCED * sum(self.plan.weights.values())
         shares: dict[Mode, float] = {
@@ -164,6 +166,10 @@ class PlannedQuery:
         if mode == "sparse":
             return weight * score / (score + self.plan.sparse_half)
         return weight * score
+
+    def stretch_of(self, scores: Mapping[Mode, float]) -> float:
+        """What each part of a chunk with these scores is multiplied with."""
+        return 1.0 if "multi" in scores else stretch(self.plan, self.legs)
 
     def _of_part(self, mode: Mode, part: float) -> float:
         """The score of a leg, dense or multi, that adds this to the sum."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -133,9 +133,15 @@ def open_beside(store: Store) -> None:
         settle(store)
 
 
-def swap(store: Store) -> None:
-    """Let the newer model's vectors, which every point has now, serve."""
+def swap(store: Store, require: Callable[[], None]) -> None:
+    """Let the newer model's vectors, which every point has now, serve.
+
+    Args:
+        store: of the index.
+        require: called alone with the index: raises where that may not be done.
+    """
     with alone(store):
+        require()
         record = require_state(store.manifest.upgrade, "the change over", "translating")
         old = store.manifest.generation
         translated = replace(record.at("translated"), other=old)

@@ -24,11 +24,11 @@ class Killer:
         assert answer in (["killed"], ["done", "0"])
         return answer == ["killed"]
 
-    def migrate_for(self, folder: Path, seconds: float, model: Path) -> tuple[bool, float]:
-        """Whether the child died before all was migrated, and the processor time that it had."""
-        *answer, took = self.ask(f"{folder} migrate-for {seconds} {model}")
-        assert answer in (["killed"], ["done", "0"])
-        return answer == ["killed"], float(took)
+    def migrate_for(self, folder: Path, seconds: float, model: Path) -> float | None:
+        """The processor time that it took to migrate all; None if the child died before."""
+        answer = self.ask(f"{folder} migrate-for {seconds} {model}")
+        assert answer == ["killed"] or answer[:2] == ["done", "0"]
+        return None if answer == ["killed"] else float(answer[2])
 
     def ask(self, line: str) -> list[str]:
         """What became of a child."""

@@ -188,11 +188,21 @@ class Remaining:
     textless: int
 
 
-def count_remaining(store: Store, translation: DriftMap) -> Remaining:
-    """What is left to migrate; reads all vectors."""
+def count_remaining(
+    store: Store, translation: DriftMap, renew: Callable[[], None] | None = None
+) -> Remaining:
+    """What is left to migrate; reads all vectors.
+
+    Args:
+        store: of the index.
+        translation: to the newer model's dense space.
+        renew: called before every page, where a lease is held.
+    """
     waiting: set[str] = set()
     textless: set[str] = set()
     for page in store.engine.pages():
+        if renew is not None:
+            renew()
         for id in still_translated(store, translation, list(page)):
             chunk = Chunk.from_payload(page[id])
             waiting.add(chunk.key)

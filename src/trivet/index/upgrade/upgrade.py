@@ -48,6 +48,7 @@ class Upgrade(PreparedUpgrade):
         Raises:
             UpgradeRefusedError: the verdict on the mode forbids it.
             UpgradeStateError: not verified yet, or serving already.
+            UpgradeInProgressError: another is translating this index.
             InvalidInputError: another mode.
         """
         if mode not in MODES:
@@ -62,7 +63,8 @@ class Upgrade(PreparedUpgrade):
             became = record.at("bridged", bridged=True, mapped=mapped)
             advance(self._store, became, "cutover", "verified", "refused", since=record)
         else:
-            self._translate(record)
+            with Lease(self._store) as lease:
+                self._translate(record, lease)
 
     def migrate(
         self,
@@ -99,7 +101,8 @@ class Upgrade(PreparedUpgrade):
         record = self._at("migrate", "bridged", "translating", "translated", "migrating")
         with Lease(self._store) as lease:
             if record.state in ("bridged", "translating"):
-                self._translate(record)
+                self._translate(record, lease)
+            lease.go_on_at("translated", "migrating")
             record = self._at("migrate", "translated", "migrating")
             if record.state == "translated":
                 migrating = record.at("migrating")
@@ -118,8 +121,10 @@ class Upgrade(PreparedUpgrade):
             )
             hot = [key for key, _ in self._shared.found.most_common()] if order == "hot" else []
             done = migration.run(progress, all_points(self._store), hot)
-            if self._store.manifest.filling_modes and not self._remaining(record).translated:
-                self._note_whole("migrate")
+            if self._store.manifest.filling_modes:
+                left = count_remaining(self._store, translation, lease.renew)
+                if not left.translated:
+                    self._note_whole("migrate", lease.require)
             return done
 
     def finish(self, *, grace: float = 0.0, force: bool = False) -> None:
@@ -155,7 +160,7 @@ class Upgrade(PreparedUpgrade):
             names = [spaces[mode].vector_name for mode in filling]
             mark_translated(self._store, self._model.map_of(record, TRANSLATION), names)
         elif filling:  # every document has all legs, be it by writes alone
-            self._note_whole("finish")
+            self._note_whole("finish", lambda: None)
         end(self._store, grace)
 
     def rollback(self) -> None:
@@ -185,12 +190,13 @@ class Upgrade(PreparedUpgrade):
             textless=left.textless,
         )
 
-    def _translate(self, record: UpgradeRecord) -> None:
-        translate_index(self._store, self._model.map_of(record, TRANSLATION))
+    def _translate(self, record: UpgradeRecord, lease: Lease) -> None:
+        translate_index(self._store, self._model.map_of(record, TRANSLATION), lease)
 
-    def _note_whole(self, step: str) -> None:
+    def _note_whole(self, step: str, require: Callable[[], None]) -> None:
         """Let the legs serve again that were not translated: every document has them now."""
         with alone(self._store):
+            require()
             # Another process may have ended this upgrade meanwhile, and begun one of its own.
             self._at(step, *NATIVE_STATES)
             note(self._store, whole=True)
