@@ -54,9 +54,10 @@ def judge_index(
     parsed_metrics(names)  # what is wrong shows before anything is searched
     if picture is not None:
         checked_picture(picture)
-    asked, judgements = read_queries(queries), read_qrels(qrels)
-    with open_existing(location) as index, render.waiting("Searching with every plan"):
-        evaluation = evaluate(of_tenant(index, tenant), asked, judgements, metrics=names)
+    with open_existing(location) as index:
+        asked, judgements = read_queries(queries), read_qrels(qrels)
+        with render.waiting("Searching with every plan"):
+            evaluation = evaluate(of_tenant(index, tenant), asked, judgements, metrics=names)
     if picture is not None:
         plot(evaluation, picture)
     if per_query is not None:

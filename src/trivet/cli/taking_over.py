@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import trivet
@@ -68,6 +69,11 @@ def take_over_collection(
         told = asdict(own.describe())
         # Without --texts, no point may lack its text.
         textless = 0 if resolver is None else count_textless(own._store)
+    _tell(told, textless, as_json=as_json)
+
+
+def _tell(told: dict[str, Any], textless: int, *, as_json: bool) -> None:
+    """Print what the new index holds, and what comes next."""
     if textless:
         told["textless"] = textless
     if as_json:
