@@ -105,7 +105,7 @@ def _stopped(monkeypatch, run):
     with monkeypatch.context() as patched:
         patched.setattr(Migration, "_migrate", stop)
         result = run()
-    assert batches == [64]
+    assert batches == [(64, 0)]
     return result
 
 

@@ -8,8 +8,6 @@ from trivet.embedding import Embedder
 from trivet.errors import InvalidInputError
 
 TWO = ["cpu", "cpu"]
-
-
 TEXTS = [" ".join(["ship and sail", "anchor", "wind"][n % 3 :] * (1 + n % 11)) for n in range(60)]
 
 

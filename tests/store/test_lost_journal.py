@@ -18,8 +18,6 @@ import trivet
 from trivet.errors import IndexDamagedError
 
 TEXTS = anchors(60)
-
-
 IDS = list(TEXTS)
 
 

@@ -17,8 +17,6 @@ from waiting import until
 import trivet
 
 TEXTS = anchors(300)
-
-
 IDS = list(TEXTS)
 
 

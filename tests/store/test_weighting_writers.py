@@ -20,11 +20,7 @@ from trivet.store.store import Store
 from trivet.types import Space, SparseVector
 
 pytestmark = pytest.mark.loopback
-
-
 HEAVIER = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 9.0})
-
-
 LIGHTER = Space("sparse", "bm25", None, {"analyser": "test", "average_tokens": 5.0})
 
 

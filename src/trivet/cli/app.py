@@ -16,10 +16,11 @@ from typing import Annotated
 
 import typer
 
+from trivet.cli.demo_command import demo_command
 from trivet.cli.explain_command import explain_command
 from trivet.cli.finetune_command import finetune_command
 from trivet.cli.index_commands import eval_command, index_command, info_command, search_command
-from trivet.cli.options import IndexPlace, epilog
+from trivet.cli.options import epilog
 from trivet.cli.serve_command import mcp_command
 from trivet.cli.upgrade_commands import upgrade_app
 from trivet.cli.upkeep_commands import (
@@ -79,13 +80,6 @@ def root(
     ] = False,
 ) -> None:
     """Take the options that are no command's own (`run` reads them)."""
-
-
-def demo_command(index: IndexPlace = "trivet-demo") -> None:
-    """Index the documentation of Python's standard library, and ask it ten questions."""
-    from trivet.cli.demo import run_demo
-
-    raise typer.Exit(run_demo(index))
 
 
 PARTLY = (
@@ -172,5 +166,5 @@ app.command(
 )(finetune_command)
 app.command(
     "demo",
-    epilog=epilog("trivet demo", "trivet demo --index ./elsewhere", status=PARTLY),
+    epilog=epilog("trivet demo", "trivet demo --module zipfile --index ./elsewhere", status=PARTLY),
 )(demo_command)

@@ -19,7 +19,6 @@ from trivet.cli import render
 from trivet.cli.indexing import as_failure
 from trivet.cli.places import open_or_make
 from trivet.cli.progress import watched
-from trivet.cli.stdlib_docs import standard_library
 from trivet.types import Document
 
 QUESTIONS = (
@@ -40,7 +39,7 @@ HITS = 3
 def run_demo(
     location: str | os.PathLike[str],
     *,
-    corpus: Callable[[], Sequence[Document]] = standard_library,
+    corpus: Callable[[], Sequence[Document]],
     model: str | None = None,
 ) -> int:
     """Index the corpus, ask the questions, and say what to try next.

@@ -68,8 +68,9 @@ def explain(
     options = with_floor(model, asked.options)
     planned = planned_query(legs, options)
     shares: dict[str, list[LegShare]] = {}
+    is_candidate = False
     if planned is not None:
-        planned, shares = _found(store, planned, options, ids)
+        planned, shares, is_candidate = _found(store, planned, options, ids)
     best = next(iter(shares), ids[0])
     found = shares.get(best, [])
     stretch = 1.0
@@ -87,6 +88,7 @@ def explain(
         score=total(found),
         legs=tuple(found),
         plan=described(options.plan if planned is None else planned.plan, stretch),
+        is_candidate=is_candidate,
     )
 
 
@@ -108,23 +110,31 @@ def _legs(
 
 def _found(
     store: Store, planned: PlannedQuery, options: SearchOptions, ids: list[str]
-) -> tuple[PlannedQuery, dict[str, list[LegShare]]]:
+) -> tuple[PlannedQuery, dict[str, list[LegShare]], bool]:
     """The query as it is asked in the end, and each chunk's parts, the search's own choice first.
 
     Another chunk may have a better sum, and be no candidate.
+
+    Returns:
+        The query, the chunks' parts, and whether the plan ranks one of these chunks.
     """
     planned, ranked = asked_to_the_end(store, planned, options)
     plan = planned.plan
-    is_of_lists = plan.fuse != "scores" and not plan.is_single
-    if is_of_lists and plan.rescore is None and plan.relevance is None:
-        shares = shares_of_lists(store, planned, ids, ranked)
-    else:
+    is_sum = plan.fuse == "scores" or plan.is_single
+    if is_sum or plan.rescore is not None or plan.relevance is not None:
         shares = _summed(store, planned, ids)
-    by_search = [each.point.id for each in ranked if each.point.id in shares]
+    else:
+        shares = shares_of_lists(store, planned, ids, ranked)
+    places = [each.point.id for each in ranked]
+    if not shares.keys() & set(places) and not planned.is_plain:
+        [answer] = store.query(planned.in_full().requests()[:1])
+        places = [point.id for point in answer]
+    by_search = [point for point in places if point in shares]
     by_score = sorted(
         (point for point in ids if point in shares), key=lambda point: -total(shares[point])
     )
-    return planned, {point: shares[point] for point in [*by_search, *by_score]}
+    found = {point: shares[point] for point in [*by_search, *by_score]}
+    return planned, found, bool(by_search or (shares and planned.is_plain))
 
 
 def described(plan: Plan, stretch: float = 1.0) -> str:

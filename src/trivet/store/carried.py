@@ -31,8 +31,15 @@ def may_lack(store: Store, name: str) -> bool:
     return store.lacking[name]
 
 
-def carried_pages(store: Store, name: str) -> Iterator[dict[str, Mapping[str, Any]]]:
+def carried_pages(
+    store: Store, name: str, since: str | None = None
+) -> Iterator[dict[str, Mapping[str, Any]]]:
     """Their payloads by id, a page at a time; nothing is read where there never were any.
+
+    Args:
+        store: of the index.
+        name: of the vector.
+        since: the first point; None = of all.
 
     Raises:
         StoreError: the engine cannot be read.
@@ -44,7 +51,7 @@ def carried_pages(store: Store, name: str) -> Iterator[dict[str, Mapping[str, An
 
     path = f"{PAYLOAD_OWN}.{PAYLOAD_CARRIED}"
     match = models.FieldCondition(key=path, match=models.MatchValue(value=name))
-    yield from store.engine.pages(models.Filter(must=[match]))
+    yield from store.engine.pages(models.Filter(must=[match]), since=since)
 
 
 def carried_documents(store: Store, name: str) -> set[str]:

@@ -135,9 +135,12 @@ class EdgeEngine:
         """Points stored."""
         return self._read(lambda shard: shard.count(edge.CountRequest(exact=True)))
 
-    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Mapping[str, Any]]]:
+    def pages(
+        self, where: models.Filter | None = None, *, since: str | None = None
+    ) -> Iterator[dict[str, Mapping[str, Any]]]:
         """Every point's payload, or those that match, a page at a time."""
-        matching, offset = None if where is None else edge_filter(where), None
+        offset: Any = since
+        matching = None if where is None else edge_filter(where)
         while True:
             request = edge.ScrollRequest(
                 offset=offset, limit=WRITE_BATCH, filter=matching, with_payload=True,

@@ -92,11 +92,13 @@ class MemoryEngine:
         with self._using() as client:
             return client.count(COLLECTION, exact=True).count
 
-    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Mapping[str, Any]]]:
+    def pages(
+        self, where: models.Filter | None = None, *, since: str | None = None
+    ) -> Iterator[dict[str, Mapping[str, Any]]]:
         """Every point's payload, or those that match; what a folder refuses is refused here too."""
         if where is not None:
             edge_filter(where)
-        offset = None
+        offset: Any = since
         while True:
             with self._using() as client:
                 records, offset = client.scroll(

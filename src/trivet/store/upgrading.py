@@ -15,6 +15,8 @@ from trivet.store.store import PATIENCE_S, Store
 # What the names begin with under which the journal keeps maps, and what they were fitted to.
 MAP_NAMES = "drift-map-"
 SAMPLE_NAMES = "drift-sample-"
+# And how far a migration is.
+PLACE_NAMES = "drift-place-"
 
 
 @contextmanager
@@ -227,5 +229,5 @@ def _leaving(record: UpgradeRecord) -> UpgradeRecord:
 
 
 def _forget(store: Store, *, but: UpgradeRecord) -> None:
-    """Drop the maps and samples in the journal that this record does not name."""
-    store.journal.forget((MAP_NAMES, SAMPLE_NAMES), set(but.maps.values()))
+    """Drop the maps and samples in the journal that this record does not name, and any place."""
+    store.journal.forget((MAP_NAMES, SAMPLE_NAMES, PLACE_NAMES), set(but.maps.values()))

@@ -65,8 +65,8 @@ def after_pages(
     """Let something happen whenever a page of points was worked on, with the index free."""
     pages = index._store.engine.pages
 
-    def interrupted(*given: object) -> Iterator[object]:
-        for number, page in enumerate(pages(*given)):
+    def interrupted(*given: object, **named: object) -> Iterator[object]:
+        for number, page in enumerate(pages(*given, **named)):
             yield page
             happens(number)
 

@@ -12,7 +12,6 @@ from trivet.index.upgrade.lease import Lease
 from trivet.index.upgrade.migrating import (
     Migration,
     Remaining,
-    all_points,
     count_remaining,
     mark_translated,
     still_translated,
@@ -21,6 +20,7 @@ from trivet.index.upgrade.prepared import PreparedUpgrade
 from trivet.index.upgrade.texts import TextResolver
 from trivet.index.upgrade.translating import translate_index
 from trivet.index.upgrade.values import MODES, UpgradeMode, UpgradeStatus
+from trivet.index.upgrade.walking import Pass, all_points, points_of
 from trivet.store.generations import NATIVE_STATES, STATES, UpgradeRecord, UpgradeState
 from trivet.store.upgrading import advance, alone, end, note, require_state, take_back
 
@@ -78,7 +78,7 @@ class Upgrade(PreparedUpgrade):
         """Replace translated vectors by native ones; searches and writes go on meanwhile.
 
         From the query mode, every document is given a translated vector first. It may be stopped
-        at any time, and goes on where it was with the next call.
+        at any time, and goes on where it was with the next call, in another process, too.
 
         Args:
             order: "hot" begins with the documents that searches found most often since the index
@@ -119,9 +119,13 @@ class Upgrade(PreparedUpgrade):
                 lease.require,
                 text_resolver,
             )
+            name = record.maps[TRANSLATION]
+            walk = Pass(self._store, name, partial(all_points, self._store))
             hot = [key for key, _ in self._shared.found.most_common()] if order == "hot" else []
-            done = migration.run(progress, all_points(self._store), hot)
-            if self._store.manifest.filling_modes:
+            settled = self._shared.settled.setdefault(name, set())
+            first = partial(points_of, self._store, hot, settled)
+            done = migration.run(progress, walk, first)
+            if walk.is_clean and self._store.manifest.filling_modes:
                 left = count_remaining(self._store, translation, lease.renew)
                 if not left.translated:
                     self._note_whole("migrate", lease.require)
