@@ -232,6 +232,38 @@ def rollback_command(index: IndexPlace, to: To = None, as_json: AsJson = False) 
     roll_back(index, to, as_json=as_json)
 
 
+Alias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="On a server: leads to the new index from then on.",
+        show_default="none",
+    ),
+]
+Vector = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Its dense vector, of several.", show_default="the only one"),
+]
+Bm25 = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CODE",
+        help="Language of the BM25 that made its sparse vectors.",
+        show_default="these are left out",
+    ),
+]
+CopiedTexts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help='Texts that the collection does not hold: JSONL with "id", of the point, and "text".',
+        show_default="none",
+    ),
+]
+
+
 @upgrade_app.command(
     "take-over",
     epilog=epilog(
@@ -245,38 +277,10 @@ def take_over_command(
     ],
     model: Annotated[str, typer.Option(metavar="MODEL", help="What made its dense vectors.")],
     index: IndexPlace,
-    alias: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="On a server: leads to the new index from then on.",
-            show_default="none",
-        ),
-    ] = None,
-    vector: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Its dense vector, of several.", show_default="the only one"
-        ),
-    ] = None,
-    bm25: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE",
-            help="Language of the BM25 that made its sparse vectors.",
-            show_default="these are left out",
-        ),
-    ] = None,
-    texts: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help='Texts that the collection does not hold: JSONL with "id", of the point, '
-            'and "text".',
-        ),
-    ] = None,
+    alias: Alias = None,
+    vector: Vector = None,
+    bm25: Bm25 = None,
+    texts: CopiedTexts = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy a collection of LangChain or LlamaIndex to a new index, which can be upgraded.
