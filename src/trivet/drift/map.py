@@ -39,7 +39,11 @@ class Provenance:
     scores: Mapping[str, float] = field(default_factory=dict)
 
     def after(self, first: Provenance) -> Provenance:
-        """Of two maps joined, `first` and then this: no score was measured of it."""
+        """Of two maps joined, `first` and then this: no score was measured of it.
+
+        Args:
+            first: of the map that is applied before.
+        """
         sources = {
             name: min(first.sources.get(name, 0), self.sources.get(name, 0))
             for name in {*first.sources, *self.sources}
@@ -100,7 +104,10 @@ class DriftMap:
         """The same texts in the target space; token vectors are mapped one by one.
 
         Args:
-            leg: vectors in the source space.
+            leg: vectors in the source space: dense (n, d), or of each of n texts (t, d).
+
+        Returns:
+            A leg of the same kind, n texts in the target space, (n, d') or (t, d') each, float32.
 
         Raises:
             SpaceMismatchError: vectors of another space.
@@ -113,7 +120,14 @@ class DriftMap:
         return MultiVectors(self.target, () if rows is None else tuple(np.split(rows, ends)))
 
     def apply_rows(self, rows: Vectors) -> Vectors:
-        """The same of plain rows, whose space is not checked: (n, d) to (n, d') float32.
+        """The same of plain rows, whose space is not checked.
+
+        Args:
+            rows: (n, d), d the dims of the source.
+
+        Returns:
+            (n, d') float32, d' the dims of the target: rows of length 1, but what comes out as
+            zero stays zero.
 
         Raises:
             DriftError: rows of another shape.
@@ -126,6 +140,12 @@ class DriftMap:
         """This map, and after it another: from this source to the other's target.
 
         Two mean shifts are one mean shift, their sum.
+
+        Args:
+            other: a map that begins in this one's target.
+
+        Returns:
+            A new map; nothing was measured of it, so that its provenance has no scores.
 
         Raises:
             SpaceMismatchError: the other does not begin where this ends.
@@ -149,6 +169,9 @@ class DriftMap:
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write `drift.json` and `drift.safetensors` into a folder, which is made.
 
+        Args:
+            folder: for the two files; a map that is there is replaced.
+
         Raises:
             DriftMapFileError: it cannot be written.
         """
@@ -159,6 +182,12 @@ class DriftMap:
     @staticmethod
     def load(folder: str | os.PathLike[str]) -> DriftMap:
         """Read what `save` wrote.
+
+        Args:
+            folder: that it was written into.
+
+        Returns:
+            A map that is equal to the one that was saved.
 
         Raises:
             DriftMapFileError: files that are missing, damaged, or hold no drift map.

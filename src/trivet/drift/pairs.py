@@ -62,7 +62,11 @@ class Pairs:
         return int(self.before.shape[1]), int(self.after.shape[1])
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Pairs:
-        """Some of the pairs: by a mask, or by their positions."""
+        """Some of the pairs.
+
+        Args:
+            rows: which: a mask of all n, or positions.
+        """
         chosen = np.arange(len(self))[rows]
         return Pairs(
             self.source,
@@ -120,7 +124,12 @@ class Pairs:
         return self.take(~mask), self.take(mask)
 
     def provenance(self, seed: int = 0, corpus: str = "") -> Provenance:
-        """Of a map that is fitted to all of them."""
+        """Of a map that is fitted to all of them.
+
+        Args:
+            seed: of what was drawn for it.
+            corpus: what identifies the texts; "" = unknown.
+        """
         kinds = dict(sorted(Counter(self.kinds).items()))
         return Provenance(len(self), len(set(self.documents)), kinds, seed, corpus)
 
