@@ -10,7 +10,7 @@ import numpy as np
 from checkpoints import WORDS
 
 import trivet
-from trivet import Embedder
+from trivet import CallPolicy, Embedder
 from trivet.index.upgrade import Upgrade
 
 DIMS = 24
@@ -35,7 +35,9 @@ def of_words(seed: int) -> Embed:
 
 
 def service(name: str, embed: Embed) -> Embedder:
-    return Embedder.wrap(name=name, dims=DIMS, documents=embed, queries=embed)
+    """A model that is asked once: where it fails, the pauses between attempts take half a minute."""
+    policy = CallPolicy(attempts=1)
+    return Embedder.wrap(name=name, dims=DIMS, documents=embed, queries=embed, policy=policy)
 
 
 def texts_of(count: int) -> dict[str, str]:
