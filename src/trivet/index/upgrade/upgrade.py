@@ -174,6 +174,7 @@ class Upgrade(PreparedUpgrade):
     @property
     def state(self) -> UpgradeState:
         """How far the upgrade is, without counting documents; errors as in `status`."""
+        self._store.refresh()
         return require_state(self._store.manifest.upgrade, "state", *STATES).state
 
     def status(self) -> UpgradeStatus:
@@ -182,6 +183,7 @@ class Upgrade(PreparedUpgrade):
         Raises:
             UpgradeStateError: no upgrade is under way.
         """
+        self._store.refresh()
         record = require_state(self._store.manifest.upgrade, "status", *STATES)
         documents, left = self._store.journal.count(), self._remaining(record)
         return UpgradeStatus(
