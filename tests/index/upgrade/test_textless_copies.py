@@ -65,7 +65,9 @@ def test_a_resolver_finds_the_texts_that_a_collection_lacks(
 
     with adopted.take_over(tmp_path / "index", text_resolver=resolver) as own:
         assert set(asked) == set(map(str, GONE))  # of no other point
-        assert {d.id: d.text for d in own.documents()} == dict(zip(map(str, range(60)), TEXTS, strict=True))
+        assert {d.id: d.text for d in own.documents()} == dict(
+            zip(map(str, range(60)), TEXTS, strict=True)
+        )
         made = own.vectors(list(map(str, GONE))).dense
         assert made is not None
         np.testing.assert_allclose(made.values, ROWS[list(GONE)], atol=1e-6)
