@@ -110,8 +110,14 @@ class DriftMap:
             A leg of the same kind, n texts in the target space, (n, d') or (t, d') each, float32.
 
         Raises:
+            DriftError: something else than dense or token vectors, or numbers that are not finite.
             SpaceMismatchError: vectors of another space.
         """
+        if not isinstance(leg, DenseVectors | MultiVectors):
+            raise DriftError(
+                f"expected DenseVectors or MultiVectors, got {type(leg).__name__}: hand in what an "
+                "embedder makes, or plain rows to apply_rows"
+            )
         require_meets(self.source, leg.space, "vectors")
         if isinstance(leg, DenseVectors):
             return DenseVectors(self.target, self.apply_rows(leg.values))
@@ -130,10 +136,15 @@ class DriftMap:
             zero stays zero.
 
         Raises:
-            DriftError: rows of another shape.
+            DriftError: rows of another shape, no array of numbers, or NaN or an infinity in them.
         """
+        if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiu":
+            kind = getattr(rows, "dtype", type(rows).__name__)
+            raise DriftError(f"expected (n, {self.source.dims}) vectors as an array, got {kind}")
         if rows.ndim != 2 or rows.shape[1] != self.source.dims:
             raise DriftError(f"expected (n, {self.source.dims}) vectors, got {rows.shape}")
+        if not np.isfinite(rows).all():
+            raise DriftError("expected finite vectors, got NaN or an infinity: check the model")
         return apply_steps(self.steps, rows.astype(np.float32, copy=False))
 
     def then(self, other: DriftMap) -> DriftMap:
@@ -148,8 +159,11 @@ class DriftMap:
             A new map; nothing was measured of it, so that its provenance has no scores.
 
         Raises:
+            DriftError: no drift map.
             SpaceMismatchError: the other does not begin where this ends.
         """
+        if not isinstance(other, DriftMap):
+            raise DriftError(f"expected a DriftMap to join, got {type(other).__name__}")
         require_meets(other.source, self.target, "a map that ends")
         both = (self, other)
         parameters = {

@@ -68,7 +68,7 @@ class PreparedUpgrade:
 
         Raises:
             PairsError: an index without documents.
-            UpgradeStateError: the upgrade serves already.
+            UpgradeStateError: the upgrade serves already, or is finished.
             ModelError: the model failed.
         """
         new = self._model.proved_of(self.generation)
