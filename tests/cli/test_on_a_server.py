@@ -200,6 +200,7 @@ def test_the_key_comes_from_the_environment_and_is_never_shown(
     monkeypatch.setenv("QDRANT_API_KEY", "another-secret")
     wrong = trivet_run("info", "--index", notes)
     assert (wrong.code, "401" in wrong.err) == (1, True)
+    assert trivet_run("doctor", "--index", notes).code == 1  # it cannot be looked at, not broken
     monkeypatch.setenv("QDRANT_API_KEY", f"{KEY}\n")
     for command in (["search", "anchor"], ["info"], ["doctor"], ["upgrade", "status"]):
         done = trivet_run(*command, "--index", notes)
