@@ -35,6 +35,7 @@
     │   └── EmbeddingError                      the model failed on a batch
     ├── VocabularyError (RuntimeError)          a tokenizer's vocabulary cannot be had
     ├── MissingExtraError (ImportError)         an optional package is not installed
+    ├── ForkedProcessError (RuntimeError)       an index or a loaded model, used after a fork
     ├── SearchTimeoutError (TimeoutError)       no answer within the time that was given
     └── StoreError (RuntimeError)
         ├── NotAnIndexError (ValueError)        a location that holds something else
@@ -198,6 +199,10 @@ class VocabularyError(TrivetError, RuntimeError):
 
 class MissingExtraError(TrivetError, ImportError):
     """An optional package is needed that is not installed."""
+
+
+class ForkedProcessError(TrivetError, RuntimeError):
+    """A process was forked from one that holds an index or a loaded model, and uses it."""
 
 
 class SearchTimeoutError(TrivetError, TimeoutError):
