@@ -4,6 +4,8 @@ INSTALLED := .venv/.installed
 # Each framework's plug-in is a distribution of its own.
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard integrations/*/pyproject.toml))
 TYPED := src $(addsuffix /src,$(PLUGINS))
+# Options of the demo: DEMO="--module zipfile" reads that module alone.
+DEMO ?=
 # How many tests run at a time, each in a process of its own whose arithmetic keeps to one thread.
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
@@ -20,7 +22,7 @@ $(INSTALLED): pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PLUGI
 	touch $@
 
 demo: setup
-	$(BIN)/trivet demo
+	$(BIN)/trivet demo $(DEMO)
 
 test: setup
 	$(PYTEST)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from checkpoints import WORDS, seeded, write_json
+
+if TYPE_CHECKING:
+    import torch
 
 HIDDEN = 32
 TOKENS = ["<unk>", "<s>", "</s>", "<pad>", "<|endoftext|>"]
@@ -148,8 +153,27 @@ def build_nv_embed(folder: Path) -> Path:
     def draw(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=generator) / shape[-1] ** 0.5
 
+    named = {f"latent_attention_model.{name}": t for name, t in nv_embed_latents(draw).items()}
+    save_file({**load_file(file), **named}, file, metadata={"format": "pt"})
+    text = json.loads((folder / "config.json").read_text())
+    write_json(
+        folder / "config.json",
+        {
+            "model_type": "nvembed",
+            "architectures": ["NVEmbedModel"],
+            "auto_map": {"AutoModel": "modeling_nvembed.NVEmbedModel"},
+            "hidden_size": HIDDEN,
+            "latent_attention_config": {"model_type": "latent_attention", "num_cross_heads": 2},
+            "text_config": {**text, "model_type": "bidir_mistral"},
+        },
+    )
+    return folder
+
+
+def nv_embed_latents(draw: Callable[..., torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights of its latent attention, by name."""
     inner, latents = 24, 6  # two heads of 12
-    latent = {
+    return {
         "latents": draw(latents, HIDDEN),
         "cross_attend_blocks.0.norm.weight": 1 + draw(HIDDEN),
         "cross_attend_blocks.0.norm.bias": draw(HIDDEN),
@@ -165,21 +189,6 @@ def build_nv_embed(folder: Path) -> Path:
         "cross_attend_blocks.1.fn.net.2.weight": draw(HIDDEN, 4 * HIDDEN),
         "cross_attend_blocks.1.fn.net.2.bias": draw(HIDDEN),
     }
-    named = {f"latent_attention_model.{name}": tensor for name, tensor in latent.items()}
-    save_file({**load_file(file), **named}, file, metadata={"format": "pt"})
-    text = json.loads((folder / "config.json").read_text())
-    write_json(
-        folder / "config.json",
-        {
-            "model_type": "nvembed",
-            "architectures": ["NVEmbedModel"],
-            "auto_map": {"AutoModel": "modeling_nvembed.NVEmbedModel"},
-            "hidden_size": HIDDEN,
-            "latent_attention_config": {"model_type": "latent_attention", "num_cross_heads": 2},
-            "text_config": {**text, "model_type": "bidir_mistral"},
-        },
-    )
-    return folder
 
 
 def states_by_hand(folder, ids, *, causal, prefix=""):

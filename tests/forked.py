@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -28,14 +29,21 @@ class Writer:
         location: of the index.
         texts: to be added.
         batch_chunks: how many at a time.
+        stops_after: so many committed batches, and waits to be killed; None = never.
         options: further ones of `trivet.open`, which can be pickled.
     """
 
     def __init__(
-        self, location: Path | str, texts: Sequence[str], batch_chunks: int, **options: object
+        self,
+        location: Path | str,
+        texts: Sequence[str],
+        batch_chunks: int,
+        *,
+        stops_after: int | None = None,
+        **options: object,
     ) -> None:
         self._told, self._tell = forkserver().Pipe(duplex=False)
-        given = (self._tell, str(location), list(texts), batch_chunks, options)
+        given = (self._tell, str(location), list(texts), batch_chunks, stops_after, options)
         self.process = forkserver().Process(target=_write, args=given)
 
     def start(self) -> None:
@@ -63,14 +71,20 @@ def _write(
     location: str,
     texts: Sequence[str],
     batch_chunks: int,
+    stops_after: int | None,
     options: dict[str, object],
 ) -> None:
+    batches = 0
+
+    def told(report: trivet.IngestReport) -> None:
+        nonlocal batches
+        tell.send(report.added + report.skipped)
+        batches += 1
+        if batches == stops_after:
+            threading.Event().wait()
+
     settings = trivet.Settings(batch_chunks=batch_chunks)
     index = trivet.open(location, settings=settings, **options)
     index.search("load the weights")
     tell.send(0)
-    index.add(
-        texts,
-        ids=[str(n) for n in range(len(texts))],
-        progress=lambda report: tell.send(report.added + report.skipped),
-    )
+    index.add(texts, ids=[str(n) for n in range(len(texts))], progress=told)

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from waiting import PATIENCE_S, auntil
+
 Result = TypeVar("Result")
 
 
@@ -20,15 +22,14 @@ class Gate:
     def __call__(self) -> None:
         """To be called from the midst of the work."""
         self._reached.set()
-        assert self._ticked.wait(10), "the event loop stood still"
+        assert self._ticked.wait(PATIENCE_S), "the event loop stood still"
 
     async def passed_by(self, work: Awaitable[Result]) -> Result:
         """What the work gives; fails unless it came through the gate."""
         self._reached.clear()
         self._ticked.clear()
         task = asyncio.ensure_future(work)
-        while not (self._reached.is_set() or task.done()):
-            await asyncio.sleep(0.001)
+        await auntil(lambda: self._reached.is_set() or task.done())
         has_waited = self._reached.is_set()
         self._ticked.set()
         result = await task

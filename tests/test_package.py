@@ -13,25 +13,31 @@ import trivet
 from trivet import errors
 
 ROOT = Path(__file__).parents[1]
-SOURCES = sorted([*ROOT.glob("src/**/*.py"), *ROOT.glob("integrations/*/src/**/*.py")])
+# All that is read by people: the sources, their tests, and what is measured and shown with them.
+FOLDERS = ("src", "tests", "benchmarks", "cookbook", "integrations/*/src", "integrations/*/tests")
+SOURCES = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/**/*.py"))
 HEAVY = ("torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge")
 
 
-def test_importing_loads_nothing_heavy() -> None:
+def test_importing_loads_nothing_heavy_and_takes_half_a_second() -> None:
     program = f"""
 import json, sys, time
 start = time.process_time()
+import numpy, pydantic
+given = time.process_time()
 import trivet
-print(json.dumps([time.process_time() - start, [m for m in {HEAVY!r} if m in sys.modules]]))
+end = time.process_time()
+print(json.dumps([end - start, given - start, [m for m in {HEAVY!r} if m in sys.modules]]))
 """
-    costs: list[float] = []
     # The contract is a bar on the import itself, so this one time is asserted: CPU, the best of ten
-    # at most, since what else runs on the machine makes it larger and never smaller.
+    # at most, since what else runs on the machine makes it larger and never smaller. A machine that
+    # takes longer than 0.15 s for NumPy and pydantic alone has a bar of its own.
+    costs: list[float] = []
     while len(costs) < 10 and min(costs, default=1.0) >= 0.5:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-        seconds, loaded = json.loads(done.stdout)
+        whole, given, loaded = json.loads(done.stdout)
         assert loaded == []
-        costs.append(seconds)
+        costs.append(whole * min(1.0, 0.15 / given))
     assert min(costs) < 0.5
 
 
@@ -73,7 +79,7 @@ def test_public_calls_have_docstrings_and_annotations() -> None:
 
 
 def test_every_file_says_what_it_is_for_and_is_read_in_one_go() -> None:
-    assert len(SOURCES) > 200
+    assert len(SOURCES) > 600
     for path in SOURCES:
         source = path.read_text("utf-8")
         tree = ast.parse(source)

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from trivet.cli.stdlib_docs import source_documents, standard_library
+from trivet.errors import InvalidInputError
 from trivet.query import text_problem
 
 SOURCE = '''
@@ -39,7 +40,7 @@ def documents():
 
 
 def test_there_are_thousands_of_documents_each_with_its_own_id(documents):
-    assert len(documents) >= 5_000
+    assert len(documents) >= 4_500  # some 5,500, and fewer with newer versions of Python
     assert len({document.id for document in documents}) == len(documents)
     assert not [document for document in documents if text_problem(document.text)]
     assert {document.metadata["kind"] for document in documents} == {
@@ -48,6 +49,13 @@ def test_there_are_thousands_of_documents_each_with_its_own_id(documents):
         "function",
         "method",
     }
+
+
+def test_some_modules_alone_are_read_where_they_are_named(documents):
+    some = standard_library(["zipfile", "math"])
+    assert some == [d for d in documents if d.id.split(".")[0] in ("math", "zipfile")]
+    with pytest.raises(InvalidInputError, match="got 'zipfle'"):
+        standard_library(["math", "zipfle"])
 
 
 def test_every_process_finds_the_same_documents():
@@ -63,7 +71,7 @@ def test_every_process_finds_the_same_documents():
         )
         for seed in ("1", "2")
     ]
-    first, second = (process.communicate(timeout=60)[0] for process in processes)
+    first, second = (process.communicate(timeout=600)[0] for process in processes)
     assert first
     assert first == second
 

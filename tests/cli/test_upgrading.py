@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import time
 
 import numpy as np
 import pytest
@@ -106,7 +105,7 @@ def _stopped(monkeypatch, run):
     with monkeypatch.context() as patched:
         patched.setattr(Migration, "_migrate", stop)
         result = run()
-    assert batches == [64]
+    assert batches == [(64, 0)]
     return result
 
 
@@ -152,13 +151,23 @@ def test_another_programs_collection_is_taken_over_and_planned(
             for i, (row, text) in enumerate(zip(dense.values, texts, strict=True))
         ]
         client.upsert("notes", points)
+        client.set_payload("notes", {"page_content": ""}, [1, 2])
         client.close()
         foreign, own = f"{server.url}/collections/notes", f"{server.url}/collections/own"
         refused = trivet_run("upgrade", "plan", "--index", foreign, "--to", newer)
         assert (refused.code, "trivet upgrade take-over" in refused.err) == (1, True)
         took = ("upgrade", "take-over", foreign, "--model", tiny_model)
-        told = trivet_run(*took, "--index", own, "--alias", "all-notes", "--json")
-        assert json.loads(told.out)["documents"] == 3
+        bare = trivet_run(*took, "--index", own)
+        assert (bare.code, "got none" in bare.err) == (1, True)
+        file = tmp_path / "texts.jsonl"
+        file.write_text(json.dumps({"id": "1", "text": texts[1]}))
+        told = trivet_run(*took, "--index", own, "--texts", file)
+        assert "3 documents are in" in told.out
+        assert "1 of them without a text" in told.out
+        file.write_text("\n".join(json.dumps({"id": str(i), "text": texts[i]}) for i in (1, 2)))
+        again = ("--index", own, "--alias", "all-notes", "--texts", file, "--json")
+        told = json.loads(trivet_run(*took, *again).out)
+        assert (told["documents"], "textless" in told) == (3, False)
         at = ("--index", f"{server.url}/collections/all-notes")
         plan = json.loads(trivet_run("upgrade", "plan", *at, "--to", newer, "--json").out)
         assert (plan["documents"], plan["state"]) == (3, "planned")
@@ -256,7 +265,5 @@ def test_a_migration_is_counted_on_a_terminal_alone(monkeypatch):
         console = Console(file=shown, force_terminal=is_terminal, width=80)
         monkeypatch.setattr("trivet.cli.progress.remarks", lambda console=console: console)
         with counting("chunk") as count:
-            count(1234)
-            if is_terminal:
-                time.sleep(0.2)  # the line is drawn ten times a second
+            count(1234)  # drawn ten times a second, and once more at the end
         assert ("1,234 chunks" in shown.getvalue()) == is_terminal

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from waiting import PATIENCE_S, until
 
 from trivet.embedding import Embedder
 from trivet.embedding.coalescing import Coalescer
@@ -35,7 +35,7 @@ class Model:
         self.passes.append(([len(text.ids) for text in texts], job.role))
         if len(self.passes) == 1:
             self.under_way.set()
-            assert self.held.wait(30)
+            assert self.held.wait(PATIENCE_S)
         self._fail(texts)
         numbers = [float(len(text.ids)) for text in texts]
         return Made(
@@ -50,7 +50,7 @@ def crowd(model, calls, limit=100):
     coalescer = Coalescer(model, limit=limit)
     with ThreadPoolExecutor(len(calls) + 1) as pool:
         results = [pool.submit(coalescer.represent, texts(7), DOCUMENTS)]
-        assert model.under_way.wait(30)
+        assert model.under_way.wait(PATIENCE_S)
         small = 0
         for lengths, job in calls:
             results.append(pool.submit(coalescer.represent, texts(*lengths), job))
@@ -58,13 +58,6 @@ def crowd(model, calls, limit=100):
             until(lambda small=small: len(coalescer._waiting) == small)
         model.held.set()
     return results
-
-
-def until(holds):
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def lengths_of(result):
@@ -101,7 +94,7 @@ def test_a_large_call_waits_for_nobody():
     coalescer = Coalescer(model, limit=10)
     with ThreadPoolExecutor(1) as pool:
         small = pool.submit(coalescer.represent, texts(7), DOCUMENTS)
-        assert model.under_way.wait(30)
+        assert model.under_way.wait(PATIENCE_S)
         made = coalescer.represent(texts(10), DOCUMENTS)
         assert not small.done()
         model.held.set()

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import shutil
 
-import numpy as np
 import pytest
 from layouts import build_m3, build_splade, build_stanford
 
-import trivet
-from trivet import Embedder, Query
+from trivet import Embedder
 from trivet.errors import (
     CheckpointError,
-    InstructionError,
     InvalidInputError,
     MissingHeadError,
     ModelNotFoundError,
-    SpaceMismatchError,
-    TextTooLongError,
     UnknownModeError,
-    UnknownTaskError,
 )
 
-TEXTS = [
-    "a kedge is a light anchor",
-    "leeway",
-    "wind and water " * 15,
-    "what keeps a ship in place?",
-]
-MODES = ("dense", "sparse", "multi")
+from .composing import MODES, TEXTS, assert_same, hosted
 
 
 @pytest.fixture(scope="module")
@@ -66,29 +54,6 @@ def work(monkeypatch):
     monkeypatch.setattr(runner, "load_fastest", loading)
     monkeypatch.setattr(Runner, "_forward", passing)
     return done
-
-
-def hosted(**changes):
-    def documents(texts):
-        return [[float(len(text)), 1.0, 2.0] for text in texts]
-
-    return Embedder.wrap(**{"name": "vendor/m", "dims": 3, "documents": documents, **changes})
-
-
-def assert_same(made, expected, modes):
-    """To the last bit."""
-    assert tuple(made.legs) == tuple(modes)
-    for mode in modes:
-        one, other = made.legs[mode], expected.legs[mode]
-        assert one.space == other.space
-        if mode == "dense":
-            np.testing.assert_array_equal(one.values, other.values)
-        for row, wanted in zip(one.values, other.values, strict=True):
-            if mode == "sparse":
-                np.testing.assert_array_equal(row.indices, wanted.indices)
-                np.testing.assert_array_equal(row.values, wanted.values)
-            if mode == "multi":
-                np.testing.assert_array_equal(row, wanted)
 
 
 def test_each_leg_is_the_one_of_its_part_alone(tiny_model, splade, stanford):
@@ -210,102 +175,6 @@ def test_no_text_gives_no_row_of_any_leg(tiny_model, splade):
     made = Embedder.compose(dense=tiny_model, sparse=splade).embed_documents([])
     assert list(made.legs) == ["dense", "sparse"]
     assert len(made) == 0
-
-
-def test_a_text_that_one_part_cannot_read_is_refused(tiny_model, splade):
-    short = hosted(max_tokens=5, count_tokens=lambda text: len(text.split()))
-    composed = Embedder.compose(dense=short, sparse=splade)
-    assert composed.max_tokens == 5
-    with pytest.raises(TextTooLongError, match="at most 5 tokens, got 6 at position 1"):
-        composed.embed_documents(["anchor", "a b c d e f"])
-    assert len(composed.embed_documents(["a b c d e f"], truncate=True)) == 1
-
-
-def test_tokens_are_those_of_the_part_that_counts_most(tiny_model):
-    counts = {"anchor": 9, "a kedge is a light anchor": 2, "": 1}
-    part = hosted(count_tokens=lambda text: counts[text])
-    composed = Embedder.compose(dense=part, multi=tiny_model)
-    alone = Embedder.load(tiny_model).count_tokens(list(counts))
-    expected = [max(pair) for pair in zip(alone, counts.values(), strict=True)]
-    assert composed.count_tokens(list(counts)) == expected
-    assert expected[0] == 9
-    assert expected[1:] == alone[1:]
-    with pytest.raises(InvalidInputError, match="2 titles, got 1"):
-        composed.count_tokens(["a", "b"], titles=["c"])
-
-
-def test_pieces_of_a_long_text_fit_every_part(checkpoint):
-    """One part splits words that the other knows, which writes more around a text."""
-    cased = checkpoint("cased", cased=True)
-    prompted = checkpoint("prompted", prompts={"document": "the long text is here: "})
-    composed = Embedder.compose(dense=cased, multi=prompted)
-    text = "Anchor And Kedge ARE light. Ropes hold the SHIP; " * 30
-    with trivet.open(
-        ":memory:", model=composed, settings=trivet.Settings(chunk_tokens=40)
-    ) as index:
-        index.add([trivet.Document(text, id="long")])
-        assert index.get(["long"])[0].text == text
-    (empty,) = composed.count_tokens([""])
-    pieces = [piece for _, piece in composed.text_splitter(40 - empty).chunk_indices(text)]
-    assert "".join(pieces) == text
-    for part in (cased, prompted):
-        assert max(Embedder.load(part).count_tokens(pieces)) <= 40
-
-
-def test_an_instruction_goes_to_the_parts_that_have_a_place_for_it(tiny_model, splade):
-    dense = Embedder.load(
-        tiny_model, modes=["dense"], prompts={"query": "find {instruction}: {text}"}
-    )
-    composed = Embedder.compose(dense=dense, sparse=splade)
-    query = Query("anchor", instruction="food")
-    made = composed.embed_queries([query, "kedge"])
-    assert_same(dense.embed_queries([query, "kedge"]), made, ["dense"])
-    assert_same(Embedder.load(splade).embed_queries(["anchor", "kedge"]), made, ["sparse"])
-    assert composed.render(query) == "dense: find food: anchor\nsparse: anchor"
-
-
-def test_a_task_goes_to_the_parts_that_know_it(tiny_model, splade):
-    dense = Embedder.load(tiny_model, modes=["dense"], profile="llm-embedder", task="tool")
-    composed = Embedder.compose(dense=dense, sparse=splade)
-    made = composed.embed_queries(["anchor"], task="tool")
-    assert_same(dense.embed_queries(["anchor"]), made, ["dense"])
-    assert composed.task == "tool"
-    assert composed.tasks == ("search",)
-    with pytest.raises(SpaceMismatchError, match="written for the task 'tool'"):
-        composed.embed_queries(["anchor"], task="qa")
-
-
-def test_what_no_part_has_a_place_for_is_refused(tiny_model, splade):
-    composed = Embedder.compose(dense=tiny_model, sparse=splade)
-    with pytest.raises(UnknownTaskError, match="out of search"):
-        composed.embed_queries([Query("anchor", task="tool")])
-    with pytest.raises(InstructionError, match="no instruction"):
-        composed.embed_queries([Query("anchor", instruction="food")])
-    with pytest.raises(InstructionError, match="no examples"):
-        composed.render(Query("anchor", examples=(trivet.Example("a", "b"),)))
-    with pytest.raises(InstructionError, match="no title"):
-        composed.embed_documents(["anchor"], titles=["kedge"])
-    with pytest.raises(InvalidInputError, match="position 1"):
-        composed.embed_documents(["anchor", ""])
-    assert not composed.takes_titles
-
-
-def test_a_title_is_read_before_the_text_where_a_part_has_no_place_for_it(tiny_model, splade):
-    dense = Embedder.load(tiny_model, modes=["dense"], prompts={"document": "{title} | {text}"})
-    composed = Embedder.compose(dense=dense, sparse=splade)
-    assert composed.takes_titles
-    texts, titles = ["a light anchor", "leeway"], ["kedge", ""]
-    made = composed.embed_documents(texts, titles=titles)
-    assert_same(dense.embed_documents(texts, titles=titles), made, ["dense"])
-    joined = Embedder.load(splade).embed_documents(["kedge a light anchor", "leeway"])
-    assert_same(joined, made, ["sparse"])
-    shown = composed.render_document("a light anchor", title="kedge")
-    assert shown == "dense: kedge | a light anchor\nsparse: kedge a light anchor"
-
-
-def test_one_rendering_is_shown_where_all_parts_read_the_same(tiny_model, splade):
-    composed = Embedder.compose(dense=tiny_model, sparse=splade)
-    assert composed.render("anchor") == composed.render_document("anchor") == "anchor"
 
 
 def test_names_and_state_are_shown(tiny_model, splade):

@@ -144,7 +144,7 @@ def test_the_probe_times_both_ways_of_the_largest_layer(monkeypatch):
     assert onednn._is_worthwhile(nn.Sequential(small, large))
     assert seen["ways"][0].func is large
     assert seen["ways"][0].args[0].shape == (512, 64)
-    assert all(0 < seconds < 1 for seconds in seen["taken"])
+    assert all(seconds > 0 for seconds in seen["taken"])
 
 
 def test_the_probe_counts_the_activation_that_is_computed_in_the_same_step(spec, monkeypatch):

@@ -18,7 +18,7 @@ from layouts import build_m3
 
 import trivet
 from trivet.embedding import Embedder, processes, weights
-from trivet.errors import CheckpointError, EmbeddingError, InvalidInputError
+from trivet.errors import CheckpointError, EmbeddingError
 
 pytestmark = pytest.mark.slow  # a process takes seconds to start
 
@@ -250,7 +250,7 @@ def test_a_process_that_died_between_two_calls_is_replaced_until_they_are_closed
     shared.load_weights()
     before = [process.pid for process in workers(shared)]
     os.kill(before[1], signal.SIGKILL)
-    workers(shared)[1].join(10)
+    workers(shared)[1].join(600)
     assert_equal(shared.embed_documents(TEXTS), alone.embed_documents(TEXTS))
     after = [process.pid for process in workers(shared)]
     assert set(before).isdisjoint(after)
@@ -285,25 +285,8 @@ def test_weights_that_cannot_be_loaded_are_an_error_of_the_checkpoint(soon, chec
     assert workers(embedder) == []
 
 
-@pytest.mark.parametrize("device", ["cuda:77", "nowhere"])
-def test_a_device_that_is_not_there_is_named(tiny_model, device):
-    embedder = Embedder.load(tiny_model, devices=[device])
-    with pytest.raises(InvalidInputError, match=f"got '{device}'"):
-        embedder.embed_documents(TEXTS)
-
-
-@pytest.mark.parametrize("devices", [[], "cpu", [""], [0], 3])
-def test_what_is_no_list_of_devices_is_refused(tiny_model, devices):
-    with pytest.raises(InvalidInputError, match="expected a list of devices"):
-        Embedder.load(tiny_model, devices=devices)
-
-
 def test_one_device_needs_no_process(tiny_model):
     embedder = Embedder.load(tiny_model, devices=["cpu"])
     assert embedder.weights._processes is None
     assert_equal(embedder.embed_documents(TEXTS), Embedder.load(tiny_model).embed_documents(TEXTS))
     embedder.close()
-
-
-def test_devices_are_no_part_of_the_recipe(tiny_model):
-    assert Embedder.load(tiny_model, devices=TWO).recipe == {}

@@ -8,6 +8,7 @@ it has done to FOLDER.log.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import random
 import sys
@@ -29,6 +30,8 @@ from trivet.types import DenseVectors, Document, Representations
 POOL = [f"document {n}" for n in range(40)]
 STEPS = 400
 PIECE = 60
+# Steps beside one optimizing or backup: neither leaves the other behind, whatever the machine is at.
+BESIDE = 8
 
 
 class Pieces:
@@ -99,26 +102,26 @@ def work(folder, seed, job):
         return
     log = os.open(f"{folder}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     index = trivet.open(folder)
-    if job == "backup":
-        threading.Thread(target=back_up, args=(index, folder, seed), daemon=True).start()
-    if job == "optimize":
-        threading.Thread(target=optimize, args=(index,), daemon=True).start()
+    upkeep = {
+        "backup": lambda n: index.backup(f"{folder}.backup-{seed}-{n}"),
+        "optimize": lambda _: index.optimize(force=True),
+    }.get(job)
+    done = threading.Semaphore(0)
+    if upkeep is not None:
+        threading.Thread(target=keep_up, args=(upkeep, done), daemon=True).start()
     for n, step in enumerate(steps(seed)):
         os.write(log, f"begin {seed} {n}\n".encode())
         do(index, *step)
         os.write(log, f"end {seed} {n}\n".encode())
+        if upkeep is not None and n % BESIDE == BESIDE - 1:
+            done.acquire()
 
 
-def back_up(index, folder, seed):
-    n = 0
-    while True:
-        index.backup(f"{folder}.backup-{seed}-{n}")
-        n += 1
-
-
-def optimize(index):
-    while True:
-        index.optimize(force=True)
+def keep_up(upkeep, done):
+    """Keep an index up again and again, beside the steps, and tell each time that it is done."""
+    for n in itertools.count():
+        upkeep(n)
+        done.release()
 
 
 def tell(line):

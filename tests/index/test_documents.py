@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
@@ -137,16 +136,6 @@ def test_get_during_upsert_gives_one_text_or_the_other(index: trivet.Index) -> N
     assert seen <= {short, long}
 
 
-def test_text_without_sentences_is_cut_in_time_that_grows_with_it(index: trivet.Index) -> None:
-    rows = ",".join(str(n * n) for n in range(9000))
-    chinese = "锚使船保持在原位" * 1500
-    start = time.process_time()
-    assert index.add([rows, chinese], ids=["rows", "chinese"]).failed == ()
-    # A square law would take minutes; this guards the order of magnitude, not the speed.
-    assert time.process_time() - start < 120
-    assert [document.text for document in index.get(["rows", "chinese"])] == [rows, chinese]
-
-
 def test_a_generator_is_streamed(open_index: Callable[..., trivet.Index]) -> None:
     index = open_index(settings=trivet.Settings(batch_chunks=64))
     seen: list[int] = []
@@ -221,42 +210,6 @@ def test_threads_add_delete_and_search_together(index: trivet.Index) -> None:
     assert index.count() == 4 * 6 * 4 + 1 == index.describe().chunks
 
 
-def test_a_long_document_is_cut_and_comes_back_whole(index: trivet.Index) -> None:
-    text = "\n\n".join(
-        f"Anchor number {n} keeps ship {n} in place.   Wind, wave and tide {n} move it."
-        for n in range(60)
-    )
-    index.add([Document("  " + text + " \n", "long", "On anchors", {"a": 1})])
-    assert index.get(["long"])[0].text == "  " + text + " \n"
-    chunks = index.search("ship 41", k=100, chunks=True)
-    assert len(chunks) == index.describe().chunks > 20
-    for hit in chunks:
-        assert hit.text == ("  " + text + " \n")[slice(*hit.span)]
-        assert hit.metadata == {"a": 1}
-    (hit,) = index.search("ship 41", k=5)
-    assert (hit.id, hit.text) == ("long", chunks[0].text)
-
-
-def test_no_chunk_is_longer_than_the_model_reads(
-    open_index: Callable[..., trivet.Index], tiny_embedder: trivet.Embedder
-) -> None:
-    index = open_index(settings=trivet.Settings(chunk_tokens=40))
-    title = "kedge and anchor"
-    index.add([Document("anchor sail wind " * 400, "x", title)])
-    pieces = [f"{title} {h.text}" for h in index.search("sail", k=500, chunks=True)]
-    counts = tiny_embedder.count_tokens(pieces)
-    assert max(counts) <= 40
-    assert np.median(counts) >= 30
-
-
-def test_a_title_that_fills_the_window_is_reported(index: trivet.Index) -> None:
-    documents = [Document("short " * 60, "t", "anchor " * 50), Document("fine", "f")]
-    report = index.add(documents)
-    assert report.added == 1
-    assert isinstance(report.failed[0].error, TextTooLongError)
-    assert "title" in str(report.failed[0].error)
-
-
 TEN_LANGUAGES = [
     "Der Anker hält das Schiff.",
     "L'ancre retient le navire.",
@@ -277,19 +230,3 @@ def test_ten_languages_and_combining_characters(index: trivet.Index) -> None:
     assert index.add(texts, ids=ids).failed == ()
     assert [document.text for document in index.get(ids)] == texts
     assert index.search("Schiff Anker", k=1, modes=["sparse"])[0].id == "0"
-
-
-@pytest.mark.slow
-def test_a_text_of_five_megabytes(open_index: Callable[..., trivet.Index], location: str) -> None:
-    if location == ":memory:" or "127.0.0.1" in location:  # the stub answers by the exact engine
-        pytest.skip("the exact engine is for thousands of points")
-    index = open_index(modes=["dense", "sparse"])
-    line = "The captain and the crew keep {} anchors on deck in the storm of year {}.\n"
-    text = "".join(line.format(n % 13, n) for n in range(70_000))[:5_000_000]
-    report = index.add([text], ids=["big"])
-    assert (report.added, report.failed) == (1, ())
-    assert index.get(["big"])[0].text == text
-    hit = index.search("year 51234", k=1, modes=["sparse"])[0]
-    assert "51234" in hit.text
-    assert index.upsert(["now small"], ids=["big"]).replaced == 1
-    assert index.describe().chunks == 1

@@ -9,19 +9,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from indexes import contents, make_index, require_clean
+from waiting import until
 
 import trivet
 
-from .killing import POOL, do, steps
+from .killing import BESIDE, POOL, do, steps
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
 
 MOMENTS = 50
-PATIENCE_S = 120.0
+STEP_S = 0.03  # about what a step takes
 
 
 class Killer:
@@ -40,20 +42,12 @@ class Killer:
             text=True,
         )
 
-    def kill_at(self, delay_s: float, job: str) -> None:
-        """Start a child and kill it so much later."""
+    def kill_after(self, many: int, delay_s: float, job: str) -> None:
+        """Start a child and kill it so long after so many steps."""
         child = self._start(job)
+        until(lambda: len(self._ended()) >= many)
         time.sleep(delay_s)
         self._kill(child)
-
-    def kill_after(self, many: int, job: str) -> float:
-        """Start a child and kill it when it has done so many steps: in how many seconds."""
-        child, since = self._start(job), time.monotonic()
-        while len(self._ended()) < many:
-            assert time.monotonic() < since + PATIENCE_S, self._ended()
-            time.sleep(0.002)
-        self._kill(child)
-        return time.monotonic() - since
 
     def _start(self, job: str) -> int:
         assert self._program.stdin is not None
@@ -125,11 +119,8 @@ def killer(tmp_path: Path) -> Iterator[Killer]:
 @pytest.mark.slow
 def test_sigkill_at_fifty_random_moments_of_adding_editing_and_deleting(killer: Killer) -> None:
     draw = random.Random(7)
-    life_s = killer.kill_after(12, "write")
-    with trivet.open(killer.folder) as index:
-        killer.require_whole(index)
     for _ in range(MOMENTS):
-        killer.kill_at(draw.uniform(0.02, life_s), "write")
+        killer.kill_after(draw.randrange(6), draw.uniform(0.0, STEP_S), "write")
         with trivet.open(killer.folder) as index:
             killer.require_whole(index)
             require_clean(index)
@@ -137,30 +128,27 @@ def test_sigkill_at_fifty_random_moments_of_adding_editing_and_deleting(killer: 
     assert killer.caught_midway >= MOMENTS / 4
     assert killer.done >= MOMENTS / 4
     with trivet.open(killer.folder) as index:
-        for step in steps(0):
+        for step in islice(steps(0), 20):
             do(index, *step)
         require_clean(index)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("job", "lives"), [("optimize", 30), ("backup", 15)])
-def test_sigkill_at_random_moments_of_upkeep_under_writes(
-    killer: Killer, job: str, lives: int
-) -> None:
-    draw = random.Random(11)
-    life_s = killer.kill_after(lives, job)
-    with trivet.open(killer.folder) as index:
-        killer.require_whole(index)
-    for _ in range(6):
-        killer.kill_at(draw.uniform(0.1, life_s), job)
+@pytest.mark.parametrize("job", ["optimize", "backup"])
+def test_sigkill_at_random_moments_of_upkeep_under_writes(killer: Killer, job: str) -> None:
+    draw, shards = random.Random(11), killer.folder / "shards"
+    before = set(shards.iterdir())
+    for many in (BESIDE + 1, *(draw.randrange(2, 3 * BESIDE) for _ in range(6))):
+        killer.kill_after(many, draw.uniform(0.0, STEP_S), job)
         with trivet.open(killer.folder) as index:
             killer.require_whole(index)
             require_clean(index)
-            assert len(list((killer.folder / "shards").iterdir())) == 1
+            assert len(list(shards.iterdir())) == 1
     assert killer.done > 0
-    backups = list(killer.folder.parent.glob("index.backup-*"))
+    backups = sorted(killer.folder.parent.glob("index.backup-*"))
     assert bool(backups) == (job == "backup")
-    for backup in backups:
+    assert before.isdisjoint(shards.iterdir()) == (job == "optimize")
+    for backup in draw.sample(backups, min(7, len(backups))):
         restored = backup.with_name(f"restored {backup.name}")
         trivet.restore(backup, restored)
         with trivet.open(restored) as index:
@@ -170,13 +158,13 @@ def test_sigkill_at_random_moments_of_upkeep_under_writes(
 @pytest.mark.slow
 def test_sigkill_at_random_moments_of_a_repair(killer: Killer) -> None:
     with trivet.open(killer.folder) as index:
-        for step in list(steps(0))[:50]:
+        for step in islice(steps(0), 40):
             do(index, *step)
         expected = contents(index, POOL)
     draw = random.Random(13)
     for _ in range(8):
         (killer.folder / "journal.sqlite").unlink(missing_ok=True)
-        killer.kill_at(draw.uniform(0.0, 0.2), "repair")
+        killer.kill_after(0, draw.uniform(0.0, 0.2), "repair")
     trivet.repair(killer.folder)
     with trivet.open(killer.folder) as index:
         assert contents(index, POOL) == expected

@@ -6,8 +6,8 @@ import importlib
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,10 +61,16 @@ async def test_loading_is_part_of_the_time_that_a_search_has(
     await loading.search_loaded(None)
     assert await loading.search_loaded(0.5) == 0.5
     monkeypatch.setattr(loading, "_is_loaded", lambda: False)
-    monkeypatch.setattr(importlib, "import_module", lambda _: time.sleep(0.1))
-    left = await loading.search_loaded(60.0)
-    assert left is not None
-    assert 0 < left <= 59.9
+    now = 100.0
+
+    def load(_: str) -> None:
+        nonlocal now
+        now += 7.0
+
+    monkeypatch.setattr(importlib, "import_module", load)
+    with monkeypatch.context() as patch:
+        patch.setattr(loading, "time", SimpleNamespace(monotonic=lambda: now))
+        assert await loading.search_loaded(60.0) == 53.0
     assert await loading.search_loaded(None) is None
     with pytest.raises(SearchTimeoutError, match="within 1e-09 s"):
         await loading.search_loaded(1e-9)

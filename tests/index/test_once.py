@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from waiting import PATIENCE_S, Arrivals, until
 
 import trivet
 from trivet.index.once import RecentVectors
 from trivet.thinking import Given, Thinking, ThoughtReport
+
+from .hits import assert_same
 
 QUERY = "what holds a ship"
 THOUGHT = "An anchor and its chain hold the ship in place against wind and tide in the harbour."
@@ -74,7 +76,7 @@ def test_a_thought_that_comes_again_is_not_embedded_again(filled, embedded) -> N
     embedded.clear()
     again = filled.search(QUERY, think=chosen)
     assert embedded == [("query", [QUERY])]
-    assert again == first
+    assert_same(again, first)
     assert told[0].thoughts == told[1].thoughts
     other = Thinking(Given([THOUGHT, "The boat is on the lake."]), guard=-1.0)
     filled.search(QUERY, think=other)
@@ -119,20 +121,20 @@ def test_searches_of_many_threads_that_think_share_their_passes(filled) -> None:
     def answer(asked):
         sizes.append(len(asked))
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE_S)
         return real(asked)
 
     worker._answer_all = answer
-    chosen = Thinking(Given([]), guard=-1.0, deadline_s=20.0)
+    chosen = Thinking(Given([]), guard=-1.0, deadline_s=PATIENCE_S)
     with ThreadPoolExecutor(40) as pool:
         first = pool.submit(filled.search, QUERY, think=chosen)
-        assert begun.wait(20)
+        assert begun.wait(PATIENCE_S)
+        arrivals = Arrivals(worker)
         rest = [pool.submit(filled.search, f"{QUERY} {n}", think=chosen) for n in range(30)]
-        while worker._waiting.qsize() < 30:
-            time.sleep(0.002)
+        until(lambda: arrivals.count == 30)
         go_on.set()
-        assert first.result(20)
-        assert all(each.result(20) for each in rest)
+        assert first.result(PATIENCE_S)
+        assert all(each.result(PATIENCE_S) for each in rest)
     assert sizes == [1, 30]
 
 

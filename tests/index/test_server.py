@@ -271,9 +271,8 @@ def test_a_process_that_is_killed_loses_nothing_that_it_reported(
     tiny_model: Path,
     request_number: int,
 ) -> None:
-    limits = ServerSettings(timeout_s=1, retry_s=1)
     opened = {"collection": "docs", "model": str(tiny_model), "modes": ["dense", "sparse"]}
-    writer = Writer(server.url, texts(80), 8, server=limits, **opened)
+    writer = Writer(server.url, texts(80), 8, **opened)
     server.fail(".*", lambda request: writer.process.kill(), after=request_number)
     writer.start()
     reported = writer.committed()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from waiting import PATIENCE_S, Arrivals, until
 
 from trivet.errors import (
     IndexBusyError,
@@ -18,8 +18,6 @@ from trivet.errors import (
     TrivetError,
 )
 from trivet.index.worker import SearchWorker, _Waiting
-
-PATIENCE_S = 20.0
 
 
 class Answers:
@@ -51,6 +49,7 @@ def working() -> Iterator[list[SearchWorker]]:
 def together(worker: SearchWorker, answers: Answers, names: list[str]) -> list[object]:
     """What each gets that waits in a thread while the first pass is under way."""
     answers.go_on.clear()
+    arrivals = Arrivals(worker)
 
     def ask(name: str) -> object:
         try:
@@ -60,11 +59,9 @@ def together(worker: SearchWorker, answers: Answers, names: list[str]) -> list[o
 
     with ThreadPoolExecutor(len(names) + 1) as pool:
         first = pool.submit(ask, "first")
-        while not answers.passes:
-            time.sleep(0.002)
+        until(lambda: bool(answers.passes))
         asking = [pool.submit(ask, name) for name in names]
-        while worker._waiting.qsize() < len(names):
-            time.sleep(0.002)
+        until(lambda: arrivals.count == 1 + len(names))
         answers.go_on.set()
         assert first.result(PATIENCE_S) == [["first"]]
         return [each.result(PATIENCE_S) for each in asking]
@@ -213,14 +210,13 @@ def test_a_thread_may_have_one_loop_after_another(working) -> None:
 def test_closing_answers_those_who_wait_and_refuses_the_next() -> None:
     answers = Answers()
     worker = SearchWorker(answers)
+    arrivals = Arrivals(worker)
     answers.go_on.clear()
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(worker.answer_many, [name]) for name in ("one", "two", "three")]
-        while sum(map(len, answers.passes)) + worker._waiting.qsize() < 3:
-            time.sleep(0.002)
+        until(lambda: arrivals.count == 3)
         closing = pool.submit(worker.close)
-        while not worker._closed:
-            time.sleep(0.002)
+        until(lambda: worker._closed)
         with pytest.raises(IndexClosedError):
             worker.answer_many(["four"])
         answers.go_on.set()

@@ -5,81 +5,30 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from indexes import contents, make_index, require_clean, vectors
+from waiting import PATIENCE_S
 
 import trivet
-from trivet.errors import DocumentExistsError, InvalidDocumentError, StoreError, TrivetError
+from trivet.errors import DocumentExistsError, InvalidDocumentError, StoreError
 from trivet.index import lexicon
-from trivet.index.documents import CheckedDocument, checked_documents
+from trivet.index.documents import checked_documents
 from trivet.index.ingest import PLAN_BATCH, Ingest
-from trivet.index.vectors import CutDocument, EmbeddedDocument, with_bm25
 from trivet.reports import IngestReport
-from trivet.store.store import Store
-from trivet.store.writes import DocumentWrite
 from trivet.types import Document
 
-WAIT_S = 30.0
-BATCH = 4
-
-
-class Source:
-    """Vectors from texts: one piece for each document, and a hook before each batch."""
-
-    are_given = False
-
-    def __init__(self, store: Store) -> None:
-        self.batches: list[list[str]] = []
-        self.store = store
-
-    def before(self, ids: list[str]) -> None:
-        """Called with the ids of a batch that is about to be embedded."""
-
-    def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
-        return [CutDocument(d, ((0, len(d.text)),)) for d in documents]
-
-    def embed(self, documents: Sequence[CutDocument]) -> list[EmbeddedDocument | TrivetError]:
-        ids = [cut.document.id for cut in documents]
-        self.batches.append(ids)
-        self.before(ids)
-        made = vectors([cut.document.text for cut in documents])
-        state = self.store.manifest.lexical
-        every: list[EmbeddedDocument | TrivetError] = [
-            *with_bm25(state, documents, [made[i] for i in range(len(documents))])
-        ]
-        return [
-            InvalidDocumentError(f"document {id!r}: no vector") if id.startswith("bare") else one
-            for id, one in zip(ids, every, strict=True)
-        ]
-
-
-class Written:
-    """Takes the place of `Store.write`: does what it does, after a hook."""
-
-    def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.batches: list[list[str]] = []
-        self._write = store.write
-        monkeypatch.setattr(store, "write", self)
-
-    def before(self, ids: list[str]) -> None:
-        """Called with the ids of a batch that is about to be written, in the writing thread."""
-
-    def __call__(self, writes: Sequence[DocumentWrite]) -> None:
-        ids = [write.entry.id for write in writes]
-        self.before(ids)
-        self._write(writes)
-        self.batches.append(ids)
+from .behind import BATCH, Source, Written, documents, ids, ingest
 
 
 @pytest.fixture
 def index() -> Iterator[trivet.Index]:
-    before = threading.active_count()
+    before = threading.enumerate()
     with make_index(":memory:") as made:
         yield made
-    assert threading.active_count() == before  # no thread is left behind
+    assert set(threading.enumerate()) <= set(before)  # no thread is left behind
 
 
 @pytest.fixture
@@ -90,35 +39,6 @@ def source(index: trivet.Index) -> Source:
 @pytest.fixture
 def written(index: trivet.Index, monkeypatch: pytest.MonkeyPatch) -> Written:
     return Written(index._store, monkeypatch)
-
-
-def documents(ids: Sequence[str]) -> list[Document]:
-    return [Document(f"anchor {id} sail", id, metadata={"length": len(id) + 12}) for id in ids]
-
-
-def ids(n: int, start: int = 0) -> list[str]:
-    return [str(i) for i in range(start, start + n)]
-
-
-def ingest(
-    index: trivet.Index,
-    source: Source,
-    incoming: Sequence[Document] | Iterator[Document],
-    *,
-    raises: bool = False,
-    replace: bool = False,
-    told: list[IngestReport] | None = None,
-) -> IngestReport:
-    call = Ingest(
-        index._store,
-        source,
-        replace_existing=replace,
-        raise_errors=raises,
-        batch_chunks=BATCH,
-        progress=None if told is None else told.append,
-        expected=None,
-    )
-    return call.run(checked_documents(incoming, None, None))
 
 
 def test_one_batch_is_embedded_while_another_is_written(
@@ -133,7 +53,7 @@ def test_one_batch_is_embedded_while_another_is_written(
     def writes(batch: list[str]) -> None:
         number = len(written.batches)
         if number < 2:  # nothing is embedded after the last
-            met.append(embedding[number + 1].wait(WAIT_S))
+            met.append(embedding[number + 1].wait(PATIENCE_S))
 
     source.before, written.before = embeds, writes
     report = ingest(index, source, documents(ids(3 * BATCH)))
@@ -244,7 +164,7 @@ def test_of_two_failures_the_one_that_comes_first_in_the_call_is_raised(
 
     def writes(batch: list[str]) -> None:
         if len(batch) > 1 or batch == ["2"]:
-            assert was_read.wait(WAIT_S)
+            assert was_read.wait(PATIENCE_S)
             raise InvalidDocumentError(f"not {batch}")
 
     source.before, written.before = embeds, writes
@@ -287,7 +207,7 @@ def obeys_ctrl_c() -> Iterator[None]:
 def test_ctrl_c_stops_at_a_document_and_tells_what_is_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    threads = threading.active_count()
+    threads = threading.enumerate()
     with make_index(tmp_path / "index") as index:
         source, told = Source(index._store), []
         written = Written(index._store, monkeypatch)
@@ -302,7 +222,7 @@ def test_ctrl_c_stops_at_a_document_and_tells_what_is_committed(
             written.before = interrupt
         with pytest.raises(KeyboardInterrupt):
             ingest(index, source, documents(ids(40)), told=told)
-        assert threading.active_count() == threads
+        assert set(threading.enumerate()) <= set(threads)
         stored = index.count()
         assert told[-1].added == stored
         # What was under way is finished; nothing is begun after it.

@@ -77,21 +77,12 @@ def random_place(rng):
     )
 
 
+KINDS = ["match", "match", "range", "range", "place", "count", "empty", "id", "vector", "nested"]
+KINDS += ["slice"]
+
+
 def random_condition(rng, depth):
-    kinds = [
-        "match",
-        "match",
-        "range",
-        "range",
-        "place",
-        "count",
-        "empty",
-        "id",
-        "vector",
-        "nested",
-        "slice",
-    ]
-    kind = rng.choice(kinds + ["filter"] * 3 * (depth > 0))
+    kind = rng.choice(KINDS + ["filter"] * 3 * (depth > 0))
     if kind == "match":
         key, match = random_match(rng)
         return models.FieldCondition(key=key, match=match)

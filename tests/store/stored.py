@@ -63,6 +63,14 @@ def fail_in(
     monkeypatch.setattr(store.engine, verb, dying)
 
 
+def die_in(
+    store: Store, verb: str, monkeypatch: pytest.MonkeyPatch, *, after: bool = False
+) -> None:
+    """Let a machine die in a verb of its engine, without tidying up."""
+    fail_in(store, verb, monkeypatch, after=after)
+    monkeypatch.setattr(store, "recover", lambda: 0)
+
+
 def manifest(**changes: object) -> Manifest:
     return replace(
         new_manifest("test", {}, {"dense": DENSE, "sparse": SPARSE}, 64, STATE), **changes

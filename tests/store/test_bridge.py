@@ -10,7 +10,7 @@ import pytest
 import qdrant_edge
 from qdrant_client import models
 
-from trivet.store.bridge import query_request
+from trivet.store.bridge import query_requests
 from trivet.store.bridge_filters import edge_filter
 
 from .collection import (
@@ -100,7 +100,7 @@ def test_queries_give_the_same_answer(reference, shard, depth):
         stage = random_stage(rng, depth, inner=False)
         request = models.QueryRequest(**stage, offset=rng.choice([None, 0, 3]))
         expected = ask_reference(reference, request)
-        came = shard.query(query_request(request))
+        came = shard.query(*query_requests([request]))
         try:
             assert_same_answer(came, expected, request)
         except AssertionError:
@@ -121,7 +121,7 @@ def nearest(**fields):
 
 
 def ids(shard, request):
-    return [str(point.id) for point in shard.query(query_request(request))]
+    return [str(point.id) for point in shard.query(*query_requests([request]))]
 
 
 def matching(shard, *conditions):
@@ -174,7 +174,7 @@ def test_a_request_without_query_lists_points(shard):
 
 def test_answers_hold_what_was_asked_for(shard):
     def first(**fields):
-        return shard.query(query_request(nearest(limit=1, **fields)))[0]
+        return shard.query(*query_requests([nearest(limit=1, **fields)]))[0]
 
     assert first().payload is None
     assert first().vector is None
@@ -209,12 +209,13 @@ def test_search_parameters_are_passed_on():
         acorn=models.AcornSearchParams(enable=True, max_selectivity=0.4),
         idf=models.IdfCorpusParams(corpus=corpus),
     )
-    params = query_request(nearest(params=asked)).params
+    params = query_requests([nearest(params=asked)])[0].params
     assert (params.hnsw_ef, params.exact, params.indexed_only) == (64, True, True)
     assert (params.quantization.rescore, params.quantization.oversampling) == (False, 2.0)
     assert (params.acorn.enable, round(params.acorn.max_selectivity, 3)) == (True, 0.4)
     assert len(params.idf.corpus.must) == 1
-    everywhere = query_request(nearest(params=models.SearchParams(idf=models.IdfScope.GLOBAL)))
+    globally = models.SearchParams(idf=models.IdfScope.GLOBAL)
+    [everywhere] = query_requests([nearest(params=globally)])
     assert everywhere.params.idf.corpus is None
 
 
@@ -237,5 +238,6 @@ def test_points_in_the_order_of_a_field(shard, order, reverse, start):
 @pytest.mark.parametrize("moment", [datetime(2024, 5, 1, tzinfo=timezone.utc), date(2024, 5, 1)])
 def test_an_order_may_start_at_a_point_in_time(moment):
     order = models.OrderBy(key="when", start_from=moment)
-    query = query_request(models.QueryRequest(query=models.OrderByQuery(order_by=order))).query
+    request = models.QueryRequest(query=models.OrderByQuery(order_by=order))
+    [query] = [said.query for said in query_requests([request])]
     assert query.start_from.startswith("2024-05-01")

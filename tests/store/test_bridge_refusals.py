@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from qdrant_client import models
 
 from trivet.errors import InvalidFilterError, InvalidInputError
-from trivet.store.bridge import query_request
+from trivet.store.bridge import query_requests
 from trivet.store.bridge_filters import edge_filter
 
 DENSE = 8
@@ -104,7 +104,7 @@ FEEDBACK = models.RelevanceFeedbackInput(
 )  # fmt: skip
 def test_what_a_folder_cannot_do_is_refused_by_name(request_, names):
     with pytest.raises(InvalidInputError, match=names):
-        query_request(request_)
+        query_requests([request_])
 
 
 def field(**constraint):
@@ -142,7 +142,7 @@ def test_a_filter_that_a_folder_cannot_evaluate_is_refused_by_name(condition, na
     asked = models.Filter.model_construct(should=condition)
     request = nearest().model_copy(update={"filter": asked})
     with pytest.raises(InvalidFilterError, match=names):
-        query_request(request)
+        query_requests([request])
 
 
 @pytest.mark.parametrize(

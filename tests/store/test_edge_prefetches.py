@@ -10,7 +10,7 @@ import pytest
 import qdrant_edge
 from qdrant_client import models
 
-from trivet.store.bridge import query_request
+from trivet.store.bridge import query_requests
 from trivet.store.edge_prefetches import answered
 
 from .collection import DENSE, edge_shard, multi, numbers, sparse
@@ -34,7 +34,7 @@ class Asking:
 
     def __call__(self, requests: Requests) -> list[list[qdrant_edge.ScoredPoint]]:
         self.passes.append(requests)
-        batch = qdrant_edge.QueryBatchRequest([query_request(each) for each in requests])
+        batch = qdrant_edge.QueryBatchRequest(query_requests(requests))
         return self._shard.query_batch(batch)
 
 

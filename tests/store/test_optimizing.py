@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +11,7 @@ from pathlib import Path
 import pytest
 from indexes import anchors, contents, index_of, make_index, put, require_clean, vectors
 from qdrant_client import models
+from waiting import until
 
 import trivet
 from trivet.config import Lexical
@@ -94,24 +91,32 @@ def test_what_is_written_meanwhile_is_there_afterwards(index: trivet.Index) -> N
     require_clean(index)
 
 
-def test_searches_are_answered_meanwhile(index: trivet.Index) -> None:
+def test_searches_are_answered_meanwhile(
+    index: trivet.Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = nearest(index, "sail")
-    done = threading.Event()
+    done, answers, met, start = threading.Event(), [], [], subprocess.Popen
 
-    def search() -> list[object]:
-        answers: list[object] = []
+    def search() -> None:
         while not done.is_set():
             answers.append(nearest(index, "sail"))
-        return answers
 
+    def started(*given: object, **options: object) -> subprocess.Popen:
+        """The optimizer, which nobody waits for before more searches are answered."""
+        process, wanted = start(*given, **options), len(answers) + 5
+        until(lambda: len(answers) >= wanted or reader.done())
+        met.append(len(answers) >= wanted)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", started)
     with ThreadPoolExecutor(1) as pool:
         reader = pool.submit(search)
         try:
             index.optimize(force=True)
         finally:
             done.set()
-        answers = reader.result()
-    assert len(answers) > 10
+        reader.result()
+    assert met == [True]
     assert all(answer == expected for answer in answers)
 
 
@@ -237,116 +242,3 @@ def test_a_small_index_is_left_as_it_is(
 def test_memory_cannot_be_optimized() -> None:
     with make_index(":memory:") as index, pytest.raises(InvalidInputError, match="in a folder"):
         index.optimize(force=True)
-
-
-# Prints each stage and waits for a line on stdin before it goes on.
-OPTIMIZER = """
-import sys
-sys.path.insert(0, {tests!r})
-import trivet
-from indexes import put
-index = trivet.open({folder!r})
-def pause(stage):
-    put(index, {{stage: "written while " + stage}})
-    print(stage, flush=True)
-    sys.stdin.readline()
-index.optimize(force=True, progress=pause)
-"""
-
-
-@pytest.mark.parametrize("stage", ["copying", "optimizing", "catching up"])
-def test_a_process_that_dies_while_it_optimizes_loses_nothing(
-    index: trivet.Index, folder: Path, stage: str
-) -> None:
-    index.close()
-    program = OPTIMIZER.format(tests=str(Path(__file__).parents[1]), folder=str(folder))
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    expected = dict(TEXTS)
-    while True:
-        came = process.stdout.readline().strip()
-        expected[came] = f"written while {came}"
-        if came == stage:
-            break
-        process.stdin.write("go on\n")
-        process.stdin.flush()
-    if stage == "optimizing":  # into the optimizer
-        process.stdin.write("go on\n")
-        process.stdin.flush()
-        time.sleep(0.4)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdin.close()
-    process.stdout.close()
-    with trivet.open(folder) as again:
-        assert len(shards(folder)) == 1
-        assert contents(again, [*expected, "catching up"]) == expected
-        require_clean(again)
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems let it run on")
-def test_the_optimizer_dies_with_the_process_that_waits_for_it(folder: Path) -> None:
-    index = make_index(folder)
-    put(index, {str(n): f"anchor {n} sail" for n in range(3000)})
-    index.close()
-    program = f"""
-import os, signal, threading, time, trivet
-index = trivet.open({str(folder)!r})
-def kill():
-    while not os.path.exists({str(folder)!r} + "/go"):
-        time.sleep(0.01)
-    os.kill(os.getpid(), signal.SIGKILL)
-threading.Thread(target=kill, daemon=True).start()
-index.optimize(force=True)
-"""
-    process = subprocess.Popen([sys.executable, "-c", program])
-    deadline = time.monotonic() + 60
-    while not optimizers(folder):
-        assert process.poll() is None, "it was done before it could be seen"
-        assert time.monotonic() < deadline
-    (folder / "go").touch()
-    process.wait()
-    while optimizers(folder):
-        assert time.monotonic() < deadline, "the optimizer runs on"
-        time.sleep(0.01)
-
-
-def optimizers(folder: Path) -> list[str]:
-    """The command lines of optimizers that are at work in a folder."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_text()
-        except OSError:
-            continue
-        if "trivet.store.compaction" in command and str(folder) in command:
-            found.append(command)
-    return found
-
-
-def test_a_death_between_the_manifest_and_the_engine_serves_the_new_shard(
-    index: trivet.Index, folder: Path
-) -> None:
-    index.close()
-    program = f"""
-import os, sys
-sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-import trivet
-from indexes import put
-from trivet.store.edge import EdgeEngine
-EdgeEngine.take_over = lambda self, other: os._exit(7)
-index = trivet.open({str(folder)!r})
-index.optimize(force=True, progress=lambda stage: put(index, {{stage: "written"}}))
-"""
-    assert subprocess.run([sys.executable, "-c", program]).returncode == 7
-    assert len(shards(folder)) == 2
-    stages = ("copying", "optimizing", "catching up")
-    expected = {**TEXTS, **dict.fromkeys(stages, "written")}
-    with trivet.open(folder) as again:
-        assert len(shards(folder)) == 1
-        assert again.describe().optimized == 303
-        assert contents(again, list(expected)) == expected
-        require_clean(again)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from stored import FakeTime, contents, machine, write
 from stub_server import StubServer, drop, refuse, stall
+from waiting import until
 
 import trivet
 from trivet import ServerSettings, errors
@@ -229,21 +230,15 @@ def test_writers_wait_until_both_files_are_there(server: StubServer) -> None:
                 except errors.DocumentBusyError:
                     store.journal.wait([new])
 
-    def until(wanted: int) -> None:
-        for _ in range(2000):
-            if len(counts) >= wanted:
-                return
-            stop.wait(0.01)
-        raise AssertionError("the writer does nothing")
-
     writer = threading.Thread(target=add)
     writer.start()
     server.fail(MAKE_JOURNAL, stall(0.3))
     try:
-        until(2)
+        until(lambda: len(counts) >= 2)
         with ServerSnapshots(server.url, "docs", ServerSettings(), 60.0) as kept:
             taken = [kept.take()]
-            until(len(counts) + 2)
+            wanted = len(counts) + 2
+            until(lambda: len(counts) >= wanted)
             taken.append(kept.take())
             for number, one in enumerate(taken):
                 kept.restore(one.id, f"copy{number}")

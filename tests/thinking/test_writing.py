@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from waiting import PATIENCE_S, auntil
 
 from trivet.thinking import Completion, Thinker, ThinkRequest, WritingThinker
 
@@ -76,12 +77,11 @@ async def test_a_slow_function_does_not_block_the_loop() -> None:
 
     def slow(prompt: str) -> str:
         asked.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE_S)
         return ANSWER
 
     thinking = asyncio.ensure_future(WritingThinker(slow, name="m").athink(REQUEST))
-    while not asked.is_set():
-        await asyncio.sleep(0.001)
+    await auntil(asked.is_set)
     go_on.set()  # which a blocked loop could never do
     assert (await thinking).status == "ok"
 

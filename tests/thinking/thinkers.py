@@ -6,6 +6,8 @@ import asyncio
 import threading
 import time
 
+from waiting import PATIENCE_S
+
 from trivet.thinking import ThinkRequest, ThinkResult, Thought, Usage
 
 
@@ -38,23 +40,47 @@ class Counting:
         return ThinkResult((Thought(text),), "ok", Usage(1, 30, 20), thinker=self.fingerprint)
 
 
+class Held(Counting):
+    """As Counting, once it is let go; then at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def think(self, request: ThinkRequest) -> ThinkResult:
+        self.begun.set()
+        assert self.go_on.wait(PATIENCE_S)
+        return super().think(request)
+
+    async def athink(self, request: ThinkRequest) -> ThinkResult:
+        self.begun.set()
+        while not self.go_on.is_set():
+            await asyncio.sleep(0.001)
+        return await super().athink(request)
+
+
 class Hanging:
-    """Never answers while the test runs."""
+    """Never answers before it is let go, and in an event loop never at all."""
 
     fingerprint = "hanging"
 
     def __init__(self) -> None:
         self.freed = threading.Event()
         self.begun = 0
+        self._lock = threading.Lock()
+
+    def _begin(self) -> None:
+        with self._lock:
+            self.begun += 1
 
     def think(self, request: ThinkRequest) -> ThinkResult:
-        self.begun += 1
-        self.freed.wait(60)
+        self._begin()
+        assert self.freed.wait(PATIENCE_S)
         return ThinkResult((), "timeout")
 
     async def athink(self, request: ThinkRequest) -> ThinkResult:
-        self.begun += 1
-        await asyncio.sleep(60)
+        self._begin()
+        await asyncio.Event().wait()
         return ThinkResult((), "timeout")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,9 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-import trivet
 from trivet.cli import render
-from trivet.cli.searching import of_tenant, require_index
+from trivet.cli.places import open_existing
+from trivet.cli.searching import of_tenant
 from trivet.evaluation import METRICS, Estimate, Evaluation, evaluate, read_qrels, read_queries
 from trivet.evaluation.metrics import parsed_metrics
 from trivet.evaluation.plot import checked_picture, plot
@@ -23,7 +24,7 @@ NAME_WIDTH = 24
 
 
 def judge_index(
-    location: Path,
+    location: str | os.PathLike[str],
     queries: Path,
     qrels: Path,
     *,
@@ -36,7 +37,7 @@ def judge_index(
     """Judge every leg and preset of an index, and print how they compare.
 
     Args:
-        location: folder of the index.
+        location: a folder, or of a server, as `open_existing` takes it.
         queries: file of queries.
         qrels: file of judgements.
         metrics: names of ir_measures, the first decides; None or empty = the usual three.
@@ -49,14 +50,14 @@ def judge_index(
         NotAnIndexError: there is no index.
         TrivetError: as `evaluate`.
     """
-    require_index(location)
     names = tuple(metrics or METRICS)
     parsed_metrics(names)  # what is wrong shows before anything is searched
     if picture is not None:
         checked_picture(picture)
-    asked, judgements = read_queries(queries), read_qrels(qrels)
-    with trivet.open(location) as index, render.waiting("Searching with every plan"):
-        evaluation = evaluate(of_tenant(index, tenant), asked, judgements, metrics=names)
+    with open_existing(location) as index:
+        asked, judgements = read_queries(queries), read_qrels(qrels)
+        with render.waiting("Searching with every plan"):
+            evaluation = evaluate(of_tenant(index, tenant), asked, judgements, metrics=names)
     if picture is not None:
         plot(evaluation, picture)
     if per_query is not None:

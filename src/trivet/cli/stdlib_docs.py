@@ -7,17 +7,20 @@ import importlib
 import inspect
 import sysconfig
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+from trivet.errors import InvalidInputError
 from trivet.query import text_problem
 from trivet.types import Document
 
-# What nobody would search: tests, programs with windows, tables of characters, other packages.
+# What nobody would search: tests, windows and turtles, tables of characters, other packages, and
+# what newer versions of Python lack.
 SKIPPED = frozenset((
-    "__phello__", "dist-packages", "encodings", "ensurepip", "idlelib", "lib-dynload",
-    "lib2to3", "pydoc_data", "site-packages", "test", "tests", "turtledemo",
+    "__phello__", "dist-packages", "distutils", "encodings", "ensurepip", "idlelib",
+    "lib-dynload", "lib2to3", "pydoc_data", "site-packages", "test", "tests", "tkinter", "turtle",
+    "turtledemo",
 ))  # fmt: skip
 
 # Written in C, in whole or in part, so that their documentation is in no source file. Importing
@@ -34,28 +37,42 @@ C_MODULES = (
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def standard_library() -> list[Document]:
+def standard_library(modules: Collection[str] = ()) -> list[Document]:
     """Every public module, class, function and method that has a docstring, sorted by id.
 
     Python sources are parsed and never imported; `C_MODULES` are imported. The id is the
     qualified name, such as `zipfile.ZipFile.namelist`; the title is the name with its parameters,
     the text the docstring, the metadata `module` and `kind`.
 
+    Args:
+        modules: the top-level modules and packages that are read; none = all.
+
     Returns:
         The same documents at every call with the same Python; no id twice.
+
+    Raises:
+        InvalidInputError: one of the modules has no documentation here.
     """
+    root = Path(sysconfig.get_path("stdlib"))
     documents: dict[str, Document] = {}
-    for document in (*source_documents(Path(sysconfig.get_path("stdlib"))), *c_documents()):
+    for document in (*source_documents(root, modules), *c_documents(modules)):
         # The first wins where a name is defined twice: once a platform, or property and setter.
         documents.setdefault(str(document.id), document)
+    unknown = sorted(set(modules) - {name.split(".")[0] for name in documents})
+    if unknown:
+        raise InvalidInputError(
+            f"expected modules of the standard library that have docstrings, got {unknown[0]!r}: "
+            "give a top-level name such as 'zipfile'"
+        )
     return [documents[name] for name in sorted(documents)]
 
 
-def source_documents(root: Path) -> Iterator[Document]:
+def source_documents(root: Path, modules: Collection[str] = ()) -> Iterator[Document]:
     """The docstrings in the Python sources under a folder, file after file in order of name.
 
     Args:
         root: the folder that holds the top-level modules and packages.
+        modules: those that are read; none = all.
 
     Yields:
         One document for each public docstring; a name defined twice comes twice.
@@ -66,6 +83,8 @@ def source_documents(root: Path) -> Iterator[Document]:
             parts = parts[:-1]
         if not parts or any(part.startswith("_") or part in SKIPPED for part in parts):
             continue
+        if modules and parts[0] not in modules:
+            continue
         tree = _parsed(path)
         if tree is not None:
             module = ".".join(parts)
@@ -73,13 +92,18 @@ def source_documents(root: Path) -> Iterator[Document]:
             yield from _defined_in(tree, module, module)
 
 
-def c_documents() -> Iterator[Document]:
+def c_documents(modules: Collection[str] = ()) -> Iterator[Document]:
     """The docstrings that C code brings to `C_MODULES`, in the order of their names.
+
+    Args:
+        modules: those that are read; none = all.
 
     Yields:
         One document for each public module, class, function and method with a docstring.
     """
     for name in C_MODULES:
+        if modules and name not in modules:
+            continue
         try:
             module = importlib.import_module(name)
         except ImportError:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from trivet.errors import InvalidInputError
 from trivet.store.keys import document_key
+
+
+@contextmanager
+def opened_texts(file: Path | None) -> Iterator[TextsFile | None]:
+    """What finds the texts of a file; None without one."""
+    if file is None:
+        yield None
+        return
+    with TextsFile(file) as found:
+        yield found
 
 
 class TextsFile:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trivet.cli import render
 from trivet.cli.places import open_existing
 from trivet.cli.progress import counting
-from trivet.cli.texts_file import TextsFile
+from trivet.cli.texts_file import opened_texts
 from trivet.errors import InvalidInputError, UpgradeRefusedError, UpgradeStateError
 from trivet.index import Index
 
@@ -40,7 +38,7 @@ def plan_upgrade(location: str, to: str | None, texts: Path | None, *, as_json: 
         NotAnIndexError: there is no index.
         UpgradeStateError: no model is named, and no upgrade is under way.
     """
-    with _texts(texts) as resolver, open_existing(location) as index:
+    with opened_texts(texts) as resolver, open_existing(location) as index:
         with render.waiting("Probing the newer model"):
             plan = _upgrade(index, to).plan(text_resolver=resolver)
         _tell(index, asdict(plan), as_json=as_json)
@@ -57,7 +55,7 @@ def fit_upgrade(
 ) -> None:
     """Fit the maps, and print which one was chosen from which; arguments as in `plan_upgrade`."""
     asked = [] if queries is None else read_queries(queries)
-    with _texts(texts) as resolver, open_existing(location) as index:
+    with opened_texts(texts) as resolver, open_existing(location) as index:
         with render.waiting("Fitting maps to documents of the index"):
             upgrade = _upgrade(index, to)
             choice = upgrade.fit(aim, queries=asked, text_resolver=resolver)
@@ -84,7 +82,7 @@ def verify_upgrade(
         as_json: print the report as JSON.
     """
     grades = None if judged is None else _read_judged(judged)
-    with _texts(texts) as resolver, open_existing(location) as index:
+    with opened_texts(texts) as resolver, open_existing(location) as index:
         with render.waiting("Measuring on held-out documents"):
             report = _upgrade(index, to).verify(grades, text_resolver=resolver)
         if page is not None:
@@ -128,7 +126,11 @@ def migrate_index(
 
     Without an upgrade under way, those that one has left translated.
     """
-    with _texts(texts) as resolver, open_existing(location) as index, counting("chunk") as count:
+    with (
+        opened_texts(texts) as resolver,
+        open_existing(location) as index,
+        counting("chunk") as count,
+    ):
         about = index.describe()
         is_over = index.current_upgrade is None and to in (None, about.model)
         if is_over and about.translated:
@@ -200,16 +202,6 @@ def _upgrade(index: Index, to: str | None) -> Upgrade:
         return current
     assert to is not None  # one of the two was said
     return index.upgrade(to)
-
-
-@contextmanager
-def _texts(file: Path | None) -> Iterator[Callable[[str], str | None] | None]:
-    """What finds the texts of a file; None without one."""
-    if file is None:
-        yield None
-        return
-    with TextsFile(file) as found:
-        yield found
 
 
 def _read_judged(file: Path) -> Any:  # noqa: ANN401 - checked by `verify`

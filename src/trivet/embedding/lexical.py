@@ -93,16 +93,17 @@ class Bm25:
         """The text to weigh for a titled text: the title `title_weight` times, then the text."""
         return " ".join([*([title] * self.title_weight if title else []), text])
 
-    def weigh(self, texts: Sequence[str]) -> WeighedTexts:
+    def weigh(self, texts: Sequence[str], *, blank: bool = False) -> WeighedTexts:
         """Weigh the words of n documents and count them.
 
         Args:
-            texts: none of them blank; one of stop words only gives an empty vector.
+            texts: one of stop words only gives an empty vector.
+            blank: whether some may be blank, which gives empty vectors, too.
 
         Raises:
             InvalidInputError: not a list of texts; names the position.
         """
-        require_texts(texts)
+        require_texts(texts, blank=blank)
         found = self._analyser.count(texts)
         k, b = self.lexical.k, self.lexical.b
         norms = k * (1 - b + b * found.lengths / self.average_tokens)

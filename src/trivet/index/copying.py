@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trivet.errors import UpgradeError
-from trivet.index.documents import CheckedDocument, checked_documents
+from trivet.index.documents import CheckedDocument, checked_copies
+from trivet.index.upgrade.texts import TextResolver, whole_text
+from trivet.index.vectors import GivenVectors
+from trivet.store.adopted_layout import with_text_length
 from trivet.store.points import Chunk, point_ids
 from trivet.types import DenseVectors, Document, Representations, Vectors
 
@@ -46,14 +49,19 @@ class Copy:
         store: of the adopted collection.
         own: the index.
         source: names the collection, wherever it is.
+        resolver: knows the texts that the collection does not hold; of what it does not know
+            either, vector and metadata are copied. None = every point must have a text.
 
     Raises:
         UpgradeError: the index holds documents that the collection does not have.
     """
 
-    def __init__(self, store: AdoptedStore, own: Index, source: str) -> None:
+    def __init__(
+        self, store: AdoptedStore, own: Index, source: str, resolver: TextResolver | None
+    ) -> None:
         self._store = store
         self._own = own
+        self._resolver = resolver
         self._space = store.manifest.spaces["dense"]
         self._lengths = np.array([np.inf, 0.0])
         # What was there once, and is to be deleted when it is not any more.
@@ -93,8 +101,7 @@ class Copy:
             if rows:
                 documents = [page.documents[row] for row in rows]
                 dense = DenseVectors(self._space, page.vectors[rows])
-                made = Representations(dense=dense)
-                self._own.upsert(documents, on_error="raise", representations=made)
+                self._write(documents, Representations(dense=dense))
                 differed += [document.id or "" for document in documents]
         gone = self._gone()
         self._require_known(gone)
@@ -105,6 +112,13 @@ class Copy:
         """Note that the copy is done: what is in it from now on may be its owner's."""
         self._own._store.journal.keep(DONE, b"1")
 
+    def _write(self, documents: list[Document], made: Representations) -> None:
+        """Store documents with their vectors, as `Index.upsert` does, be they without a text."""
+        own = self._own
+        given = GivenVectors(made, len(documents), own._store, own._model)
+        checked = checked_copies(documents)
+        own._ingest(checked, given, "raise", None, len(documents), replace_existing=True)
+
     def _read(self, points: Mapping[str, Mapping[str, Any]]) -> Page:
         """Documents and unit vectors of points; those that were deleted meanwhile are left out."""
         vectors = self._store.engine.vectors(list(points), self._space.vector_name)
@@ -114,9 +128,28 @@ class Copy:
                 f"expected a vector of every point, got none of {id!r}: write it there, or delete "
                 "such points"
             )
-        documents = [_document(id, points[id]) for id in points if id in vectors]
+        documents = [self._document(id, points[id]) for id in points if id in vectors]
         rows = np.array([vectors[d.id or ""] for d in documents], dtype=np.float32)
         return Page(documents, self._unit(rows.reshape(len(documents), -1), documents))
+
+    def _document(self, id: str, payload: Mapping[str, Any]) -> Document:
+        """A point as a document; its text is "" where nobody has it.
+
+        Raises:
+            UpgradeError: a point without a text, and nobody to ask.
+            InvalidInputError: the resolver gave back what is no text.
+        """
+        chunk = Chunk.from_payload(payload)
+        if chunk.text.strip():
+            return Document(chunk.text, id, metadata=chunk.metadata)
+        if self._resolver is None:
+            raise UpgradeError(
+                f"expected a text in the payload of the point {id!r}, to be searched and embedded "
+                "anew, got none: write the texts into the collection, hand in text_resolver, or "
+                "delete such points"
+            )
+        text = whole_text(chunk, self._resolver)
+        return Document(text, id, metadata=with_text_length(chunk.metadata, text))
 
     def _unit(self, rows: Vectors, documents: list[Document]) -> Vectors:
         """Rows of length 1, as an index compares by cosine.
@@ -152,7 +185,7 @@ class Copy:
         points = {id: point_ids(store.manifest.namespace, id, [0])[0] for id in ids}
         there = [points[id] for id in ids if id in entries]
         vectors = store.engine.vectors(there, self._space.vector_name) if there else {}
-        checked = list(checked_documents(page.documents, None, None))
+        checked = list(checked_copies(page.documents))
         return [
             row
             for row, (id, one) in enumerate(zip(ids, checked, strict=True))
@@ -187,16 +220,6 @@ class Copy:
                 f"that the adopted collection does not have, such as {others[0]!r}: name another "
                 "place, or delete here what was deleted there"
             )
-
-
-def _document(id: str, payload: Mapping[str, Any]) -> Document:
-    chunk = Chunk.from_payload(payload)
-    if not chunk.text.strip():
-        raise UpgradeError(
-            f"expected a text in the payload of the point {id!r}, to be searched and embedded "
-            "anew, got none: write the texts into the collection, or delete such points"
-        )
-    return Document(chunk.text, id, metadata=chunk.metadata)
 
 
 def _is_same(own: Vectors, unit: Vectors) -> bool:

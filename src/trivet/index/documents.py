@@ -97,6 +97,11 @@ def checked_documents(
     )
 
 
+def checked_copies(documents: Sequence[Document]) -> Iterator[Incoming]:
+    """Check documents that are copied with their vectors, of which some may have no text ("")."""
+    return (_checked(document, i, None, may_lack_text=True) for i, document in enumerate(documents))
+
+
 def checked_texts(texts: Texts) -> Texts:
     """What may hold texts.
 
@@ -151,8 +156,11 @@ def _with_fields(
     return Document(document.text, id, document.title, {} if metadata is None else metadata)
 
 
-def _checked(document: Document, position: int, tenant: str | None) -> Incoming:
-    problem = _document_problem(document)
+def _checked(
+    document: Document, position: int, tenant: str | None, *, may_lack_text: bool = False
+) -> Incoming:
+    lacks_text = may_lack_text and document.text == ""
+    problem = _document_problem(document, lacks_text=lacks_text)
     if problem:
         id = document.id if isinstance(document.id, str) else None
         named = f"document {id!r}" if id is not None else f"document at position {position}"
@@ -168,9 +176,9 @@ def _checked(document: Document, position: int, tenant: str | None) -> Incoming:
     return CheckedDocument(id, document.text, document.title, metadata, digest, position, tenant)
 
 
-def _document_problem(document: Document) -> str | None:
+def _document_problem(document: Document, *, lacks_text: bool) -> str | None:
     problem = text_problem(document.text)
-    if problem:
+    if problem and not lacks_text:
         return f"expected a text, {problem}"
     if document.id is not None:
         problem = text_problem(document.id)

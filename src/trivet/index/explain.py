@@ -68,11 +68,15 @@ def explain(
     options = with_floor(model, asked.options)
     planned = planned_query(legs, options)
     shares: dict[str, list[LegShare]] = {}
+    is_candidate = False
     if planned is not None:
-        planned, shares = _found(store, planned, options, ids)
+        planned, shares, is_candidate = _found(store, planned, options, ids)
     best = next(iter(shares), ids[0])
     found = shares.get(best, [])
+    stretch = 1.0
     if planned is not None:
+        own = {share.mode: share.score for share in found if share.score is not None}
+        stretch = planned.stretch_of(own) if found else 1.0
         details = _Details(store, model, asked, planned, plain.get("multi"))
         found = [details.of(share, best, by_point[best]) for share in found]
     chunk = by_point[best]
@@ -83,7 +87,8 @@ def explain(
         span=chunk.span,
         score=total(found),
         legs=tuple(found),
-        plan=described(options.plan if planned is None else planned.plan),
+        plan=described(options.plan if planned is None else planned.plan, stretch),
+        is_candidate=is_candidate,
     )
 
 
@@ -105,27 +110,35 @@ def _legs(
 
 def _found(
     store: Store, planned: PlannedQuery, options: SearchOptions, ids: list[str]
-) -> tuple[PlannedQuery, dict[str, list[LegShare]]]:
+) -> tuple[PlannedQuery, dict[str, list[LegShare]], bool]:
     """The query as it is asked in the end, and each chunk's parts, the search's own choice first.
 
     Another chunk may have a better sum, and be no candidate.
+
+    Returns:
+        The query, the chunks' parts, and whether the plan ranks one of these chunks.
     """
     planned, ranked = asked_to_the_end(store, planned, options)
     plan = planned.plan
-    is_of_lists = plan.fuse != "scores" and not plan.is_single
-    if is_of_lists and plan.rescore is None and plan.relevance is None:
-        shares = shares_of_lists(store, planned, ids, ranked)
-    else:
+    is_sum = plan.fuse == "scores" or plan.is_single
+    if is_sum or plan.rescore is not None or plan.relevance is not None:
         shares = _summed(store, planned, ids)
-    by_search = [each.point.id for each in ranked if each.point.id in shares]
+    else:
+        shares = shares_of_lists(store, planned, ids, ranked)
+    places = [each.point.id for each in ranked]
+    if not shares.keys() & set(places) and not planned.is_plain:
+        [answer] = store.query(planned.in_full().requests()[:1])
+        places = [point.id for point in answer]
+    by_search = [point for point in places if point in shares]
     by_score = sorted(
         (point for point in ids if point in shares), key=lambda point: -total(shares[point])
     )
-    return planned, {point: shares[point] for point in [*by_search, *by_score]}
+    found = {point: shares[point] for point in [*by_search, *by_score]}
+    return planned, found, bool(by_search or (shares and planned.is_plain))
 
 
-def described(plan: Plan) -> str:
-    """How a plan makes one score, in words."""
+def described(plan: Plan, stretch: float = 1.0) -> str:
+    """How a plan makes one score, in words; of a chunk without token vectors, a stretched one."""
     if plan.relevance is not None:
         return "cosine, in an order that repeats itself less"
     if plan.rescore is not None:
@@ -142,7 +155,10 @@ def described(plan: Plan) -> str:
         "sparse": f"s / (s + {plan.sparse_half:g})",
         "multi": "mean MaxSim",
     }
-    return " + ".join(f"{plan.weights[mode]:g} · {terms[mode]}" for mode in plan.fused)
+    is_stretched = stretch != 1.0
+    legs = [mode for mode in plan.fused if not (is_stretched and mode == "multi")]
+    total = " + ".join(f"{plan.weights[mode]:g} · {terms[mode]}" for mode in legs)
+    return f"({total}) · {stretch:g}, for want of token vectors" if is_stretched else total
 
 
 def _summed(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, list[LegShare]]:
@@ -168,6 +184,7 @@ def _summed(store: Store, planned: PlannedQuery, ids: list[str]) -> dict[str, li
             else:
                 # A chunk without any of the query's terms has a BM25 score of 0.
                 part = narrow.part(mode, score or 0.0) if mode in plan.weights else 0.0
+                part *= narrow.stretch_of(chunk.scores)
             shares[chunk.point.id].append(LegShare(mode, score, part))
     return shares
 

@@ -80,6 +80,8 @@ class Explanation:
             does not find the document.
         legs: the parts that the score is the sum of.
         plan: how the plan makes one score of them, in words.
+        is_candidate: whether the chunk is among those that the plan ranks for so many hits. If not,
+            `score` is what it would have: a search gives all candidates first, whatever theirs.
     """
 
     query: str
@@ -89,6 +91,7 @@ class Explanation:
     score: float
     legs: tuple[LegShare, ...]
     plan: str
+    is_candidate: bool
 
     def leg(self, mode: Mode) -> LegShare | None:
         """The part of a leg; None if the plan does not ask it, or the query has none."""

@@ -11,6 +11,7 @@ TOP = 8
 BAR_WIDTH = 24
 COLOURS = {"dense": "#2b7a9b", "sparse": "#b07a10", "multi": "#9b3f86"}
 NOT_FOUND = "  nothing: the plan does not find it"
+BEHIND = "none of the plan's candidates, which come first: the score is what it would have"
 NAMES = {"dense": "dense", "sparse": "sparse", "multi": "tokens"}
 _STYLE = (
     ".trivet{font:14px/1.5 system-ui,sans-serif;max-width:48em;color:#222;background:#fff;"
@@ -38,6 +39,8 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     yield f"plan: {explanation.plan}"
     if not explanation.legs:
         yield NOT_FOUND
+    elif not explanation.is_candidate:
+        yield BEHIND
     largest = max((abs(share.contribution) for share in explanation.legs), default=0.0)
     for share in explanation.legs:
         bar = "█" * round(BAR_WIDTH * abs(share.contribution) / largest) if largest else ""
@@ -60,6 +63,7 @@ def as_html(explanation: Explanation) -> str:
         f"<style>{_STYLE}</style><div class='trivet'>",
         f"<h4>{_isolated(explanation.id)} · {explanation.score:.4f}</h4>",
         f"<p class='q'>for “{_isolated(explanation.query)}” · {escape(explanation.plan)}</p>",
+        f"<p><b>{BEHIND}</b></p>" if explanation.legs and not explanation.is_candidate else "",
         _legs_table(explanation) if explanation.legs else f"<p>{NOT_FOUND}</p>",
         "<div class='parts'>",
         *(_details(share) for share in explanation.legs),

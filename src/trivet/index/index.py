@@ -135,6 +135,7 @@ class Index(SearchedDocuments):
         collection: str | None = None,
         alias: str | None = None,
         server: ServerSettings | None = None,
+        text_resolver: Callable[[str], str | None] | None = None,
     ) -> Index:
         """Copy an adopted collection to an index of Trivet's own, which can be upgraded.
 
@@ -147,6 +148,10 @@ class Index(SearchedDocuments):
             alias: on a server: the name under which the collection is used, if it is an alias, or
                 a new one. It leads to the new index once all is copied; `trivet.open` follows it.
             server: how to reach the server.
+            text_resolver: given the id of a point whose payload holds no text, returns the text
+                that its vector was made of, which is stored in the new index; or None. A point of
+                which nobody has the text is copied without, and counted in a warning and by
+                `Upgrade.status`. Without a resolver such a point is refused.
 
         Returns:
             The new index, which answers as the adopted one does. What was written to that before
@@ -154,14 +159,21 @@ class Index(SearchedDocuments):
 
         Raises:
             InvalidInputError: no adopted collection; an alias where there can be none.
-            UpgradeError: a point without text or vector; learned sparse vectors; dot products of
-                vectors of several lengths; a place with other documents; or a collection that is
-                written to without end.
+            UpgradeError: a point without vector, or without text where there is no resolver;
+                learned sparse vectors; dot products of vectors of several lengths; a place with
+                other documents; or a collection that is written to without end.
             StoreError: as `trivet.open`.
         """
         from trivet.index.taking_over import take_over
 
-        return take_over(self._shared, location, collection=collection, alias=alias, server=server)
+        return take_over(
+            self._shared,
+            location,
+            collection=collection,
+            alias=alias,
+            server=server,
+            resolver=text_resolver,
+        )
 
     @checked_keywords
     def upgrade(self, new: str | os.PathLike[str] | Embedder) -> Upgrade:

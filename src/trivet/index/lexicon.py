@@ -167,7 +167,9 @@ def _adopt(store: Store, state: LexicalState, average_tokens: float, documents: 
     bm25 = bm25_for(state)
 
     def weigh(chunks: Sequence[Chunk]) -> tuple[Sequence[SparseVector], Sequence[int]]:
-        weighed = bm25.weigh(_rendered(bm25, chunks))
+        # Who never had a text has no words; of a text that was taken out they would be lost.
+        are_whole = all(chunk.text.strip() or chunk.span == (0, 0) for chunk in chunks)
+        weighed = bm25.weigh(_rendered(bm25, chunks), blank=are_whole)
         return weighed.vectors.values, weighed.lengths
 
     reweigh(store, bm25.space, state, weigh)

@@ -89,16 +89,17 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     """
     if not asked:
         return []
-    of: Generation | None = None
+    of: tuple[Generation, Generation] | None = None
     while True:
         manifest = store.manifest
         try:
-            if manifest.generation != of:
+            now = manifest.generation, model.searched
+            if now != of:
                 full = embedded_queries(store, model, asked)
                 kept = consider(manifest, model, asked, full)
                 tokens = model.tokens_of(model.searched)
                 embedded = None if full is None else tokens.small(full)
-                of = manifest.generation
+                of = now
             legs = query_legs(manifest, asked, embedded, tokens)
             legs = with_thoughts(legs, asked, kept, manifest, tokens)
             hits = _answered_once(store, model, asked, legs)
@@ -182,7 +183,10 @@ def query_legs(
             if len(vectors):
                 scale, shift = tokens.affine(len(vectors))
                 name = embedded.multi.space.vector_name
-                row["multi"] = LegQuery("multi", name, vectors, scale, shift)
+                everywhere = not tokens.may_lack
+                row["multi"] = LegQuery(
+                    "multi", name, vectors, scale, shift, is_everywhere=everywhere
+                )
     return [
         {mode: leg for mode, leg in row.items() if mode in each.options.plan.legs}
         for row, each in zip(every, asked, strict=True)

@@ -32,6 +32,7 @@ class Shared:
         ladder: of plans, where a server does not run the best one.
         worker: answers the searches of event loops.
         found: how often each document was found, by its key, while an upgrade is under way.
+        settled: of these, those that a migration is done with, by what it is of.
         warned: payload paths of filters without an index that were warned of.
         thinking: the threads that thinkers run in.
 
@@ -57,6 +58,7 @@ class Shared:
         self.settings = settings
         self.ladder = PlanLadder(store)
         self.found: Counter[str] = Counter()
+        self.settled: dict[str, set[str]] = {}
         self.warned: set[str] = set()
         self.worker = SearchWorker(self.answer)
         self.thinking = DaemonThreads()

@@ -162,6 +162,9 @@ class StoredDocuments:
     def get(self, ids: Sequence[str]) -> list[Document]:
         """The stored documents, in the order asked for; missing ids are skipped.
 
+        Args:
+            ids: of documents; of one that is named twice, two come.
+
         Raises:
             InvalidInputError: `ids` is no list of texts.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from trivet.config import ServerSettings
 from trivet.errors import InvalidInputError, UpgradeError
 from trivet.index.copying import Copy
 from trivet.index.open import is_url, open
+from trivet.index.upgrade.texts import TextResolver, count_textless
 from trivet.store.adopted import AdoptedStore
 from trivet.store.store import Store
 from trivet.types import Mode
@@ -16,6 +18,8 @@ from trivet.types import Mode
 if TYPE_CHECKING:
     from trivet.index.index import Index
     from trivet.index.shared import Shared
+
+logger = logging.getLogger(__name__)
 
 
 def take_over(
@@ -25,6 +29,7 @@ def take_over(
     collection: str | None,
     alias: str | None,
     server: ServerSettings | None,
+    resolver: TextResolver | None,
 ) -> Index:
     """Copy an adopted collection to an index of Trivet's own; arguments as in `Index.take_over`."""
     place = os.fspath(location)
@@ -40,7 +45,7 @@ def take_over(
         lexical=None if manifest.lexical is None else manifest.lexical.lexical,
     )
     try:
-        copy = Copy(store, own, shared.location)
+        copy = Copy(store, own, shared.location, resolver)
         copy.until_still()
         if alias is not None:
             from trivet.store.aliases import lead
@@ -50,10 +55,21 @@ def take_over(
             # What was written after the last look, by those who used the alias.
             copy.bring_over()
         copy.close()
+        if resolver is not None:
+            _warn_of_textless(count_textless(own._store))
     except BaseException:
         own.close()
         raise
     return own
+
+
+def _warn_of_textless(textless: int) -> None:
+    if textless:
+        logger.warning(
+            "%d documents have no text, neither in the collection nor by text_resolver: they "
+            "are copied and found by their dense vectors alone, and no upgrade can embed them "
+            "anew; take the collection over again once their texts are known", textless,
+        )  # fmt: skip
 
 
 def _possible(store: Store, place: str, alias: str | None) -> AdoptedStore:

@@ -99,7 +99,7 @@ class KeptThoughts:
             return leg
         weighted = weighted_tokens(vector, rows, shares, chosen.multi, chosen.tokens)
         made, scale, shift = tokens.weighted(weighted)
-        return LegQuery(leg.mode, leg.vector_name, made, scale, shift)
+        return replace(leg, vector=made, scale=scale, shift=shift)
 
     def _united(self, query: SparseVector, manifest: Manifest) -> SparseVector:
         chosen = self.weights

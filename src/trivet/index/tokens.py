@@ -12,6 +12,7 @@ import numpy as np
 from trivet.embedding import Embedder
 from trivet.embedding.compact import TokenCodec, calibration_texts, compact_space, fit_codec
 from trivet.errors import IndexDamagedError
+from trivet.store.carried import may_lack
 from trivet.store.generations import FIRST_CANARIES, Generation
 from trivet.store.store import Store
 from trivet.thinking.combine import WeightedTokens
@@ -77,6 +78,11 @@ class IndexTokens:
             return self._found().weighted(tokens.vectors, tokens.weights)
         weighted: Vectors = (tokens.vectors * tokens.weights[:, None]).astype(np.float32)
         return weighted, 1.0, 0.0
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether there may be chunks without token vectors, such as a forced end leaves."""
+        return self._stored is not None and may_lack(self._store, self._stored.vector_name)
 
     @property
     def _is_compact(self) -> bool:

@@ -87,7 +87,8 @@ def weigh(state: LexicalState, documents: Sequence[CutDocument]) -> list[Weighed
     """Weigh the pieces of each document as the state says."""
     bm25 = bm25_for(state)
     titled = [piece for cut in documents for piece in cut.titled_texts]
-    every = bm25.weigh([bm25.render(title, text) for title, text in titled])
+    # Texts were checked at the door; of an adopted collection some may be copied without.
+    every = bm25.weigh([bm25.render(title, text) for title, text in titled], blank=True)
     return [every[some] for some in _slices(documents)]
 
 
@@ -124,7 +125,10 @@ class ModelVectors:
         self._replaces = replaces
         self._store = store
         with with_ways_out(store):
-            self._chunker = Chunker(cutting_model(store, model), store.manifest.chunk_tokens)
+            embedder = cutting_model(store, model)
+        # The index may have been made with a model that read more than the one it was upgraded to.
+        tokens = min(store.manifest.chunk_tokens, embedder.max_tokens)
+        self._chunker = Chunker(embedder, tokens)
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         """Pieces of at most `chunk_tokens` tokens."""

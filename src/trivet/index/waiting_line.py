@@ -25,10 +25,6 @@ class WaitingLine(Generic[T]):
         self._changed = threading.Condition()
         self._closed = False
 
-    def qsize(self) -> int:
-        """Pieces that wait."""
-        return len(self._work)
-
     def put(self, work: Sequence[T]) -> int:
         """Let work wait, all of it at the same moment; how many pieces there was room for."""
         with self._changed:

@@ -79,10 +79,12 @@ class AdoptedEngine:
         """Points stored."""
         return self._call("count", lambda c: c.count(self._collection, exact=True).count)
 
-    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Mapping[str, Any]]]:
+    def pages(
+        self, where: models.Filter | None = None, *, since: str | None = None
+    ) -> Iterator[dict[str, Mapping[str, Any]]]:
         """Payloads of all points that match, a page at a time."""
         wanted = self._layout.filter(where)
-        offset: Any = None
+        offset: Any = None if since is None else point_id(since)
         while True:
             at = offset
             records, offset = self._call(

@@ -136,6 +136,19 @@ class Layout:
         return text, {**metadata, NODE_FIELD: own}
 
 
+def with_text_length(metadata: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """Metadata of a point whose text came from elsewhere: a node of LlamaIndex's tells its length.
+
+    Args:
+        metadata: as `Layout.payload` gave it.
+        text: of the point.
+    """
+    own = metadata.get(NODE_FIELD)
+    if not isinstance(own, Mapping):
+        return dict(metadata)
+    return {**metadata, NODE_FIELD: {**own, "length": len(text)}}
+
+
 def _node_of(payload: Mapping[str, Any]) -> dict[str, Any] | None:
     """The node that a payload holds as JSON; None if it holds none."""
     try:

@@ -125,7 +125,8 @@ class ForeignCollection:
             )
         if all(LLAMA_NODE in payload for payload in payloads):
             return Layout("", "")
-        if all(isinstance(payload.get(content), str) for payload in payloads):
+        # Of some the text may be kept elsewhere.
+        if any(isinstance(payload.get(content), str) for payload in payloads):
             return Layout(content, metadata)
         raise NotAnIndexError(
             f"expected payloads of langchain-qdrant, with a text under {content!r}, or of "

@@ -6,7 +6,7 @@ Vectors pass through as they are; what Edge does not have is refused by name, ne
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -33,27 +33,41 @@ DEFAULT_DIVERSITY = 0.5  # and by Mmr()
 _STAGE = ("prefetch", "query", "using", "filter", "params", "score_threshold", "limit")
 
 
-def query_request(request: models.QueryRequest) -> qdrant_edge.QueryRequest:
-    """The same request for Qdrant Edge.
+# What was said already, by the query and the vector that it searches: requests share queries.
+_Said: TypeAlias = "dict[tuple[int, str | None], EdgeQuery]"
+
+
+def query_requests(
+    requests: Sequence[models.QueryRequest | models.Prefetch],
+) -> list[qdrant_edge.QueryRequest]:
+    """The same requests for Qdrant Edge; a query that several of them hold is translated once.
 
     Args:
-        request: its vectors may be lists of numbers, numpy arrays (through `model_construct`) or
-            `SparseVector`; point ids and texts to embed are no vectors here.
+        requests: their vectors may be lists of numbers, numpy arrays (through `model_construct`) or
+            `SparseVector`; point ids and texts to embed are no vectors here. A prefetch stands for
+            a request without payloads.
 
     Raises:
-        InvalidFilterError: a filter of it that Edge does not have.
+        InvalidFilterError: a filter of them that Edge does not have.
         InvalidInputError: any other part that Edge refuses or does not have.
     """
+    said: _Said = {}
     with refusals(InvalidInputError):
-        fields = stated(request, *_STAGE, "offset", "with_payload", "with_vector")
-        stage = _stage(fields)
-        stage["offset"] = fields.get("offset", 0)
-        stage["with_payload"] = _payload_selector(fields.get("with_payload", False))
-        stage["with_vector"] = fields.get("with_vector", False)
-        return qdrant_edge.QueryRequest(**stage)
+        return [_request(request, said) for request in requests]
 
 
-def _stage(fields: dict[str, Any]) -> dict[str, Any]:
+def _request(
+    request: models.QueryRequest | models.Prefetch, said: _Said
+) -> qdrant_edge.QueryRequest:
+    fields = stated(request, *_STAGE, "offset", "with_payload", "with_vector")
+    stage = _stage(fields, said)
+    stage["offset"] = fields.get("offset", 0)
+    stage["with_payload"] = _payload_selector(fields.get("with_payload", False))
+    stage["with_vector"] = fields.get("with_vector", False)
+    return qdrant_edge.QueryRequest(**stage)
+
+
+def _stage(fields: dict[str, Any], said: _Said) -> dict[str, Any]:
     """What a request and a prefetch have in common, as keywords of Edge's constructors."""
     limit = fields.get("limit", DEFAULT_LIMIT)
     if limit < 1:  # Edge answers nothing, a server refuses it
@@ -64,12 +78,22 @@ def _stage(fields: dict[str, Any]) -> dict[str, Any]:
     query, using = fields.get("query"), fields.get("using")
     return {
         "limit": limit,
-        "query": None if query is None else _query(query, using, limit),
-        "prefetches": [_prefetch(prefetch) for prefetch in prefetches],
+        "query": None if query is None else _shared_query(query, using, limit, said),
+        "prefetches": [_prefetch(prefetch, said) for prefetch in prefetches],
         "filter": _stage_filter(fields["filter"]) if "filter" in fields else None,
         "params": _search_params(fields["params"]) if "params" in fields else None,
         "score_threshold": fields.get("score_threshold"),
     }
+
+
+def _shared_query(query: object, using: str | None, limit: int, said: _Said) -> EdgeQuery:
+    key = (id(query), using)
+    if key in said:
+        return said[key]
+    made = _query(query, using, limit)
+    if not isinstance(made, qdrant_edge.Mmr):  # its candidates are those of its stage
+        said[key] = made
+    return made
 
 
 def _stage_filter(filter_: models.Filter | qdrant_edge.Filter) -> qdrant_edge.Filter:
@@ -86,8 +110,8 @@ def _stage_filter(filter_: models.Filter | qdrant_edge.Filter) -> qdrant_edge.Fi
     return translated
 
 
-def _prefetch(prefetch: object) -> qdrant_edge.Prefetch:
-    stage = _stage(stated(prefetch, *_STAGE))
+def _prefetch(prefetch: object, said: _Said) -> qdrant_edge.Prefetch:
+    stage = _stage(stated(prefetch, *_STAGE), said)
     if isinstance(stage["query"], qdrant_edge.Mmr):
         raise InvalidInputError(
             "expected Mmr at the top of a request, got it in a prefetch, where Edge would search "

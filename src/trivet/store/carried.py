@@ -12,15 +12,34 @@ from trivet.store.store import Store
 def note_carried(store: Store, name: str) -> None:
     """Keep that there may be such points: without this, nobody looks for them."""
     store.journal.keep(_note(name), b"1")
+    store.lacking[name] = True
 
 
 def forget_carried(store: Store, name: str) -> None:
     """Keep no longer that there may be such points; for the only writer there is at that time."""
     store.journal.forget((_note(name),), ())
+    store.lacking[name] = False
 
 
-def carried_pages(store: Store, name: str) -> Iterator[dict[str, Mapping[str, Any]]]:
+def may_lack(store: Store, name: str) -> bool:
+    """Whether there may be points without a vector of this name; read once.
+
+    Such a vector was left out for want of its model, and is marked as one that was carried over.
+    """
+    if name not in store.lacking:
+        store.lacking[name] = not store.is_adopted and store.journal.kept(_note(name)) is not None
+    return store.lacking[name]
+
+
+def carried_pages(
+    store: Store, name: str, since: str | None = None
+) -> Iterator[dict[str, Mapping[str, Any]]]:
     """Their payloads by id, a page at a time; nothing is read where there never were any.
+
+    Args:
+        store: of the index.
+        name: of the vector.
+        since: the first point; None = of all.
 
     Raises:
         StoreError: the engine cannot be read.
@@ -32,7 +51,7 @@ def carried_pages(store: Store, name: str) -> Iterator[dict[str, Mapping[str, An
 
     path = f"{PAYLOAD_OWN}.{PAYLOAD_CARRIED}"
     match = models.FieldCondition(key=path, match=models.MatchValue(value=name))
-    yield from store.engine.pages(models.Filter(must=[match]))
+    yield from store.engine.pages(models.Filter(must=[match]), since=since)
 
 
 def carried_documents(store: Store, name: str) -> set[str]:

@@ -14,10 +14,10 @@ import numpy as np
 import qdrant_edge as edge
 
 from trivet.errors import IndexClosedError, IndexDamagedError
-from trivet.store.bridge import query_request
+from trivet.store.bridge import query_requests
 from trivet.store.bridge_filters import edge_filter
 from trivet.store.edge_changes import Changes
-from trivet.store.edge_points import edge_vectors, found_point, named_vectors
+from trivet.store.edge_points import edge_vectors, found_points, named_vectors
 from trivet.store.edge_prefetches import answered
 from trivet.store.edge_shard import (
     create_shard,
@@ -119,10 +119,12 @@ class EdgeEngine:
     def query(self, requests: Sequence[models.QueryRequest]) -> list[list[FoundPoint]]:
         """Answer all queries in one planned batch."""
         answers = answered(requests, self._ask)
-        return [[found_point(point) for point in answer] for answer in answers]
+        return [found_points(*each) for each in zip(requests, answers, strict=True)]
 
-    def _ask(self, requests: Sequence[models.QueryRequest]) -> list[list[edge.ScoredPoint]]:
-        asked = [query_request(request) for request in requests]
+    def _ask(
+        self, requests: Sequence[models.QueryRequest | models.Prefetch]
+    ) -> list[list[edge.ScoredPoint]]:
+        asked = query_requests(requests)
         answers: list[list[edge.ScoredPoint]] = []
         for start in range(0, len(asked), QUERY_BATCH):
             batch = edge.QueryBatchRequest(asked[start : start + QUERY_BATCH])
@@ -133,9 +135,12 @@ class EdgeEngine:
         """Points stored."""
         return self._read(lambda shard: shard.count(edge.CountRequest(exact=True)))
 
-    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Mapping[str, Any]]]:
+    def pages(
+        self, where: models.Filter | None = None, *, since: str | None = None
+    ) -> Iterator[dict[str, Mapping[str, Any]]]:
         """Every point's payload, or those that match, a page at a time."""
-        matching, offset = None if where is None else edge_filter(where), None
+        offset: Any = since
+        matching = None if where is None else edge_filter(where)
         while True:
             request = edge.ScrollRequest(
                 offset=offset, limit=WRITE_BATCH, filter=matching, with_payload=True,

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import qdrant_edge as edge
 
 from trivet.store.points import FoundPoint, PointVector
 from trivet.types import SparseVector
 
+if TYPE_CHECKING:
+    from qdrant_client import models
 
-def found_point(point: edge.ScoredPoint) -> FoundPoint:
-    """A point that a search found."""
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def found_points(
+    request: models.QueryRequest, points: Sequence[edge.ScoredPoint]
+) -> list[FoundPoint]:
+    """The points that a search found."""
+    if not request.with_payload and not request.with_vector:
+        return [FoundPoint(str(point.id), point.score, _NOTHING, _NOTHING) for point in points]
+    return [_found_point(point) for point in points]
+
+
+def _found_point(point: edge.ScoredPoint) -> FoundPoint:
     vectors = point.vector  # each look makes it anew, and the payload too
     held = vectors if isinstance(vectors, dict) else {}
     return FoundPoint(str(point.id), point.score, point.payload or {}, held)

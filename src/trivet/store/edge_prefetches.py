@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Stage = TypeVar("Stage", "models.QueryRequest", "models.Prefetch")
 Answers: TypeAlias = "list[list[qdrant_edge.ScoredPoint]]"
-Ask: TypeAlias = "Callable[[Sequence[models.QueryRequest]], Answers]"
+Ask: TypeAlias = "Callable[[Sequence[models.QueryRequest | models.Prefetch]], Answers]"
 
 
 def answered(requests: Sequence[models.QueryRequest], ask: Ask) -> Answers:
@@ -26,7 +26,7 @@ def answered(requests: Sequence[models.QueryRequest], ask: Ask) -> Answers:
 
     Args:
         requests: n of them.
-        ask: answers requests.
+        ask: answers requests, and prefetches as if they were requests for ids.
 
     Returns:
         n lists of points.
@@ -36,7 +36,7 @@ def answered(requests: Sequence[models.QueryRequest], ask: Ask) -> Answers:
     repeated = {id(leaf): leaf for leaf in stand if times[id(leaf)] > 1}
     if not repeated:
         return ask(requests)
-    found = ask([_alone(leaf) for leaf in repeated.values()])
+    found = ask(list(repeated.values()))
     narrowing = _Narrowing({
         key: frozenset(point.id for point in points)
         for key, points in zip(repeated, found, strict=True)
@@ -97,16 +97,5 @@ def _is_nearest(stage: models.QueryRequest | models.Prefetch) -> bool:
     return isinstance(stage.query, models.NearestQuery) and stage.query.mmr is None
 
 
-def _alone(leaf: models.Prefetch) -> models.QueryRequest:
-    """A request that finds what a prefetch finds."""
-    from qdrant_client import models  # a door, as above
-
-    return models.QueryRequest.model_construct(**_fields(leaf), with_payload=False)
-
-
 def _with(stage: Stage, **changed: object) -> Stage:
-    return type(stage).model_construct(**{**_fields(stage), **changed})
-
-
-def _fields(stage: models.QueryRequest | models.Prefetch) -> dict[str, Any]:
-    return {name: getattr(stage, name) for name in stage.model_fields_set}
+    return stage.model_copy(update=changed)

@@ -51,10 +51,16 @@ class Engine(Protocol):
     def count(self) -> int:
         """Points stored."""
 
-    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Mapping[str, Any]]]:
+    def pages(
+        self, where: models.Filter | None = None, *, since: str | None = None
+    ) -> Iterator[dict[str, Mapping[str, Any]]]:
         """Every point's payload by id, a page at a time; of those that match, if a filter is given.
 
         Points may be deleted while they are read.
+
+        Args:
+            where: the filter.
+            since: the first point, in the engine's order, whether it is there or not; None = all.
 
         Raises:
             InvalidFilterError: a filter that an engine does not know.

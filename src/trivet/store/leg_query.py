@@ -23,6 +23,7 @@ class LegQuery:
         scale: what a score of the engine is multiplied with to be the leg's.
         shift: what is added then.
         storage: how the vectors of a dense leg are kept.
+        is_everywhere: whether every point has a vector of this name; False = some may lack it.
     """
 
     mode: Mode
@@ -31,6 +32,7 @@ class LegQuery:
     scale: float = 1.0
     shift: float = 0.0
     storage: Storage = "full"
+    is_everywhere: bool = True
 
     def score(self, engine_score: float) -> float:
         """The leg's score."""

@@ -11,7 +11,7 @@ from typing import Any
 from qdrant_client import QdrantClient, models
 
 from trivet.errors import IndexClosedError, StoreError
-from trivet.store.bridge import query_request
+from trivet.store.bridge import query_requests
 from trivet.store.bridge_filters import edge_filter
 from trivet.store.client_models import (
     dense_vectors,
@@ -82,8 +82,7 @@ class MemoryEngine:
 
     def query(self, requests: Sequence[models.QueryRequest]) -> list[list[FoundPoint]]:
         """Answer all queries, one after another; what a folder refuses is refused here too."""
-        for request in requests:
-            query_request(request)
+        query_requests(requests)
         with self._using() as client:
             answers = client.query_batch_points(COLLECTION, requests)
         return [[found_point(point) for point in answer.points] for answer in answers]
@@ -93,11 +92,13 @@ class MemoryEngine:
         with self._using() as client:
             return client.count(COLLECTION, exact=True).count
 
-    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Mapping[str, Any]]]:
+    def pages(
+        self, where: models.Filter | None = None, *, since: str | None = None
+    ) -> Iterator[dict[str, Mapping[str, Any]]]:
         """Every point's payload, or those that match; what a folder refuses is refused here too."""
         if where is not None:
             edge_filter(where)
-        offset = None
+        offset: Any = since
         while True:
             with self._using() as client:
                 records, offset = client.scroll(

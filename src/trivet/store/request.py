@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from qdrant_client import models
 
 from trivet.plan import Plan
-from trivet.store.formula import floor_of, sum_of_scores, tie_weight
+from trivet.store.formula import floor_of, stretch, sum_of_scores, tie_weight
 from trivet.store.leg_query import LegQuery
-from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT, FoundPoint
+from trivet.store.points import FoundPoint
+from trivet.store.stages import Wanted, limited, prefetch, stated
 from trivet.store.storage import exact_params, search_params
 from trivet.types import Mode
 
@@ -26,8 +26,6 @@ GROWTH = 4
 # The share of all weights from which on a leg's score is deduced from the sum, whose 24 bits then
 # give it to 1e-5; of the dense leg, that is the part that counts below the floor.
 LEAST_DEDUCED = 0.005
-
-PAYLOAD_FIELDS = [PAYLOAD_TEXT, PAYLOAD_METADATA, PAYLOAD_OWN]
 
 
 @dataclass(frozen=True)
@@ -59,22 +57,22 @@ class PlannedQuery:
 
     def requests(self) -> list[models.QueryRequest]:
         """The requests of this query, to be sent together: the plan first, then single legs."""
-        wanted = _Wanted(self.limit, with_payload=True)
+        wanted = Wanted(self.limit, with_payload=True)
         if self.plan.is_single:
             leg = self.legs[self.plan.fused[0]]
             ranked = self._best(leg)
         else:
             ranked = self._fused()
         if self.plan.rescore is not None:
-            ranked = self._over([_limited(ranked, self._rescored)], self.legs["multi"])
+            ranked = self._over([limited(ranked, self._rescored)], self.legs["multi"])
         if self.plan.relevance is not None:
-            ranked = self._spread(_limited(ranked, min(self._spread_over, MAX_SPREAD)))
+            ranked = self._spread(limited(ranked, min(self._spread_over, MAX_SPREAD)))
         return [wanted.of(ranked), *(self._alone_request(mode) for mode in self._told_apart)]
 
     def list_requests(self) -> dict[Mode, models.QueryRequest]:
         """Each leg's own list, as a plan that fuses ranks or lists has it."""
         return {
-            mode: _Wanted(each.limit or 0, with_payload=False).of(each)
+            mode: Wanted(each.limit or 0, with_payload=False).of(each)
             for mode, each in self._lists().items()
         }
 
@@ -83,7 +81,7 @@ class PlannedQuery:
 
         First for the rest of the same ranking, then for one of more candidates.
         """
-        if self._is_plain:
+        if self.is_plain:
             is_all = found < self.limit
             return None if is_all else replace(self, limit=GROWTH * self.limit, page=self._page)
         pools, whole = self._pools, self._whole
@@ -96,10 +94,14 @@ class PlannedQuery:
 
     def longer(self, found: int, most: int) -> PlannedQuery | None:
         """What to ask for more of the same ranking; None if there is no more, or enough came."""
-        limit = most if self._is_plain else min(most, self._whole)
+        limit = most if self.is_plain else min(most, self._whole)
         if found < self.limit or limit <= self.limit:
             return None
         return replace(self, limit=limit, page=self._page)
+
+    def in_full(self) -> PlannedQuery:
+        """The same ranking to its end; a leg's own list has none, and stays as it is."""
+        return self if self.is_plain else replace(self, limit=self._whole, page=self._page)
 
     def read(self, answers: Sequence[Sequence[FoundPoint]]) -> list[RankedChunk]:
         """What the engine answered to `requests`, best first."""
@@ -131,6 +133,8 @@ class PlannedQuery:
         summed = self.plan.fuse == "scores" and self.plan.rescore is None
         if not summed or self.plan.relevance is not None or self.plan.is_single:
             return None
+        if stretch(self.plan, self.legs) != 1.0:
+            return None  # that a chunk lacks a leg is told by the leg's own answer alone
         # A small part of a float32 sum has too few digits.
         least = LEAST_DEDUCED * sum(self.plan.weights.values())
         shares: dict[Mode, float] = {
@@ -162,6 +166,10 @@ class PlannedQuery:
             return weight * score / (score + self.plan.sparse_half)
         return weight * score
 
+    def stretch_of(self, scores: Mapping[Mode, float]) -> float:
+        """What each part of a chunk with these scores is multiplied with."""
+        return 1.0 if "multi" in scores else stretch(self.plan, self.legs)
+
     def _of_part(self, mode: Mode, part: float) -> float:
         """The score of a leg, dense or multi, that adds this to the sum."""
         weight, floor = self.plan.weights[mode], floor_of(self.plan)
@@ -178,7 +186,7 @@ class PlannedQuery:
         return [self._pool(mode) for mode in self.plan.depths]
 
     @property
-    def _is_plain(self) -> bool:
+    def is_plain(self) -> bool:
         """Whether it is one leg's own list, which goes on as long as there are chunks."""
         return self.plan.is_single and self.plan.rescore is None and self.plan.relevance is None
 
@@ -211,17 +219,17 @@ class PlannedQuery:
 
     def _best(self, leg: LegQuery) -> models.Prefetch:
         """The candidates that a leg brings."""
-        return models.Prefetch.model_construct(
+        return prefetch(
             query=leg.query, using=leg.vector_name, filter=self.filter,
-            limit=self._pool(leg.mode), **_stated("params", search_params(leg.storage)),
+            limit=self._pool(leg.mode), **stated("params", search_params(leg.storage)),
         )  # fmt: skip
 
     def _over(self, prefetches: list[models.Prefetch], leg: LegQuery) -> models.Prefetch:
         """All that was prefetched, in the order of one leg."""
-        return models.Prefetch.model_construct(
+        return prefetch(
             prefetch=prefetches, query=leg.query, using=leg.vector_name,
-            limit=sum(prefetch.limit or 0 for prefetch in prefetches),
-            **_stated("params", exact_params(leg.storage)),
+            limit=sum(each.limit or 0 for each in prefetches),
+            **stated("params", exact_params(leg.storage)),
         )  # fmt: skip
 
     def _fused(self) -> models.Prefetch:
@@ -236,7 +244,7 @@ class PlannedQuery:
                 weights = [self.plan.weights.get(mode, 1.0) for mode in self.plan.fused]
                 # The paper's k; Qdrant counts ranks from 0.
                 query = models.RrfQuery(rrf=models.Rrf(k=self.plan.rrf_k + 1, weights=weights))
-        return models.Prefetch.model_construct(prefetch=prefetches, query=query, limit=self.limit)
+        return prefetch(prefetch=prefetches, query=query, limit=self.limit)
 
     def _lists(self) -> dict[Mode, models.Prefetch]:
         """What ranks or lists are fused of."""
@@ -253,38 +261,12 @@ class PlannedQuery:
         relevance = self.plan.relevance or 0.0
         mmr = models.Mmr(diversity=1.0 - relevance, candidates_limit=ranked.limit)
         query = models.NearestQuery.model_construct(nearest=leg.query.nearest, mmr=mmr)
-        return models.Prefetch.model_construct(
+        return prefetch(
             prefetch=[ranked], query=query, using=leg.vector_name, limit=self.limit,
-            **_stated("params", exact_params(leg.storage)),
+            **stated("params", exact_params(leg.storage)),
         )  # fmt: skip
 
     def _alone_request(self, mode: Mode) -> models.QueryRequest:
         """One leg's scores of all candidates."""
         limit = sum(self._pool(each) for each in self.plan.depths)
-        return _Wanted(limit, with_payload=False).of(self._over(self._candidates, self.legs[mode]))
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What is to come back of a request."""
-
-    limit: int
-    with_payload: bool
-
-    def of(self, stage: models.Prefetch) -> models.QueryRequest:
-        """A request of which the stage is the last."""
-        fields = {name: getattr(stage, name) for name in stage.model_fields_set}
-        return models.QueryRequest.model_construct(
-            **{**fields, "limit": self.limit},
-            with_payload=PAYLOAD_FIELDS if self.with_payload else False,
-            with_vector=False,
-        )
-
-
-def _stated(name: str, value: object) -> dict[str, Any]:
-    """A field of a request, where there is something to say."""
-    return {} if value is None else {name: value}
-
-
-def _limited(stage: models.Prefetch, limit: int) -> models.Prefetch:
-    return stage.model_copy(update={"limit": limit})
+        return Wanted(limit, with_payload=False).of(self._over(self._candidates, self.legs[mode]))

@@ -87,9 +87,11 @@ class ServerEngine:
         """Points stored."""
         return self._points.count()
 
-    def pages(self, where: models.Filter | None = None) -> Iterator[dict[str, Mapping[str, Any]]]:
+    def pages(
+        self, where: models.Filter | None = None, *, since: str | None = None
+    ) -> Iterator[dict[str, Mapping[str, Any]]]:
         """Every point's payload, or those that match, a page at a time."""
-        return self._points.pages(where)
+        return self._points.pages(where, since=since)
 
     def vector_names(self) -> set[str]:
         """The named vectors that it has."""

@@ -167,11 +167,15 @@ class ServerPoints:
         return found
 
     def pages(
-        self, where: models.Filter | None = None, *, fields: Sequence[str] | None = None
+        self,
+        where: models.Filter | None = None,
+        *,
+        fields: Sequence[str] | None = None,
+        since: str | None = None,
     ) -> Iterator[dict[str, Payload]]:
         """Payloads, or fields of them, of all points that match, by point id, page by page."""
         wanted: bool | list[str] = True if fields is None else list(fields)
-        offset: Any = None
+        offset: Any = since
         while True:
             records, offset = self._page(where, offset, wanted)
             yield {str(record.id): record.payload or {} for record in records}

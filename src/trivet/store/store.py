@@ -72,6 +72,7 @@ class Store:
         self.optimizing = threading.Lock()
         self.migrating = threading.Lock()
         self.is_shared = load_manifest is not None
+        self.lacking: dict[str, bool] = {}  # names of vectors, as `may_lack` knows them
         self._current = CurrentManifest(manifest, save_manifest, load_manifest)
         self._release = release
 
@@ -171,8 +172,7 @@ class Store:
             if not pending:
                 return 0
             self.refresh()
-            finished: list[PendingEntry] = []
-            undone: list[PendingEntry] = []
+            finished, undone = list[PendingEntry](), list[PendingEntry]()
             for p in pending:
                 self.journal.renew()
                 (finished if self._finish(p) else undone).append(p)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -15,6 +15,8 @@ from trivet.store.store import PATIENCE_S, Store
 # What the names begin with under which the journal keeps maps, and what they were fitted to.
 MAP_NAMES = "drift-map-"
 SAMPLE_NAMES = "drift-sample-"
+# And how far a migration is.
+PLACE_NAMES = "drift-place-"
 
 
 @contextmanager
@@ -49,7 +51,8 @@ def begin(store: Store, record: UpgradeRecord) -> None:
     """Note an upgrade in the index; one to the same model begins anew, without its maps.
 
     Raises:
-        UpgradeStateError: one is under way that serves already.
+        UpgradeStateError: one is under way that serves already, or the index is of that model by
+            now.
         UpgradeInProgressError: one to another model is under way, by another process or thread.
     """
     with alone(store):
@@ -61,6 +64,11 @@ def begin(store: Store, record: UpgradeRecord) -> None:
                     f"expected no upgrade under way, got one to {current.other.model!r}, which "
                     "began meanwhile: go on with it, or roll it back (index.current_upgrade)"
                 )
+        elif record.other.spaces["dense"] == store.manifest.spaces["dense"]:
+            raise UpgradeStateError(
+                f"expected an index of another model for a new plan, got one of "
+                f"{record.other.model!r}: its upgrade is finished, and nothing is left to do"
+            )
         store.become(replace(store.manifest, upgrade=record))
         _forget(store, but=record)
 
@@ -133,9 +141,15 @@ def open_beside(store: Store) -> None:
         settle(store)
 
 
-def swap(store: Store) -> None:
-    """Let the newer model's vectors, which every point has now, serve."""
+def swap(store: Store, require: Callable[[], None]) -> None:
+    """Let the newer model's vectors, which every point has now, serve.
+
+    Args:
+        store: of the index.
+        require: called alone with the index: raises where that may not be done.
+    """
     with alone(store):
+        require()
         record = require_state(store.manifest.upgrade, "the change over", "translating")
         old = store.manifest.generation
         translated = replace(record.at("translated"), other=old)
@@ -221,5 +235,5 @@ def _leaving(record: UpgradeRecord) -> UpgradeRecord:
 
 
 def _forget(store: Store, *, but: UpgradeRecord) -> None:
-    """Drop the maps and samples in the journal that this record does not name."""
-    store.journal.forget((MAP_NAMES, SAMPLE_NAMES), set(but.maps.values()))
+    """Drop the maps and samples in the journal that this record does not name, and any place."""
+    store.journal.forget((MAP_NAMES, SAMPLE_NAMES, PLACE_NAMES), set(but.maps.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,15 +21,28 @@ class Killer:
 
     def kill(self, folder: Path, step: str, count: int) -> bool:
         """Whether the child died before the step was done."""
-        answer = self.ask(f"{folder} {step} {count}")
+        return self._was_killed(f"{folder} {step} {count}")
+
+    def take_over(self, place: Path | str, count: int) -> bool:
+        """Whether the child died before the copy was done."""
+        return self._was_killed(f"{place} take-over {count}")
+
+    def interrupt(self, place: Path | str, errors: Path) -> int:
+        """The exit status of a migration that Ctrl-C has stopped."""
+        done, status = self.ask(f"{place} interrupt {errors}")
+        assert done == "done"
+        return os.waitstatus_to_exitcode(int(status))
+
+    def _was_killed(self, line: str) -> bool:
+        answer = self.ask(line)
         assert answer in (["killed"], ["done", "0"])
         return answer == ["killed"]
 
-    def migrate_for(self, folder: Path, seconds: float, model: Path) -> tuple[bool, float]:
-        """Whether the child died before all was migrated, and the processor time that it had."""
-        *answer, took = self.ask(f"{folder} migrate-for {seconds} {model}")
-        assert answer in (["killed"], ["done", "0"])
-        return answer == ["killed"], float(took)
+    def migrate_for(self, folder: Path, seconds: float, model: Path) -> float | None:
+        """The processor time that it took to migrate all; None if the child died before."""
+        answer = self.ask(f"{folder} migrate-for {seconds} {model}")
+        assert answer == ["killed"] or answer[:2] == ["done", "0"]
+        return None if answer == ["killed"] else float(answer[2])
 
     def ask(self, line: str) -> list[str]:
         """What became of a child."""

@@ -58,12 +58,17 @@ def test_a_copy_goes_on_where_it_was_stopped(
             assert 139 <= sum(counts[1:]) <= 140  # none of the hundred again
             assert own.get([gone]) == []
             space = own.spaces[0].vector_name
-            page = next(iter(own._store.engine.pages()))
-            keys = {payload["_trivet"]["document"]: id for id, payload in page.items()}
-            mine = own._store.engine.vectors(list(keys.values()), space)
-            theirs = adopted._store.engine.vectors(list(keys), space)
-            for document, id in keys.items():
-                np.testing.assert_allclose(mine[id], theirs[document], atol=1e-6)
+            assert_same_vectors(own, adopted, space)
+
+
+def assert_same_vectors(own: trivet.Index, adopted: trivet.Index, space: str) -> None:
+    """Of the first page of documents, whose points have ids of their own here."""
+    page = next(iter(own._store.engine.pages()))
+    keys = {payload["_trivet"]["document"]: id for id, payload in page.items()}
+    mine = own._store.engine.vectors(list(keys.values()), space)
+    theirs = adopted._store.engine.vectors(list(keys), space)
+    for document, id in keys.items():
+        np.testing.assert_allclose(mine[id], theirs[document], atol=1e-6)
 
 
 def test_a_copy_that_dies_anywhere_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import trivet
+from trivet.drift import DriftMap
 from trivet.thinking import Given, Thinking, ThoughtReport
 from trivet.thinking.guard import guard_texts
 
@@ -71,10 +72,7 @@ def test_a_mapped_query_is_combined_with_thoughts_in_the_stored_space(
         cosines = expected(again, own, other, texts, tiny_model)
         record = again._store.manifest.upgrade
         over = again._model.map_of(record, "query")
-        pairs = guard_texts()
-        asked = over.apply(new.embed_queries(list(pairs.queries)).dense).values
-        held = (new if is_gone else old).embed_documents(list(pairs.thoughts), truncate=True).dense
-        foreign = unit(asked) @ unit((over.apply(held) if is_gone else held).values).T
+        guard = guard_of(over, new, None if is_gone else old)
     assert [report.reason for report in told] == ["", ""]
     assert {h.id: h.score for h in hits} == pytest.approx(
         {h.id: cosines[h.id] for h in hits}, abs=1e-4
@@ -82,4 +80,13 @@ def test_a_mapped_query_is_combined_with_thoughts_in_the_stored_space(
     likeness = own @ other / np.linalg.norm(own) / np.linalg.norm(other)
     assert told[0].thoughts[0].likeness == pytest.approx(likeness, abs=1e-4)
     # The guard is that of mapped queries, not of either model's own.
-    assert told[1].guard == pytest.approx(np.quantile(foreign[pairs.is_foreign], 0.975), abs=1e-4)
+    assert told[1].guard == pytest.approx(guard, abs=1e-4)
+
+
+def guard_of(over: DriftMap, new: trivet.Embedder, old: trivet.Embedder | None) -> float:
+    """What all but few foreign pairs stay below; thoughts are mapped where there is no old model."""
+    pairs = guard_texts()
+    asked = over.apply(new.embed_queries(list(pairs.queries)).dense).values
+    held = (old or new).embed_documents(list(pairs.thoughts), truncate=True).dense
+    foreign = unit(asked) @ unit((held if old else over.apply(held)).values).T
+    return float(np.quantile(foreign[pairs.is_foreign], 0.975))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +17,20 @@ from trivet.index.upgrade import Upgrade
 from trivet.index.upgrade.migrating import Remaining
 
 from .stages import state, stored, verified
-
-THREE = {"dense", "sparse", "multi"}
+from .three_legs import (
+    THREE,
+    answers,
+    assert_answers,
+    axes,
+    bridge,
+    end,
+    every_vector,
+    half,
+    model_names,
+    take,
+    translate,
+    whole,
+)
 
 
 @pytest.fixture
@@ -40,66 +50,6 @@ def index(
     index = open_old(model=tiny_model)
     index.add(list(small.values()), ids=list(small), on_error="raise")
     return index
-
-
-def model_names(index: trivet.Index) -> list[str]:
-    return [space.vector_name for space in index.describe().spaces if not space.is_lexical]
-
-
-def every_vector(index: trivet.Index, ids: list[str], names: list[str]) -> dict:
-    return {
-        (name, id): vectors for name in names for id, vectors in stored(index, ids, name).items()
-    }
-
-
-def answers(index: trivet.Index, queries: list[str]) -> list:
-    return [
-        [(hit.id, hit.score, dict(hit.scores)) for hit in hits]
-        for hits in index.search_many(queries, k=5)
-    ]
-
-
-def axes(index: trivet.Index, name: str) -> np.ndarray:
-    """Principal axes of token vectors, as the index keeps them."""
-    return np.load(io.BytesIO(index._store.journal.kept(name)), allow_pickle=False)
-
-
-def bridge(upgrade: Upgrade) -> None:
-    upgrade.cutover("query", force=True)
-
-
-def translate(upgrade: Upgrade) -> None:
-    upgrade.cutover("translate", force=True)
-
-
-def half(upgrade: Upgrade) -> None:
-    translate(upgrade)
-    upgrade.migrate("id", progress=stop)
-
-
-def whole(upgrade: Upgrade) -> None:
-    translate(upgrade)
-    upgrade.migrate()
-
-
-def end(upgrade: Upgrade) -> None:
-    whole(upgrade)
-    upgrade.finish(grace=3600)
-
-
-class StoppedError(Exception):
-    """Ends a migration."""
-
-
-def stop(done: int) -> None:
-    raise StoppedError
-
-
-def take(step: Callable[[Upgrade], None], upgrade: Upgrade) -> None:
-    try:
-        step(upgrade)
-    except StoppedError:
-        return
 
 
 @pytest.fixture
@@ -128,98 +78,7 @@ def test_rollback_from_every_state_leaves_all_legs_as_they_were(
         assert before.keys() == after.keys()
         for key, vectors in before.items():
             np.testing.assert_array_equal(after[key], vectors)
-        assert answers(index, queries) == hits
-
-
-WRITES = {"d0": "kedge anchor rope", "new": "sail wind storm"}
-
-
-def write(index: trivet.Index, name: str) -> None:
-    """Change, add and delete a document."""
-    index.upsert([f"{WRITES['d0']} {name}"], ids=["d0"], on_error="raise")
-    index.add([f"{WRITES['new']} {name}"], ids=[f"new {name}"], on_error="raise")
-    index.delete([f"d{len(name)}"])
-
-
-@pytest.mark.usefixtures("small_batches")
-@pytest.mark.parametrize("is_finished", [True, False])
-def test_writes_in_every_state_reach_all_legs_of_both_models(
-    is_finished: bool,
-    index: trivet.Index,
-    tiny_model: Path,
-    drifted_model: Path,
-    small: dict[str, str],
-) -> None:
-    """Whichever model is left in the end, the index is as a new one of that model."""
-    now, query = dict(small), "sail wind storm rope"
-
-    def writing(name: str) -> None:
-        write(index, name)
-        now["d0"] = f"{WRITES['d0']} {name}"
-        now[f"new {name}"] = f"{WRITES['new']} {name}"
-        del now[f"d{len(name)}"]
-        assert index.verify().is_clean
-        assert f"new {name}" in {hit.id for hit in index.search(f"{WRITES['new']} {name}", k=9)}
-
-    upgrade = verified(index, drifted_model)
-    upgrade.cutover("query", force=True)
-    writing("bridged")
-    upgrade.cutover("translate", force=True)
-    writing("translated")
-    with pytest.raises(StoppedError):
-        upgrade.migrate("id", progress=stop)
-    writing("in the midst")
-    upgrade.migrate()
-    writing("migrated everything")
-    assert upgrade.status().native == len(now)
-    if is_finished:
-        upgrade.finish()
-    else:
-        upgrade.rollback()
-    assert index.current_upgrade is None
-    require_as_new(index, drifted_model if is_finished else tiny_model, now, query)
-
-
-def require_as_new(index: trivet.Index, model: Path, texts: dict[str, str], query: str) -> None:
-    """Fail unless every leg answers as that of a new index of these texts."""
-    with trivet.open(":memory:", model=model) as fresh:
-        fresh.add(list(texts.values()), ids=list(texts), on_error="raise")
-        for mode in ("dense", "multi"):
-            expected = {h.id: h.score for h in fresh.search(query, k=100, modes=[mode])}
-            came = {h.id: h.score for h in index.search(query, k=100, modes=[mode])}
-            assert came.keys() == expected.keys() == texts.keys()
-            assert came == pytest.approx(expected, abs=2e-3)
-    assert {mode for hit in index.search(query) for mode in hit.scores} == THREE
-
-
-@pytest.mark.parametrize("is_whole", [False, True])
-def test_documents_are_added_while_the_older_model_is_gone(
-    is_whole: bool, tiny_model: Path, drifted_model: Path, small: dict[str, str], tmp_path: Path
-) -> None:
-    """Its vectors are mapped, those of tokens too, until it is there again."""
-    model = shutil.copytree(tiny_model, tmp_path / "old")
-    with trivet.open(tmp_path / "index", model=model) as index:
-        index.add(list(small.values()), ids=list(small), on_error="raise")
-        (whole if is_whole else translate)(verified(index, drifted_model))
-    hidden = model.rename(tmp_path / "hidden")
-    written = {"d0": "kedge anchor rope", "new": "sail wind storm"}
-    with trivet.open(tmp_path / "index") as index:
-        index.upsert(list(written.values()), ids=list(written), on_error="raise")
-        upgrade = index.current_upgrade
-        assert upgrade is not None
-        assert upgrade.status().native == (61 if is_whole else 2)
-        assert index.verify().is_clean
-        assert index.doctor().level == "look"  # the older model is gone
-        assert index.search("sail wind storm", k=1)[0].id == "new"
-        upgrade.rollback()
-        assert index.describe().translated == 2
-        assert index.verify().is_clean
-    hidden.rename(model)
-    with trivet.open(tmp_path / "index") as index:
-        assert index.search("sail wind storm", k=1)[0].id == "new"
-        assert index.make_native() == 2
-        assert index.describe().translated == 0
-        require_as_new(index, tiny_model, {**small, **written}, "sail wind rope")
+        assert_answers(index, queries, hits)
 
 
 def test_the_newer_models_token_vectors_have_axes_of_their_own(

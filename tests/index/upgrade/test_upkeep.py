@@ -46,6 +46,22 @@ def to_the_end(index: trivet.Index, documents: int) -> None:
     assert index.current_upgrade is None
 
 
+def steps_of(
+    upgrade: Upgrade, index: trivet.Index, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Callable[[], object]]:
+    """The state after each step, and the step."""
+    return {
+        "planned": upgrade.plan,
+        "fitted": upgrade.fit,
+        "verified": upgrade.verify,
+        "bridged": lambda: upgrade.cutover("query", force=True),
+        "translating": lambda: stop_translating(upgrade, index._store.engine, monkeypatch),
+        "translated": lambda: upgrade.cutover("translate", force=True),
+        "migrating": lambda: upgrade.migrate(budget=1e-9),
+        "ending": lambda: (upgrade.migrate(), upgrade.finish(grace=3600)),
+    }
+
+
 def test_an_index_is_optimized_and_backed_up_at_every_stage(
     tiny_model: Path, drifted_model: Path, few: dict[str, str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -54,17 +70,7 @@ def test_an_index_is_optimized_and_backed_up_at_every_stage(
     with trivet.open(tmp_path / "index", model=tiny_model, storage="binary") as index:
         index.add(list(few.values()), ids=list(few), on_error="raise")
         upgrade = index.upgrade(drifted_model)
-        steps: dict[str, Callable[[], object]] = {
-            "planned": upgrade.plan,
-            "fitted": upgrade.fit,
-            "verified": upgrade.verify,
-            "bridged": lambda: upgrade.cutover("query", force=True),
-            "translating": lambda: stop_translating(upgrade, index._store.engine, monkeypatch),
-            "translated": lambda: upgrade.cutover("translate", force=True),
-            "migrating": lambda: upgrade.migrate(budget=1e-9),
-            "ending": lambda: (upgrade.migrate(), upgrade.finish(grace=3600)),
-        }
-        for expected, step in steps.items():
+        for expected, step in steps_of(upgrade, index, monkeypatch).items():
             step()
             hits = found(index, query)
             if expected in ("bridged", "translating", "migrating", "ending"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,7 +49,7 @@ def native(model: Path, texts: list[str]) -> np.ndarray:
     return dense.values
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads another process's processor time")
+@pytest.mark.slow
 def test_twenty_deaths_at_random_moments_lose_nothing(
     ready: Path, killer: Killer, few: dict[str, str], drifted_model: Path, tmp_path: Path
 ) -> None:
@@ -61,20 +60,20 @@ def test_twenty_deaths_at_random_moments_lose_nothing(
         assert index._store.manifest.upgrade is not None
         names.append(index._store.manifest.upgrade.other.spaces["dense"].vector_name)
         old = stored(index, list(few), names[1])
-    random, folder, longest, states = np.random.default_rng(0), tmp_path / "copy", 1e9, []
+    random, folder, longest, states = np.random.default_rng(0), tmp_path / "copy", 0.0, []
     for number in range(KILLS + 1):
         copy_index(ready, folder)
-        was_killed, took = killer.migrate_for(
-            folder, longest * float(random.random()), drifted_model
-        )
-        if number == 0:
-            longest = took
+        # The first one lives; of a time of 0 there would be no end.
+        life_s = longest * (0.01 + 0.98 * float(random.random()))
+        took = killer.migrate_for(folder, life_s, drifted_model)
+        if took is not None:  # the first is the slowest: what it reads is not at hand
+            longest = took if number == 0 else min(longest, took)
         with trivet.open(folder, model=newer) as index:
             assert found(index, few["d7"], k=1) == ["d7"]
             assert index.verify().is_clean
             upgrade = index.current_upgrade
             assert upgrade is not None
-            states.append((was_killed, upgrade.status().native))
+            states.append((took is None, upgrade.status().native))
             upgrade.migrate()
             assert upgrade.status().native == len(few)
             made = stored(index, list(few), names[0])

@@ -1,4 +1,4 @@
-"""One migration of an index at a time, in this process and on any other machine."""
+"""One translation or migration of an index at a time, in this process and on any machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from trivet.errors import UpgradeInProgressError, UpgradeStateError
-from trivet.store.generations import UpgradeRecord
+from trivet.store.generations import UpgradeRecord, UpgradeState
 from trivet.store.store import Store
 from trivet.store.upgrading import alone, note
 
@@ -17,17 +17,19 @@ LEASE_S = 120.0
 
 
 class Lease:
-    """The right to migrate an index, held within `with`.
+    """The right to carry vectors over and to migrate an index, held within `with`.
 
     Args:
         store: of the index.
+        states: at which the work goes on.
 
     Raises:
         UpgradeInProgressError: on entering: another holds it.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *states: UpgradeState) -> None:
         self._store = store
+        self._states = states
         self._owner = uuid.uuid4().hex
 
     def __enter__(self) -> Lease:
@@ -53,6 +55,10 @@ class Lease:
         finally:
             self._store.migrating.release()
 
+    def go_on_at(self, *states: UpgradeState) -> None:
+        """Hold it for work at other states from now on."""
+        self._states = states
+
     def renew(self) -> None:
         """Hold it for longer, where half of it is over; the clocks must agree within that half.
 
@@ -74,15 +80,16 @@ class Lease:
                 held it since.
         """
         record = self._store.manifest.upgrade
-        if record is None or record.state not in ("translated", "migrating"):
-            raise UpgradeStateError(
-                "expected an upgrade that is migrating, got one that was finished or rolled back "
-                "meanwhile: what was migrated so far was right, and nothing more is written"
-            )
-        if self._store.is_shared and self._lease(record).get("owner") != self._owner:
+        if self._store.is_shared and record and self._lease(record).get("owner") != self._owner:
             raise UpgradeStateError(
                 "expected to be the only one who migrates this index, got another machine that "
                 "has begun since this one was last heard of: leave it to that one"
+            )
+        if record is None or record.state not in self._states:
+            raise UpgradeStateError(
+                f"expected an upgrade that is {' or '.join(self._states)}, got one that was "
+                "finished or rolled back meanwhile: what was written so far was right, and "
+                "nothing more is written"
             )
 
     def _take(self) -> None:
@@ -95,11 +102,17 @@ class Lease:
             return
         with alone(self._store):
             record = self._store.manifest.upgrade
-            held = self._lease(record)
-            if record is None or held.get("until", 0) > time.time():
+            if record is None:
+                raise UpgradeInProgressError(
+                    "expected an upgrade under way, got one that has ended meanwhile: look where "
+                    "the index is (index.current_upgrade)"
+                )
+            left = self._lease(record).get("until", 0) - time.time()
+            if left > 0:
                 raise UpgradeInProgressError(
                     "expected to be the only one who migrates this index, got another machine "
-                    "that does, or an upgrade that is over: wait until it is done"
+                    f"that does: wait until it is done or, should it have died, for {left:.0f} "
+                    "seconds"
                 )
             self._note()
 

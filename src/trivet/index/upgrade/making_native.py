@@ -11,6 +11,7 @@ from trivet.errors import UpgradeInProgressError
 from trivet.index.upgrade.checks import require_migration
 from trivet.index.upgrade.migrating import Migration
 from trivet.index.upgrade.texts import TextResolver
+from trivet.index.upgrade.walking import Pass
 from trivet.store.carried import carried_pages, forget_carried
 from trivet.store.points import Chunk
 from trivet.store.store import Store
@@ -52,7 +53,7 @@ def make_native(
             store, model.proved(), waiting, rate, budget, model.tokens.small,
             require, require, resolver,
         )  # fmt: skip
-        done = migration.run(progress, (list(page) for page in carried_pages(store, name)))
+        done = migration.run(progress, Pass(store, "native", partial(carried_pages, store, name)))
         _forget(store)
         return done
 

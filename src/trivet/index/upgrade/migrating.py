@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -16,8 +16,9 @@ from trivet.embedding import Embedder
 from trivet.index.carrying import is_carried
 from trivet.index.titles import embed_titled
 from trivet.index.upgrade.texts import TextResolver, text_of
+from trivet.index.upgrade.walking import Pass
 from trivet.store.carried import mark_carried, note_carried, unmark_carried
-from trivet.store.points import PAYLOAD_CHECK, PAYLOAD_OWN, Chunk, point_ids
+from trivet.store.points import PAYLOAD_CHECK, PAYLOAD_OWN, Chunk
 from trivet.store.room import require_room, vectors_bytes
 from trivet.store.store import Store
 from trivet.store.upgrading import alone
@@ -57,16 +58,15 @@ class Migration:
     def run(
         self,
         progress: Callable[[int], None] | None,
-        pages: Iterable[Sequence[str]],
-        hot: Sequence[str] = (),
+        walk: Pass,
+        hot: Callable[[int], Iterable[list[str]]] = lambda size: (),
     ) -> int:
         """Embed what is still translated: hot documents first, then all others.
 
         Args:
             progress: called with the number of chunks done in this run.
-
-            pages: of the ids of all points that may be left.
-            hot: keys of documents, the hottest first.
+            walk: over all points that may wait.
+            hot: the points that come first, at most so many at a time.
 
         Returns:
             Chunks that were embedded.
@@ -75,16 +75,20 @@ class Migration:
         end = start + (math.inf if self.budget_s is None else self.budget_s)
         # A second's worth at most, for an even load.
         size = BATCH if self.rate is None else max(1, min(BATCH, int(min(self.rate, BATCH))))
-        for ids in chain([self._points(hot)], pages):
-            for first in range(0, len(ids), size):
-                if time.monotonic() >= end:
-                    return done
-                self.renew()
-                done += self._migrate(ids[first : first + size])
-                if progress is not None:
-                    progress(done)
-                if self.rate is not None:
-                    self._wait(min(start + done / self.rate, end))
+        first = ((ids, False) for ids in hot(size))
+        for ids, is_passed in chain(first, ((ids, True) for ids in walk.batches(size))):
+            self.renew()
+            if time.monotonic() >= end:
+                walk.keep()
+                return done
+            made, left = self._migrate(ids)
+            done += made
+            if left and is_passed:
+                walk.leave()
+            if progress is not None:
+                progress(done)
+            if self.rate is not None:
+                self._wait(min(start + done / self.rate, end))
         return done
 
     def _wait(self, until: float) -> None:
@@ -93,26 +97,22 @@ class Migration:
             time.sleep(min(left, NAP_S))
             self.renew()
 
-    def _points(self, keys: Sequence[str]) -> list[str]:
-        entries = self.store.journal.entries(keys) if keys else {}
-        namespace = self.store.manifest.namespace
-        return [
-            id
-            for key in keys
-            if key in entries
-            for id in point_ids(namespace, key, range(entries[key].chunks))
-        ]
-
-    def _migrate(self, ids: Sequence[str]) -> int:
+    def _migrate(self, ids: Sequence[str]) -> tuple[int, int]:
+        """How many of these points were embedded, and how many still wait."""
         waiting = self.waiting(ids)
-        if not waiting:
-            return 0
+        made = self._embed(waiting) if waiting else set()
+        left = [id for id in waiting if id not in made]
+        # What was not written was overtaken, perhaps by a native vector, or has no text.
+        return len(made), len(self.waiting(left)) if left else 0
+
+    def _embed(self, waiting: Sequence[str]) -> set[str]:
+        """Give points the model's own vectors; returns those that were written."""
         payloads = self.store.engine.retrieve(waiting)
         stored = {id: Chunk.from_payload(payload) for id, payload in payloads.items()}
         whole = {id: self._whole(chunk, payloads[id]) for id, chunk in stored.items()}
         chunks = {id: chunk for id, chunk in whole.items() if chunk.text}
         if not chunks:
-            return 0
+            return set()
         made = self.small(embed_legs(self.new, list(chunks.values())))
         legs = list(made.legs.values())
         rows = {
@@ -130,7 +130,7 @@ class Migration:
                 self.store, {id: stored[id] for id in same}, [leg.space.vector_name for leg in legs]
             )
             self.store.engine.flush()
-        return len(same)
+        return set(same)
 
     def _whole(self, stored: Chunk, payload: Mapping[str, Any]) -> Chunk:
         """A chunk with its text; without any where nobody has the text that was added."""
@@ -143,12 +143,6 @@ class Migration:
 def embed_legs(embedder: Embedder, chunks: Sequence[Chunk]) -> Representations:
     """All legs of chunks that a model makes; long chunks are cut."""
     return embed_titled(embedder, [(chunk.title, chunk.text) for chunk in chunks], truncate=True)
-
-
-def all_points(store: Store) -> Iterator[list[str]]:
-    """The ids of all points, a page at a time."""
-    for page in store.engine.pages():
-        yield list(page)
 
 
 def still_translated(store: Store, translation: DriftMap, ids: Sequence[str]) -> list[str]:
@@ -175,9 +169,9 @@ def mark_translated(store: Store, translation: DriftMap, left_out: Sequence[str]
     names = [translation.target.vector_name, *left_out]
     for name in names:
         note_carried(store, name)
-    for ids in all_points(store):
+    for page in store.engine.pages():
         with alone(store):
-            mark_carried(store, still_translated(store, translation, ids), names)
+            mark_carried(store, still_translated(store, translation, list(page)), names)
 
 
 @dataclass(frozen=True)
@@ -188,11 +182,21 @@ class Remaining:
     textless: int
 
 
-def count_remaining(store: Store, translation: DriftMap) -> Remaining:
-    """What is left to migrate; reads all vectors."""
+def count_remaining(
+    store: Store, translation: DriftMap, renew: Callable[[], None] | None = None
+) -> Remaining:
+    """What is left to migrate; reads all vectors.
+
+    Args:
+        store: of the index.
+        translation: to the newer model's dense space.
+        renew: called before every page, where a lease is held.
+    """
     waiting: set[str] = set()
     textless: set[str] = set()
     for page in store.engine.pages():
+        if renew is not None:
+            renew()
         for id in still_translated(store, translation, list(page)):
             chunk = Chunk.from_payload(page[id])
             waiting.add(chunk.key)

@@ -34,9 +34,9 @@ def start_upgrade(shared: Shared, new: str | os.PathLike[str] | Embedder) -> Upg
             "collection=…, alias=…), and upgrade what that returns"
         )
     embedder = new if isinstance(new, Embedder) else Embedder.load(new)
+    current = current_upgrade(shared)
     manifest = shared.store.manifest
     generation = _generation(embedder, manifest)
-    current = current_upgrade(shared)
     if current is not None:
         if current.generation.spaces["dense"] != generation.spaces["dense"]:
             raise UpgradeInProgressError(
@@ -56,7 +56,8 @@ def start_upgrade(shared: Shared, new: str | os.PathLike[str] | Embedder) -> Upg
 
 
 def current_upgrade(shared: Shared) -> Upgrade | None:
-    """The upgrade under way; None if there is none."""
+    """The upgrade under way, also one that another machine has begun; None if there is none."""
+    shared.store.refresh()
     manifest = shared.store.manifest
     record = manifest.upgrade
     if record is None:

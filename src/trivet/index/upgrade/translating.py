@@ -6,32 +6,40 @@ import numpy as np
 
 from trivet.drift.map import DriftMap
 from trivet.index.carrying import carried
+from trivet.index.upgrade.lease import Lease
 from trivet.store.room import require_room, vectors_bytes
 from trivet.store.store import Store
-from trivet.store.upgrading import alone, open_beside, require_state, swap
+from trivet.store.upgrading import alone, open_beside, swap
 from trivet.types import require_same_space
 
 
-def translate_index(store: Store, translation: DriftMap) -> None:
+def translate_index(store: Store, translation: DriftMap, lease: Lease) -> None:
     """Give every point a vector of the newer model's space, then let these serve.
 
     Points that have one, from an earlier run or because they were written meanwhile, keep it.
 
+    Args:
+        store: of the index.
+        translation: from the stored vectors to the newer model's.
+        lease: that is held, and renewed at every page.
+
     Raises:
-        UpgradeStateError: another thread or machine has taken the upgrade elsewhere.
+        UpgradeStateError: another thread or machine has taken the upgrade elsewhere, or the lease.
         SpaceMismatchError: the map does not begin where the stored vectors are.
         StoreError: the engine failed, or the disk has no room; the next call goes on.
     """
     require_same_space(store.manifest.spaces["dense"], translation.source)
     open_beside(store)
+    lease.go_on_at("translating")
     for page in store.engine.pages():
+        lease.renew()
         # Alone, so that no document changes between the reading of its vector and the writing.
         with alone(store):
-            # Another thread or machine may have rolled it back, or have been faster.
-            require_state(store.manifest.upgrade, "translating", "translating")
+            # Another thread or machine may have rolled it back, or have the lease by now.
+            lease.require()
             _translate(store, translation, list(page))
     store.engine.flush()
-    swap(store)
+    swap(store, lease.require)
 
 
 def _translate(store: Store, translation: DriftMap, ids: list[str]) -> None:

@@ -12,7 +12,6 @@ from trivet.index.upgrade.lease import Lease
 from trivet.index.upgrade.migrating import (
     Migration,
     Remaining,
-    all_points,
     count_remaining,
     mark_translated,
     still_translated,
@@ -21,6 +20,7 @@ from trivet.index.upgrade.prepared import PreparedUpgrade
 from trivet.index.upgrade.texts import TextResolver
 from trivet.index.upgrade.translating import translate_index
 from trivet.index.upgrade.values import MODES, UpgradeMode, UpgradeStatus
+from trivet.index.upgrade.walking import Pass, all_points, points_of
 from trivet.store.generations import NATIVE_STATES, STATES, UpgradeRecord, UpgradeState
 from trivet.store.upgrading import advance, alone, end, note, require_state, take_back
 
@@ -48,6 +48,7 @@ class Upgrade(PreparedUpgrade):
         Raises:
             UpgradeRefusedError: the verdict on the mode forbids it.
             UpgradeStateError: not verified yet, or serving already.
+            UpgradeInProgressError: another is translating this index.
             InvalidInputError: another mode.
         """
         if mode not in MODES:
@@ -62,7 +63,8 @@ class Upgrade(PreparedUpgrade):
             became = record.at("bridged", bridged=True, mapped=mapped)
             advance(self._store, became, "cutover", "verified", "refused", since=record)
         else:
-            self._translate(record)
+            with Lease(self._store) as lease:
+                self._translate(record, lease)
 
     def migrate(
         self,
@@ -76,7 +78,7 @@ class Upgrade(PreparedUpgrade):
         """Replace translated vectors by native ones; searches and writes go on meanwhile.
 
         From the query mode, every document is given a translated vector first. It may be stopped
-        at any time, and goes on where it was with the next call.
+        at any time, and goes on where it was with the next call, in another process, too.
 
         Args:
             order: "hot" begins with the documents that searches found most often since the index
@@ -99,7 +101,8 @@ class Upgrade(PreparedUpgrade):
         record = self._at("migrate", "bridged", "translating", "translated", "migrating")
         with Lease(self._store) as lease:
             if record.state in ("bridged", "translating"):
-                self._translate(record)
+                self._translate(record, lease)
+            lease.go_on_at("translated", "migrating")
             record = self._at("migrate", "translated", "migrating")
             if record.state == "translated":
                 migrating = record.at("migrating")
@@ -116,10 +119,16 @@ class Upgrade(PreparedUpgrade):
                 lease.require,
                 text_resolver,
             )
+            name = record.maps[TRANSLATION]
+            walk = Pass(self._store, name, partial(all_points, self._store))
             hot = [key for key, _ in self._shared.found.most_common()] if order == "hot" else []
-            done = migration.run(progress, all_points(self._store), hot)
-            if self._store.manifest.filling_modes and not self._remaining(record).translated:
-                self._note_whole("migrate")
+            settled = self._shared.settled.setdefault(name, set())
+            first = partial(points_of, self._store, hot, settled)
+            done = migration.run(progress, walk, first)
+            if walk.is_clean and self._store.manifest.filling_modes:
+                left = count_remaining(self._store, translation, lease.renew)
+                if not left.translated:
+                    self._note_whole("migrate", lease.require)
             return done
 
     def finish(self, *, grace: float = 0.0, force: bool = False) -> None:
@@ -155,7 +164,7 @@ class Upgrade(PreparedUpgrade):
             names = [spaces[mode].vector_name for mode in filling]
             mark_translated(self._store, self._model.map_of(record, TRANSLATION), names)
         elif filling:  # every document has all legs, be it by writes alone
-            self._note_whole("finish")
+            self._note_whole("finish", lambda: None)
         end(self._store, grace)
 
     def rollback(self) -> None:
@@ -165,6 +174,7 @@ class Upgrade(PreparedUpgrade):
     @property
     def state(self) -> UpgradeState:
         """How far the upgrade is, without counting documents; errors as in `status`."""
+        self._store.refresh()
         return require_state(self._store.manifest.upgrade, "state", *STATES).state
 
     def status(self) -> UpgradeStatus:
@@ -173,6 +183,7 @@ class Upgrade(PreparedUpgrade):
         Raises:
             UpgradeStateError: no upgrade is under way.
         """
+        self._store.refresh()
         record = require_state(self._store.manifest.upgrade, "status", *STATES)
         documents, left = self._store.journal.count(), self._remaining(record)
         return UpgradeStatus(
@@ -185,12 +196,13 @@ class Upgrade(PreparedUpgrade):
             textless=left.textless,
         )
 
-    def _translate(self, record: UpgradeRecord) -> None:
-        translate_index(self._store, self._model.map_of(record, TRANSLATION))
+    def _translate(self, record: UpgradeRecord, lease: Lease) -> None:
+        translate_index(self._store, self._model.map_of(record, TRANSLATION), lease)
 
-    def _note_whole(self, step: str) -> None:
+    def _note_whole(self, step: str, require: Callable[[], None]) -> None:
         """Let the legs serve again that were not translated: every document has them now."""
         with alone(self._store):
+            require()
             # Another process may have ended this upgrade meanwhile, and begun one of its own.
             self._at(step, *NATIVE_STATES)
             note(self._store, whole=True)
