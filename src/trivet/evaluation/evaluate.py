@@ -141,12 +141,12 @@ def _require_ids(queries: object, qrels: object) -> None:
             raise JudgementsError(f"expected {name} by the queries' ids, got {given!r:.60}")
         _require_texts(given, f"a query in {name}")
     assert isinstance(qrels, Mapping)  # as checked
-    for query, judged in qrels.items():
-        if not isinstance(judged, Mapping):
+    for query, grades in qrels.items():
+        if not isinstance(grades, Mapping):
             raise JudgementsError(
-                f"expected grades of {query!r} by the documents' ids, got {judged!r:.60}"
+                f"expected grades of {query!r} by the documents' ids, got {grades!r:.60}"
             )
-        _require_texts(judged, f"a document judged for {query!r}")
+        _require_texts(grades, f"a document judged for {query!r}")
 
 
 def _require_texts(ids: Iterable[object], what: str) -> None:
