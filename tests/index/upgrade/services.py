@@ -11,7 +11,7 @@ from checkpoints import WORDS
 from qdrant_client import QdrantClient, models
 
 import trivet
-from trivet import Embedder
+from trivet import CallPolicy, Embedder
 from trivet.index.upgrade import Upgrade
 
 DIMS = 24
@@ -36,7 +36,9 @@ def of_words(seed: int) -> Embed:
 
 
 def service(name: str, embed: Embed) -> Embedder:
-    return Embedder.wrap(name=name, dims=DIMS, documents=embed, queries=embed)
+    """A model that is asked once: where it fails, the pauses between attempts take half a minute."""
+    policy = CallPolicy(attempts=1)
+    return Embedder.wrap(name=name, dims=DIMS, documents=embed, queries=embed, policy=policy)
 
 
 OLD = service("old", of_words(0))

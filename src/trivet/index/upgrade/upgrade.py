@@ -100,17 +100,11 @@ class Upgrade(PreparedUpgrade):
             InvalidInputError: another order, or numbers that are not above 0.
         """
         require_migration(order, rate, budget)
-        record = self._at("migrate", "bridged", "translating", "translated", "migrating")
+        self._at("migrate", "bridged", "translating", "translated", "migrating")
         with Lease(self._store) as lease:
             with with_ways_back(self._store.manifest):
                 new = self._model.proved_of(self.generation)
-            if record.state in ("bridged", "translating"):
-                self._translate(record, lease)
-            lease.go_on_at("translated", "migrating")
-            record = self._at("migrate", "translated", "migrating")
-            if record.state == "translated":
-                migrating = record.at("migrating")
-                advance(self._store, migrating, "migrate", "translated", since=record)
+            record = self._migrating(lease)
             translation = self._model.map_of(record, TRANSLATION)
             migration = Migration(
                 self._store,
@@ -134,6 +128,18 @@ class Upgrade(PreparedUpgrade):
                 if not left.translated:
                     self._note_whole("migrate", lease.require)
             return done
+
+    def _migrating(self, lease: Lease) -> UpgradeRecord:
+        """The state in which native vectors are written, after what comes before it."""
+        record = self._at("migrate", "bridged", "translating", "translated", "migrating")
+        if record.state in ("bridged", "translating"):
+            self._translate(record, lease)
+        lease.go_on_at("translated", "migrating")
+        record = self._at("migrate", "translated", "migrating")
+        if record.state == "translated":
+            migrating = record.at("migrating")
+            advance(self._store, migrating, "migrate", "translated", since=record)
+        return record
 
     def finish(self, *, grace: float = 0.0, force: bool = False) -> None:
         """Drop the older model's vectors; there is no way back after that.
@@ -178,6 +184,7 @@ class Upgrade(PreparedUpgrade):
     @property
     def state(self) -> UpgradeState:
         """How far the upgrade is, without counting documents; errors as in `status`."""
+        self._store.refresh()
         return require_state(self._store.manifest.upgrade, "state", *STATES).state
 
     def status(self) -> UpgradeStatus:
@@ -186,6 +193,7 @@ class Upgrade(PreparedUpgrade):
         Raises:
             UpgradeStateError: no upgrade is under way.
         """
+        self._store.refresh()
         record = require_state(self._store.manifest.upgrade, "status", *STATES)
         documents, left = self._store.journal.count(), self._remaining(record)
         return UpgradeStatus(
