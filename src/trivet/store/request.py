@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 from qdrant_client import models
 
 from trivet.plan import Plan
 from trivet.store.formula import floor_of, stretch, sum_of_scores, tie_weight
 from trivet.store.leg_query import LegQuery
-from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT, FoundPoint
+from trivet.store.points import FoundPoint
+from trivet.store.rank_fusion import fuses_ranks, ranks_in_lists, reciprocal_rank
+from trivet.store.stages import Wanted, limited, prefetch, stated
 from trivet.store.storage import exact_params, search_params
 from trivet.types import Mode
 
@@ -27,18 +28,17 @@ GROWTH = 4
 # give it to 1e-5; of the dense leg, that is the part that counts below the floor.
 LEAST_DEDUCED = 0.005
 
-# Copies of them are half as dear as what the models construct.
-_REQUEST, _PREFETCH = models.QueryRequest(), models.Prefetch()
-
-PAYLOAD_FIELDS = [PAYLOAD_TEXT, PAYLOAD_METADATA, PAYLOAD_OWN]
-
 
 @dataclass(frozen=True)
 class RankedChunk:
-    """A point with the plan's score and what each leg gave; legs that did not find it are out."""
+    """A point with the plan's score and what each leg gave; legs that did not find it are out.
+
+    Of a plan that fuses ranks, also with its ranks in the lists that hold it.
+    """
 
     point: FoundPoint
     scores: dict[Mode, float]
+    ranks: dict[Mode, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,22 +62,22 @@ class PlannedQuery:
 
     def requests(self) -> list[models.QueryRequest]:
         """The requests of this query, to be sent together: the plan first, then single legs."""
-        wanted = _Wanted(self.limit, with_payload=True)
+        wanted = Wanted(self.limit, with_payload=True)
         if self.plan.is_single:
             leg = self.legs[self.plan.fused[0]]
             ranked = self._best(leg)
         else:
             ranked = self._fused()
         if self.plan.rescore is not None:
-            ranked = self._over([_limited(ranked, self._rescored)], self.legs["multi"])
+            ranked = self._over([limited(ranked, self._rescored)], self.legs["multi"])
         if self.plan.relevance is not None:
-            ranked = self._spread(_limited(ranked, min(self._spread_over, MAX_SPREAD)))
+            ranked = self._spread(limited(ranked, min(self._spread_over, MAX_SPREAD)))
         return [wanted.of(ranked), *(self._alone_request(mode) for mode in self._told_apart)]
 
     def list_requests(self) -> dict[Mode, models.QueryRequest]:
         """Each leg's own list, as a plan that fuses ranks or lists has it."""
         return {
-            mode: _Wanted(each.limit or 0, with_payload=False).of(each)
+            mode: Wanted(each.limit or 0, with_payload=False).of(each)
             for mode, each in self._lists().items()
         }
 
@@ -114,6 +114,8 @@ class PlannedQuery:
             mode: {point.id: self.legs[mode].score(point.score) for point in answer}
             for mode, answer in zip(self._told_apart, answers[1:], strict=True)
         }
+        if fuses_ranks(self.plan):
+            return self._ranked_by_places(answers[0], found)
         return [self._ranked(point, found) for point in answers[0]]
 
     @cached_property
@@ -160,6 +162,21 @@ class PlannedQuery:
             rest = point.score - sum(self.part(mode, s) for mode, s in scores.items())
             scores[self._deduced] = self._of_part(self._deduced, rest)
         return RankedChunk(point, {mode: scores[mode] for mode in self.legs if mode in scores})
+
+    def _ranked_by_places(
+        self, candidates: Sequence[FoundPoint], found: Mapping[Mode, Mapping[str, float]]
+    ) -> list[RankedChunk]:
+        """All candidates, in the order of ranks that are counted here."""
+        lengths = {mode: self._pool(mode) for mode in self.plan.depths}
+        places = ranks_in_lists(self.plan, candidates, found, lengths)
+        ranked = []
+        for point in candidates:
+            scores = {mode: found[mode][point.id] for mode in self.legs if point.id in found[mode]}
+            ranks = places[point.id]
+            score = sum(reciprocal_rank(self.plan, mode, rank) for mode, rank in ranks.items())
+            fused = FoundPoint(point.id, score, point.payload)
+            ranked.append(RankedChunk(fused, scores, ranks))
+        return sorted(ranked, key=lambda chunk: -chunk.point.score)
 
     def part(self, mode: Mode, score: float) -> float:
         """What a leg's score adds to the sum of a plan that fuses scores."""
@@ -224,17 +241,17 @@ class PlannedQuery:
 
     def _best(self, leg: LegQuery) -> models.Prefetch:
         """The candidates that a leg brings."""
-        return _prefetch(
+        return prefetch(
             query=leg.query, using=leg.vector_name, filter=self.filter,
-            limit=self._pool(leg.mode), **_stated("params", search_params(leg.storage)),
+            limit=self._pool(leg.mode), **stated("params", search_params(leg.storage)),
         )  # fmt: skip
 
     def _over(self, prefetches: list[models.Prefetch], leg: LegQuery) -> models.Prefetch:
         """All that was prefetched, in the order of one leg."""
-        return _prefetch(
+        return prefetch(
             prefetch=prefetches, query=leg.query, using=leg.vector_name,
-            limit=sum(prefetch.limit or 0 for prefetch in prefetches),
-            **_stated("params", exact_params(leg.storage)),
+            limit=sum(each.limit or 0 for each in prefetches),
+            **stated("params", exact_params(leg.storage)),
         )  # fmt: skip
 
     def _fused(self) -> models.Prefetch:
@@ -249,7 +266,7 @@ class PlannedQuery:
                 weights = [self.plan.weights.get(mode, 1.0) for mode in self.plan.fused]
                 # The paper's k; Qdrant counts ranks from 0.
                 query = models.RrfQuery(rrf=models.Rrf(k=self.plan.rrf_k + 1, weights=weights))
-        return _prefetch(prefetch=prefetches, query=query, limit=self.limit)
+        return prefetch(prefetch=prefetches, query=query, limit=self.limit)
 
     def _lists(self) -> dict[Mode, models.Prefetch]:
         """What ranks or lists are fused of."""
@@ -266,41 +283,12 @@ class PlannedQuery:
         relevance = self.plan.relevance or 0.0
         mmr = models.Mmr(diversity=1.0 - relevance, candidates_limit=ranked.limit)
         query = models.NearestQuery.model_construct(nearest=leg.query.nearest, mmr=mmr)
-        return _prefetch(
+        return prefetch(
             prefetch=[ranked], query=query, using=leg.vector_name, limit=self.limit,
-            **_stated("params", exact_params(leg.storage)),
+            **stated("params", exact_params(leg.storage)),
         )  # fmt: skip
 
     def _alone_request(self, mode: Mode) -> models.QueryRequest:
         """One leg's scores of all candidates."""
         limit = sum(self._pool(each) for each in self.plan.depths)
-        return _Wanted(limit, with_payload=False).of(self._over(self._candidates, self.legs[mode]))
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What is to come back of a request."""
-
-    limit: int
-    with_payload: bool
-
-    def of(self, stage: models.Prefetch) -> models.QueryRequest:
-        """A request of which the stage is the last."""
-        fields = {name: getattr(stage, name) for name in stage.model_fields_set}
-        fields["limit"] = self.limit
-        fields["with_payload"] = PAYLOAD_FIELDS if self.with_payload else False
-        fields["with_vector"] = False
-        return _REQUEST.model_copy(update=fields)
-
-
-def _prefetch(**fields: object) -> models.Prefetch:
-    return _PREFETCH.model_copy(update=fields)
-
-
-def _stated(name: str, value: object) -> dict[str, Any]:
-    """A field of a request, where there is something to say."""
-    return {} if value is None else {name: value}
-
-
-def _limited(stage: models.Prefetch, limit: int) -> models.Prefetch:
-    return stage.model_copy(update={"limit": limit})
+        return Wanted(limit, with_payload=False).of(self._over(self._candidates, self.legs[mode]))
