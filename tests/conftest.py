@@ -18,9 +18,15 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(Path(__file__).parent / part) for part in (".", "drift", "store", "thinking")]
 
 
-# No test asserts how long something takes.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+# No test asserts how long something takes, and every run draws the same examples.
+settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("steady")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -165,7 +165,14 @@ class Plan:
         return self.fuse == "scores"
 
     def without(self, missing: Sequence[Mode]) -> Plan | None:
-        """The same plan for a query that has no vector of some legs; None if nothing is left."""
+        """The same plan for a query that has no vector of some legs.
+
+        Args:
+            missing: those legs.
+
+        Returns:
+            The plan of the other legs; None if nothing is left.
+        """
         depths = {mode: n for mode, n in self.depths.items() if mode not in missing}
         weights = {mode: w for mode, w in self.weights.items() if mode not in missing}
         if not depths:

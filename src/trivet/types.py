@@ -129,6 +129,9 @@ class Space:
     def from_json(cls, stored: Mapping[str, Any]) -> Space:
         """Read a stored space.
 
+        Args:
+            stored: what `to_json` gave.
+
         Raises:
             ValueError: its fingerprint is not that of its facts.
             KeyError: a field is missing.
@@ -201,6 +204,11 @@ class Representations:
 
     `representations[i]` (or a slice) is again `Representations`, of that text alone.
 
+    Attributes:
+        dense: (n, d), a row for each text; None = not made.
+        sparse: terms and weights of each text; None = not made.
+        multi: (t, m) of each text, a row for each token; None = not made.
+
     Raises:
         InvalidInputError: no leg at all, or legs of different lengths.
     """
@@ -244,7 +252,11 @@ class Representations:
         )
 
     def with_sparse(self, sparse: SparseVectors) -> Representations:
-        """The same texts with this sparse leg."""
+        """The same texts with another sparse leg.
+
+        Args:
+            sparse: of the same n texts.
+        """
         return replace(self, sparse=sparse)
 
 

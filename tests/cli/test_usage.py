@@ -5,18 +5,6 @@ from __future__ import annotations
 import pytest
 
 
-@pytest.mark.parametrize(
-    "command", [["index", "{here}"], ["search", "anchor"], ["info"], ["mcp"], ["verify"], ["demo"]]
-)
-def test_a_url_is_not_taken_for_a_folder(trivet_run, tmp_path, monkeypatch, command):
-    monkeypatch.chdir(tmp_path)
-    arguments = [part.format(here=tmp_path) for part in command]
-    done = trivet_run(*arguments, "--index", "http://127.0.0.1:6333/docs")
-    assert (done.code, done.out) == (2, "")
-    assert "expected a folder, got the URL http://127.0.0.1:6333/docs" in done.err
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_upgrade_alone_shows_its_commands_and_no_error(trivet_run):
     done = trivet_run("upgrade")
     assert done.code == 2

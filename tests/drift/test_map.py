@@ -74,6 +74,30 @@ def test_rows_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
         drift.apply_rows(np.zeros(shape, np.float32))
 
 
+@pytest.mark.parametrize(
+    ("rows", "came"),
+    [
+        (np.full((2, 12), np.nan), "finite vectors, got NaN"),
+        (np.full((1, 12), np.inf, dtype=np.float32), "finite vectors, got NaN or an infinity"),
+        (np.full((1, 12), "a"), "an array, got <U1"),
+        (np.ones((1, 12), dtype=np.complex64), "an array, got complex64"),
+        ([[1.0] * 12], "an array, got list"),
+        (None, "an array, got NoneType"),
+    ],
+)
+def test_what_is_no_array_of_finite_numbers_is_refused(rows: object, came: str) -> None:
+    with pytest.raises(DriftError, match=came):
+        fit_mean_shift(noisy(60)).apply_rows(rows)
+
+
+def test_what_is_neither_vectors_nor_a_map_is_refused() -> None:
+    drift = fit_mean_shift(noisy(60))
+    with pytest.raises(DriftError, match="expected DenseVectors or MultiVectors, got ndarray"):
+        drift.apply(np.ones((1, 12), dtype=np.float32))
+    with pytest.raises(DriftError, match="expected a DriftMap to join, got NoneType"):
+        drift.then(None)
+
+
 def test_tokens_are_mapped_one_by_one() -> None:
     pairs = noisy(60)
     source, target = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from dataclasses import replace
 
 import pytest
 from loops import Gate
@@ -19,6 +18,8 @@ from trivet.errors import (
     TextTooLongError,
 )
 
+from .hits import assert_same
+
 TEXTS = [
     f"the {word} is near the harbour" for word in ("anchor", "boat", "storm", "horse", "bread")
 ]
@@ -29,14 +30,6 @@ def filled(open_index) -> trivet.Index:
     index = open_index()
     index.add(TEXTS, ids=[str(n) for n in range(len(TEXTS))])
     return index
-
-
-def assert_same(came: list[trivet.Hit], expected: list[trivet.Hit]) -> None:
-    """The same hits; NumPy's products may have other last bits in other places of the memory."""
-    for here, there in zip(came, expected, strict=True):
-        assert here.score == pytest.approx(there.score, abs=1e-6)
-        assert here.scores == pytest.approx(there.scores, abs=1e-6)
-        assert replace(here, score=0.0, scores={}) == replace(there, score=0.0, scores={})
 
 
 def test_an_answer_is_that_of_search(filled: trivet.Index) -> None:

@@ -13,7 +13,8 @@ import trivet
 from trivet import Document
 
 MOMENTS = 10
-DOCUMENTS = 400
+DOCUMENTS = 240
+TWO = ["dense", "sparse"]
 
 
 def texts() -> list[str]:
@@ -24,7 +25,7 @@ def texts() -> list[str]:
 def kill_after(folder: Path, model: Path, batches: int, delay_s: float) -> int:
     """Let a process write, kill it so long after so many batches; what it had called committed."""
     # On a fast machine, or before a test that stands still, it does not come to its end.
-    writer = Writer(folder, texts(), 16, stops_after=batches + 4, model=str(model))
+    writer = Writer(folder, texts(), 16, stops_after=batches + 4, model=str(model), modes=TWO)
     writer.start()
     writer.wait_for(batches)
     time.sleep(delay_s)
@@ -46,14 +47,17 @@ def assert_whole(index: trivet.Index, at_least: int) -> int:
     return count
 
 
-def test_sigkill_at_ten_random_moments_of_add(tmp_path: Path, tiny_model: Path) -> None:
+@pytest.mark.slow
+def test_sigkill_at_ten_random_moments_of_add(
+    tmp_path: Path, tiny_model: Path, tiny_embedder: trivet.Embedder
+) -> None:
     draw = random.Random(7)
     caught_midway = 0
     for moment in range(MOMENTS):
         folder = tmp_path / str(moment)
-        batches, delay_s = draw.randrange(20), draw.uniform(0.0, 0.08)
+        batches, delay_s = draw.randrange(10), draw.uniform(0.0, 0.08)
         committed = kill_after(folder, tiny_model, batches, delay_s)
-        with trivet.open(folder, model=tiny_model) as index:
+        with trivet.open(folder, model=tiny_embedder) as index:
             count = assert_whole(index, committed)
             caught_midway += 0 < count < DOCUMENTS
             ids = [str(n) for n in range(DOCUMENTS)]
@@ -70,9 +74,12 @@ def test_sigkill_at_ten_random_moments_of_add(tmp_path: Path, tiny_model: Path) 
     assert caught_midway >= 5
 
 
-def test_an_interrupt_leaves_whole_documents(tmp_path: Path, tiny_model: Path) -> None:
+def test_an_interrupt_leaves_whole_documents(
+    tmp_path: Path, tiny_embedder: trivet.Embedder
+) -> None:
+    settings = trivet.Settings(batch_chunks=16)
     with trivet.open(
-        tmp_path / "index", model=tiny_model, settings=trivet.Settings(batch_chunks=16)
+        tmp_path / "index", model=tiny_embedder, modes=TWO, settings=settings
     ) as index:
 
         def interrupt(report: trivet.IngestReport) -> None:

@@ -15,6 +15,8 @@ import trivet
 from trivet.index.once import RecentVectors
 from trivet.thinking import Given, Thinking, ThoughtReport
 
+from .hits import assert_same
+
 QUERY = "what holds a ship"
 THOUGHT = "An anchor and its chain hold the ship in place against wind and tide in the harbour."
 MODES = ["dense", "sparse", "multi"]
@@ -74,7 +76,7 @@ def test_a_thought_that_comes_again_is_not_embedded_again(filled, embedded) -> N
     embedded.clear()
     again = filled.search(QUERY, think=chosen)
     assert embedded == [("query", [QUERY])]
-    assert again == first
+    assert_same(again, first)
     assert told[0].thoughts == told[1].thoughts
     other = Thinking(Given([THOUGHT, "The boat is on the lake."]), guard=-1.0)
     filled.search(QUERY, think=other)

@@ -11,6 +11,7 @@ from thinkers import Cancelling, Raising, Returning
 import trivet
 from trivet.thinking import Given, Thinking, ThinkResult, Thought, Weights, WritingThinker
 
+from .hits import assert_same
 from .thoughtful import MODES, QUERY, TEXTS, THOUGHT, filled_index, thinking
 
 EVERY = [["dense"], ["sparse"], ["multi"], ["dense", "sparse"], MODES]
@@ -63,8 +64,8 @@ async def test_where_nothing_usable_comes_the_hits_are_the_plain_ones_to_the_las
 ) -> None:
     plain = filled.search(QUERY)
     chosen, told = thinking(thinker, guard=-1.0)
-    assert filled.search(QUERY, think=chosen) == plain
-    assert await filled.asearch(QUERY, think=chosen) == plain
+    assert_same(filled.search(QUERY, think=chosen), plain)
+    assert_same(await filled.asearch(QUERY, think=chosen), plain)
     assert len(told) == 2
     for report in told:
         assert report.query == QUERY
@@ -76,8 +77,8 @@ async def test_where_nothing_usable_comes_the_hits_are_the_plain_ones_to_the_las
 async def test_a_thought_that_the_guard_drops_changes_nothing(filled, modes) -> None:
     plain = filled.search(QUERY, modes=modes)
     chosen, told = thinking(Given([THOUGHT]), guard=1.0)
-    assert filled.search(QUERY, modes=modes, think=chosen) == plain
-    assert await filled.asearch(QUERY, modes=modes, think=chosen) == plain
+    assert_same(filled.search(QUERY, modes=modes, think=chosen), plain)
+    assert_same(await filled.asearch(QUERY, modes=modes, think=chosen), plain)
     assert [[judged.kept for judged in report.thoughts] for report in told] == [[False], [False]]
     assert -1 <= told[0].thoughts[0].likeness < 1
 

@@ -16,6 +16,7 @@ import trivet
 from trivet.errors import StoreError
 from trivet.thinking import Cached, Given, ThinkResult, WritingThinker
 
+from .hits import assert_same
 from .thoughtful import QUERY, TEXTS, THOUGHT, filled_index, thinking
 
 
@@ -50,7 +51,7 @@ def test_a_thinker_that_cannot_tell_its_name_changes_nothing(filled, error) -> N
     thinker = Nameless(error)
     chosen, told = thinking(thinker, deadline_s=0.2 if error is None else PATIENCE_S)
     try:
-        assert filled.search(QUERY, think=chosen) == plain
+        assert_same(filled.search(QUERY, think=chosen), plain)
     finally:
         thinker.freed.set()
     assert [report.thinker for report in told] == ["Nameless"]
@@ -61,8 +62,8 @@ async def test_a_hanging_thinker_holds_the_search_no_longer_than_its_deadline(fi
     thinker = Hanging()
     chosen, told = thinking(thinker, deadline_s=0.2)
     try:
-        assert filled.search(QUERY, think=chosen) == plain
-        assert await filled.asearch(QUERY, think=chosen) == plain
+        assert_same(filled.search(QUERY, think=chosen), plain)
+        assert_same(await filled.asearch(QUERY, think=chosen), plain)
         assert not thinker.freed.is_set()  # both came before the thinker, which still hangs
     finally:
         thinker.freed.set()
@@ -156,7 +157,7 @@ def test_a_search_with_thoughts_that_fails_leaves_the_plain_hits(filled, monkeyp
 
     monkeypatch.setattr(filled._store, "query", failing)
     chosen, told = thinking(Given([THOUGHT]), guard=-1.0)
-    assert filled.search(QUERY, think=chosen) == plain
+    assert_same(filled.search(QUERY, think=chosen), plain)
     assert told[0].status == "error"
     assert "tired" in told[0].reason
     assert not told[0].used
@@ -184,7 +185,7 @@ async def test_any_failure_of_the_search_with_thoughts_leaves_the_plain_hits(
 
     monkeypatch.setattr(filled._store, "query", failing)
     chosen, told = thinking(Given([THOUGHT]), guard=-1.0)
-    assert await filled.asearch(QUERY, think=chosen) == plain
+    assert_same(await filled.asearch(QUERY, think=chosen), plain)
     assert told[0].status == "error"
     assert "a shape" in told[0].reason
 

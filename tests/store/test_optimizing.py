@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from indexes import anchors, contents, index_of, make_index, put, require_clean, vectors
 from qdrant_client import models
+from waiting import until
 
 import trivet
 from trivet.config import Lexical
@@ -89,24 +91,32 @@ def test_what_is_written_meanwhile_is_there_afterwards(index: trivet.Index) -> N
     require_clean(index)
 
 
-def test_searches_are_answered_meanwhile(index: trivet.Index) -> None:
+def test_searches_are_answered_meanwhile(
+    index: trivet.Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = nearest(index, "sail")
-    done = threading.Event()
+    done, answers, met, start = threading.Event(), [], [], subprocess.Popen
 
-    def search() -> list[object]:
-        answers: list[object] = []
+    def search() -> None:
         while not done.is_set():
             answers.append(nearest(index, "sail"))
-        return answers
 
+    def started(*given: object, **options: object) -> subprocess.Popen:
+        """The optimizer, which nobody waits for before more searches are answered."""
+        process, wanted = start(*given, **options), len(answers) + 5
+        until(lambda: len(answers) >= wanted or reader.done())
+        met.append(len(answers) >= wanted)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", started)
     with ThreadPoolExecutor(1) as pool:
         reader = pool.submit(search)
         try:
             index.optimize(force=True)
         finally:
             done.set()
-        answers = reader.result()
-    assert len(answers) > 10
+        reader.result()
+    assert met == [True]
     assert all(answer == expected for answer in answers)
 
 

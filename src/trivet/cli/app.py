@@ -1,4 +1,4 @@
-"""The commands, their options and their exit codes.
+"""The command `trivet`: its own options, and the commands of the other files.
 
 Exit codes:
     0: done.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,10 +19,30 @@ import typer
 from trivet.cli.demo_command import demo_command
 from trivet.cli.explain_command import explain_command
 from trivet.cli.finetune_command import finetune_command
-from trivet.cli.options import AsJson, IndexFolder
+from trivet.cli.index_commands import eval_command, index_command, info_command, search_command
+from trivet.cli.options import epilog
+from trivet.cli.serve_command import mcp_command
 from trivet.cli.upgrade_commands import upgrade_app
+from trivet.cli.upkeep_commands import (
+    backup_command,
+    doctor_command,
+    optimize_command,
+    repair_command,
+    restore_command,
+    verify_command,
+)
 
-EXIT_CODES = """\
+EPILOG = """\
+Examples:
+
+- `trivet demo`
+- `trivet index ./docs --index ./notes`
+- `trivet search "how do I rotate a key?" --index ./notes`
+- `trivet info --index https://qdrant.example:6333/collections/notes`
+
+An index on a Qdrant server is named by its URL; the API key comes from the environment variable
+QDRANT_API_KEY, never from the command line.
+
 Exit codes:
 
 - 0: done
@@ -31,18 +50,16 @@ Exit codes:
 - 2: the command line itself is wrong
 - 3: done, but for some documents, which are named on stderr
 - 130: stopped with Ctrl-C
+
+`doctor` and `upgrade` have codes of their own: see their help.
 """
 
 app = typer.Typer(
-    help="Search texts by meaning and by word, in a real Qdrant engine in a folder.",
-    epilog=EXIT_CODES,
+    help="Search texts by meaning and by word, in a Qdrant engine in a folder or on a server.",
+    epilog=EPILOG,
     add_completion=False,
     rich_markup_mode="markdown",
 )
-
-Tenant = Annotated[
-    str | None, typer.Option("--tenant", metavar="NAME", help="Whose documents, if it has tenants.")
-]
 
 
 def show_version(asked: bool) -> None:
@@ -65,226 +82,89 @@ def root(
     """Take the options that are no command's own (`run` reads them)."""
 
 
-@app.command("index")
-def index_command(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH", exists=True, help="Files and folders.")
-    ],
-    index: IndexFolder,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Model of a new index: a name or a folder."),
-    ] = None,
-    language: Annotated[
-        str | None,
-        typer.Option(metavar="CODE", help='BM25\'s, of a new index: "de", "none". [by the texts]'),
-    ] = None,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Delete every document that PATH does not hold.")
-    ] = False,
-    tenant: Tenant = None,
-    as_json: AsJson = False,
-) -> None:
-    """Index text, Markdown, reStructuredText, Python and JSONL files (.jsonl, .jsonl.gz).
+PARTLY = (
+    "0 done; 3 done, but for documents that are named on stderr; 1 it could not be done; 2 a wrong "
+    "command line; 130 Ctrl-C, run again to resume"
+)
+ON_SERVER = "https://qdrant.example:6333/collections/notes"
 
-    A file's path relative to PATH is its id. A line of JSONL is an object with "text" and, if
-    wanted, "id", "title" and "metadata". Run again to resume, or to replace what has changed.
-    With --tenant, a new index has tenants, and each sees its own documents only.
-    Hidden files, links that leave PATH and other kinds of files are passed over.
-    """
-    from trivet.cli.indexing import index_paths
-
-    code = index_paths(
-        paths,
-        index,
-        model=model,
-        tenant=tenant,
-        as_json=as_json,
-        language=language,
-        prune=prune,
-    )
-    raise typer.Exit(code)
-
-
-@app.command("search")
-def search_command(
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="A question, or words.")],
-    index: IndexFolder,
-    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="How many documents.")] = 10,
-    mode: Annotated[
-        list[str] | None,
-        typer.Option(metavar="MODE", help="Search with these legs only: dense, sparse, multi."),
-    ] = None,
-    tenant: Tenant = None,
-    think_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Thoughts about queries (JSONL), to search with."),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Search an index, and say which legs found each document."""
-    from trivet.cli.searching import search_index
-
-    search_index(
-        query, index, k=k, modes=mode, tenant=tenant, think_file=think_file, as_json=as_json
-    )
-
-
-@app.command("info")
-def info_command(
-    index: IndexFolder,
-    tenant: Tenant = None,
-    recall: Annotated[
-        bool, typer.Option("--recall", help="Measure the dense search against an exact one.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show what an index holds; no model is loaded."""
-    from trivet.cli.searching import show_index
-
-    show_index(index, tenant=tenant, recall=recall, as_json=as_json)
-
-
-@app.command("eval")
-def eval_command(
-    index: IndexFolder,
-    queries: Annotated[
-        Path, typer.Option(metavar="FILE", help="JSONL with _id and text, or id, tab, text.")
-    ],
-    qrels: Annotated[
-        Path, typer.Option(metavar="FILE", help="Judgements: TREC qrels, BEIR's TSV or JSONL.")
-    ],
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME", help="Of ir-measures; the first decides. [nDCG@10, RR@10, R@100]"
-        ),
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw a picture (.png, .svg).")
-    ] = None,
-    per_query: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write each query's scores (TSV)."),
-    ] = None,
-    tenant: Tenant = None,
-    as_json: AsJson = False,
-) -> None:
-    """Judge every leg and preset on your own queries, and say whether to leave the default."""
-    from trivet.cli.judging import judge_index
-
-    judge_index(
-        index,
-        queries,
-        qrels,
-        metrics=metric,
-        picture=plot,
-        per_query=per_query,
-        tenant=tenant,
-        as_json=as_json,
-    )
-
-
-@app.command("mcp")
-def mcp_command(
-    index: IndexFolder,
-    http: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Listen at http://HOST:PORT/mcp. [else stdio]"),
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="A name by which clients reach another host."),
-    ] = None,
-    max_hits: Annotated[
-        int, typer.Option(metavar="N", min=1, max=100, help="The most passages of an answer.")
-    ] = 10,
-    max_bytes: Annotated[
-        int, typer.Option(metavar="N", min=2000, help="The most bytes of an answer.")
-    ] = 40_000,
-    about: Annotated[
-        str, typer.Option(metavar="TEXT", help="What the documents are about, for the model.")
-    ] = "",
-    tenant: Tenant = None,
-) -> None:
-    """Serve an index to agents (Model Context Protocol): tools that search and read, no more."""
-    from trivet.cli.serving import serve_index
-    from trivet.mcp.limits import Limits
-
-    limits = Limits(max_hits, max_bytes)
-    serve_index(index, http=http, allowed=allow_host, limits=limits, about=about, tenant=tenant)
-
-
-@app.command("optimize")
-def optimize_command(
-    index: IndexFolder,
-    force: Annotated[
-        bool, typer.Option("--force", help="Also where the index is small or hardly grew.")
-    ] = False,
-) -> None:
-    """Make searches of a large index fast, by graph instead of by scan."""
-    from trivet.cli.upkeep import optimize_index
-
-    optimize_index(index, force=force)
-
-
-@app.command("backup")
-def backup_command(
-    target: Annotated[
-        Path, typer.Argument(metavar="TARGET", help="A folder that is not there, or is empty.")
-    ],
-    index: IndexFolder,
-) -> None:
-    """Copy an index, with checksums, to a folder that `trivet restore` reads."""
-    from trivet.cli.upkeep import back_up_index
-
-    back_up_index(index, target)
-
-
-@app.command("restore")
-def restore_command(
-    backup: Annotated[Path, typer.Argument(metavar="BACKUP", help="What `trivet backup` made.")],
-    index: IndexFolder,
-) -> None:
-    """Make an index of a backup, in a folder that is not there, or is empty."""
-    from trivet.cli.upkeep import restore_index
-
-    restore_index(backup, index)
-
-
-@app.command("verify")
-def verify_command(index: IndexFolder, as_json: AsJson = False) -> None:
-    """Compare every chunk with what the journal says; exit code 1 if something is wrong."""
-    from trivet.cli.upkeep import verify_index
-
-    raise typer.Exit(verify_index(index, as_json=as_json))
-
-
-@app.command("repair")
-def repair_command(index: IndexFolder) -> None:
-    """Put a damaged index right again; documents that are no longer whole are named on stderr."""
-    from trivet.cli.upkeep import repair_index
-
-    raise typer.Exit(repair_index(index))
-
-
-@app.command("doctor", epilog="Exit codes: 0 healthy, 2 something to look at, 3 broken.")
-def doctor_command(
-    index: Annotated[
-        str, typer.Option("--index", metavar="DIR|URL", help="Folder of the index, or a server.")
-    ],
-    collection: Annotated[
-        str | None, typer.Option(metavar="NAME", help="On a server; default: trivet.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Look for what is wrong with an index, and say what to do."""
-    from trivet.cli.doctoring import examine_index
-
-    raise typer.Exit(examine_index(index, collection, as_json=as_json))
-
-
+app.command(
+    "index",
+    epilog=epilog(
+        "trivet index ./docs README.md --index ./notes",
+        "trivet index ./docs --index ./notes --prune",
+        f"trivet index rows.jsonl.gz --index {ON_SERVER}",
+        status=PARTLY,
+    ),
+)(index_command)
+app.command(
+    "search",
+    epilog=epilog(
+        'trivet search "how do I rotate a key?" --index ./notes -k 3',
+        f'trivet search "rotate key" --mode sparse --json --index {ON_SERVER}',
+    ),
+)(search_command)
+app.command(
+    "explain",
+    epilog=epilog(
+        'trivet explain "rotate a key" security.md --index ./notes',
+        'trivet explain "rotate a key" security.md --index ./notes --html why.html',
+    ),
+)(explain_command)
+app.command(
+    "info",
+    epilog=epilog("trivet info --index ./notes --recall", f"trivet info --index {ON_SERVER}"),
+)(info_command)
+app.command(
+    "eval",
+    epilog=epilog(
+        "trivet eval --index ./notes --queries queries.jsonl --qrels qrels.tsv",
+        "trivet eval --index ./notes --queries q.jsonl --qrels q.tsv --plot plans.png",
+    ),
+)(eval_command)
+app.command(
+    "mcp",
+    epilog=epilog(
+        'trivet mcp --index ./notes --about "My notes on sailing."',
+        f"trivet mcp --index {ON_SERVER} --http 127.0.0.1:8000",
+    ),
+)(mcp_command)
+app.command(
+    "optimize",
+    epilog=epilog("trivet optimize --index ./notes", "trivet optimize --force --index ./notes"),
+)(optimize_command)
+app.command("backup", epilog=epilog("trivet backup ./notes-backup --index ./notes"))(backup_command)
+app.command("restore", epilog=epilog("trivet restore ./notes-backup --index ./notes-again"))(
+    restore_command
+)
+app.command(
+    "verify",
+    epilog=epilog(
+        "trivet verify --index ./notes",
+        f"trivet verify --json --index {ON_SERVER}",
+        status="0 nothing is wrong; 1 something is, or it could not be done; 2 a wrong command "
+        "line; 130 Ctrl-C",
+    ),
+)(verify_command)
+app.command("repair", epilog=epilog("trivet repair --index ./notes", status=PARTLY))(repair_command)
+app.command(
+    "doctor",
+    epilog=epilog(
+        "trivet doctor --index ./notes",
+        f"trivet doctor --json --index {ON_SERVER}",
+        status="0 healthy; 2 something to look at, or a wrong command line; 3 broken; 1 it could "
+        "not be looked at; 130 Ctrl-C",
+    ),
+)(doctor_command)
 app.add_typer(upgrade_app, name="upgrade")
-app.command("explain")(explain_command)
-app.command("finetune")(finetune_command)
-app.command("demo")(demo_command)
+app.command(
+    "finetune",
+    epilog=epilog(
+        "trivet finetune --model all-MiniLM-L6-v2 --pairs pairs.jsonl --out ./tuned",
+        "trivet upgrade plan --to ./tuned --index ./notes",
+    ),
+)(finetune_command)
+app.command(
+    "demo",
+    epilog=epilog("trivet demo", "trivet demo --module zipfile --index ./elsewhere", status=PARTLY),
+)(demo_command)

@@ -17,6 +17,7 @@ from rich.text import Text
 import trivet
 from trivet.cli import render
 from trivet.cli.indexing import as_failure
+from trivet.cli.places import open_or_make
 from trivet.cli.progress import watched
 from trivet.types import Document
 
@@ -36,7 +37,7 @@ HITS = 3
 
 
 def run_demo(
-    location: Path,
+    location: str | os.PathLike[str],
     *,
     corpus: Callable[[], Sequence[Document]],
     model: str | None = None,
@@ -44,7 +45,7 @@ def run_demo(
     """Index the corpus, ask the questions, and say what to try next.
 
     Args:
-        location: folder of the index, made if it is not there; a second run resumes.
+        location: of the index, as `open_or_make` takes it; a second run resumes.
         corpus: reads the documents.
         model: model of a new index; None = as stored, or the default.
 
@@ -53,7 +54,7 @@ def run_demo(
     """
     console = render.output()
     with render.waiting("Opening the index"):
-        index = trivet.open(location, model=model)
+        index = open_or_make(location, model=model)
     with index:
         with render.waiting("Reading docstrings"):
             documents = corpus()
@@ -84,9 +85,9 @@ def _ask(index: trivet.Index, question: str, console: Console) -> None:
     render.print_hit_rows(hits)
 
 
-def _what_next(location: Path, console: Console) -> None:
+def _what_next(location: str | os.PathLike[str], console: Console) -> None:
     """Print three commands that work as they stand."""
-    program, folder = _program(), shlex.quote(str(location))
+    program, folder = _program(), shlex.quote(os.fspath(location))
     console.print()
     console.print("Try next:", style="bold")
     for command in (

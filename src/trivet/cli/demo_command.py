@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trivet.cli.options import IndexFolder
+from trivet.cli.options import IndexPlace
 
 
 def demo_command(
-    index: IndexFolder = Path("trivet-demo"),
+    index: IndexPlace = "trivet-demo",
     module: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="This module alone, such as zipfile; several times."),
+        typer.Option(
+            metavar="NAME",
+            help="This module alone, such as zipfile; may be repeated.",
+            show_default="the whole library",
+        ),
     ] = None,
 ) -> None:
     """Index the documentation of Python's standard library, and ask it ten questions."""

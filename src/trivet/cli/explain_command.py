@@ -7,23 +7,30 @@ from typing import Annotated
 
 import typer
 
-from trivet.cli.options import AsJson, IndexFolder
+from trivet.cli.options import AsJson, IndexPlace, Tenant
 
 
 def explain_command(
     query: Annotated[str, typer.Argument(metavar="QUERY", help="As it was searched with.")],
     id: Annotated[str, typer.Argument(metavar="ID", help="Of a document, as `search` shows it.")],
-    index: IndexFolder,
+    index: IndexPlace,
     plan: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A preset, such as rrf. [the index's own]")
+        str | None,
+        typer.Option(metavar="NAME", help="A preset, such as rrf.", show_default="the index's own"),
     ] = None,
     mode: Annotated[
-        list[str] | None, typer.Option(metavar="MODE", help="With these legs only.")
+        list[str] | None,
+        typer.Option(
+            metavar="MODE",
+            help="With this leg only: dense, sparse or multi; may be repeated.",
+            show_default="all of the plan",
+        ),
     ] = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as a page.")] = None,
-    tenant: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose document, if it has tenants.")
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write it as a page.", show_default="none"),
     ] = None,
+    tenant: Tenant = None,
     as_json: AsJson = False,
 ) -> None:
     """Say why a document has its score: what each leg gives, by which words and tokens."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import trivet
 from trivet.cli import render
-from trivet.cli.searching import of_tenant, require_index
+from trivet.cli.places import open_existing
+from trivet.cli.searching import of_tenant
 from trivet.errors import InvalidInputError
 
 HEAD = '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>trivet explain</title>\n'
@@ -19,7 +20,7 @@ HEAD = '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>trivet
 def explain_document(
     query: str,
     id: str,
-    location: Path,
+    location: str | os.PathLike[str],
     *,
     plan: str | None,
     modes: Sequence[str] | None,
@@ -32,7 +33,7 @@ def explain_document(
     Args:
         query: a question, or words.
         id: of a stored document.
-        location: folder of the index.
+        location: a folder, or of a server, as `open_existing` takes it.
         plan: name of a preset; None = the index's own.
         modes: the legs to explain; None or empty = all of the plan.
         page: file to write it to as HTML; None = none.
@@ -44,10 +45,9 @@ def explain_document(
         InvalidInputError: a page in a folder that is not there.
         TrivetError: as `Index.explain`.
     """
-    require_index(location)
     if page is not None and (page.is_dir() or not page.parent.is_dir()):
         raise InvalidInputError(f"expected a file to write the page to, got {page}")
-    with trivet.open(location) as index, render.waiting("Loading the model"):
+    with open_existing(location) as index, render.waiting("Loading the model"):
         why = of_tenant(index, tenant).explain(query, id, plan=plan, modes=modes or None)
     if page is not None:
         page.write_text(f"{HEAD}{why._repr_html_()}\n</html>\n", "utf-8", "xmlcharrefreplace")

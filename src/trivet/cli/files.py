@@ -53,7 +53,7 @@ class Found:
     links: int
 
 
-def find_files(paths: Sequence[Path], *, outside: Path) -> Found:
+def find_files(paths: Sequence[Path], *, outside: Path | None) -> Found:
     """Find every file with one of `SUFFIXES` under the paths.
 
     Names that begin with "." are passed over, and so are links that lead out of their path. What
@@ -62,7 +62,7 @@ def find_files(paths: Sequence[Path], *, outside: Path) -> Found:
 
     Args:
         paths: files and folders that exist.
-        outside: a folder that is never entered: that of the index.
+        outside: a folder that is never entered: that of the index; None = there is none.
 
     Returns:
         What was found.
@@ -70,7 +70,7 @@ def find_files(paths: Sequence[Path], *, outside: Path) -> Found:
     Raises:
         InvalidInputError: two different files have the same id.
     """
-    walks = [_Walk(path, outside.resolve()) for path in paths]
+    walks = [_Walk(path, None if outside is None else outside.resolve()) for path in paths]
     by_id: dict[str, SourceFile] = {}
     for walk in walks:
         walk.run()
@@ -92,14 +92,14 @@ def find_files(paths: Sequence[Path], *, outside: Path) -> Found:
 class _Walk:
     """One walk over one path: folders first, links last, nothing twice."""
 
-    def __init__(self, path: Path, outside: Path) -> None:
+    def __init__(self, path: Path, outside: Path | None) -> None:
         self.files: list[SourceFile] = []
         self.failed: list[Failure] = []
         self.other_files = 0
         self.links = 0
         self._named = path
         self._top = path.resolve()
-        self._seen = {outside}
+        self._seen = set() if outside is None else {outside}
         self._folders: list[tuple[Path, str]] = []
         self._links: list[tuple[Path, str]] = []
 

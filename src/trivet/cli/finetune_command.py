@@ -23,19 +23,24 @@ Pairs = Annotated[
 Out = Annotated[Path, typer.Option(metavar="DIR", help="For the new model: new, or empty.")]
 Dev = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", exists=True, help="Pairs to measure on. [a tenth of PAIRS]"),
+    typer.Option(
+        metavar="FILE", exists=True, help="Pairs to measure on.", show_default="a tenth of --pairs"
+    ),
 ]
-Steps = Annotated[int | None, typer.Option(help="Batches. [200]", show_default=False)]
-Epochs = Annotated[int | None, typer.Option(help="Rounds, in place of steps.")]
-BatchSize = Annotated[int, typer.Option(help="Pairs of a batch.")]
-LearningRate = Annotated[float, typer.Option(help="At its highest.")]
-Warmup = Annotated[float, typer.Option(help="Share of steps in which it rises.")]
-Temperature = Annotated[float, typer.Option(help="Of the contrastive loss.")]
+Steps = Annotated[int | None, typer.Option(help="Batches to train on.", show_default="200")]
+Epochs = Annotated[
+    int | None,
+    typer.Option(help="Rounds over all pairs, in place of --steps.", show_default="none"),
+]
+BatchSize = Annotated[int, typer.Option(help="Pairs in a batch.")]
+LearningRate = Annotated[float, typer.Option(help="Learning rate at its highest.")]
+Warmup = Annotated[float, typer.Option(help="Share of the steps in which the learning rate rises.")]
+Temperature = Annotated[float, typer.Option(help="Temperature of the contrastive loss.")]
 Distill = Annotated[
     float, typer.Option(metavar="W", help="Weight of staying near the old vectors; 0 = off.")
 ]
-MaxTokens = Annotated[int, typer.Option(help="Read of a text while training.")]
-Seed = Annotated[int, typer.Option(help="Of all that is drawn.")]
+MaxTokens = Annotated[int, typer.Option(help="Tokens read of a text while training, at most.")]
+Seed = Annotated[int, typer.Option(help="Seed of all that is drawn.")]
 
 
 def finetune_command(

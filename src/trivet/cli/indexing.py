@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 import trivet
 from trivet.cli import render
 from trivet.cli.files import SUFFIXES, Failure, Found, find_files
+from trivet.cli.places import open_or_make
 from trivet.cli.progress import watched
 from trivet.cli.searching import of_tenant
 from trivet.cli.sources import read_files
 from trivet.errors import InvalidInputError
+from trivet.index.open import is_url
 from trivet.reports import FailedDocument, IngestReport
 from trivet.store.scope import checked_tenant
 from trivet.types import Document
@@ -59,7 +62,7 @@ class Intake:
 
 def index_paths(
     paths: Sequence[Path],
-    location: Path,
+    location: str | os.PathLike[str],
     *,
     model: str | None,
     tenant: str | None = None,
@@ -71,7 +74,7 @@ def index_paths(
 
     Args:
         paths: files and folders.
-        location: folder of the index, made if it is not there.
+        location: of the index, as `open_or_make` takes it; made if it is not there.
         model: model of a new index; None = as stored, or the default.
         tenant: whose documents they are; a new index then has tenants.
         as_json: print the summary as JSON.
@@ -84,10 +87,12 @@ def index_paths(
     Raises:
         InvalidInputError: there is nothing to index, or two files have the same id.
         TenantError: the index has tenants and none is named, or the other way round.
+        TrivetError: as `trivet.open`.
     """
     if tenant is not None:
         checked_tenant(tenant)  # before an index is made for it
-    found = find_files(paths, outside=location)
+    place = os.fspath(location)
+    found = find_files(paths, outside=None if is_url(place) else Path(place))
     if not found.files and not found.failed:
         raise InvalidInputError(
             f"expected files that end in {', '.join(SUFFIXES)}, got none of them under "
@@ -98,7 +103,7 @@ def index_paths(
     with render.waiting("Opening the index"):
         lexical = None if language is None else trivet.Lexical(language)
         has_tenants = tenant is not None or None
-        index = trivet.open(location, model=model, lexical=lexical, tenants=has_tenants)
+        index = open_or_make(place, model=model, lexical=lexical, tenants=has_tenants)
     with index:
         documents = of_tenant(index, tenant)
         report = _stored(documents, intake, work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,10 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-import trivet
 from trivet.cli import render
-from trivet.cli.searching import of_tenant, require_index
+from trivet.cli.places import open_existing
+from trivet.cli.searching import of_tenant
+from trivet.errors import InvalidInputError
 from trivet.evaluation import METRICS, Estimate, Evaluation, evaluate, read_qrels, read_queries
 from trivet.evaluation.metrics import parsed_metrics
 from trivet.evaluation.plot import checked_picture, plot
@@ -23,7 +25,7 @@ NAME_WIDTH = 24
 
 
 def judge_index(
-    location: Path,
+    location: str | os.PathLike[str],
     queries: Path,
     qrels: Path,
     *,
@@ -36,7 +38,7 @@ def judge_index(
     """Judge every leg and preset of an index, and print how they compare.
 
     Args:
-        location: folder of the index.
+        location: a folder, or of a server, as `open_existing` takes it.
         queries: file of queries.
         qrels: file of judgements.
         metrics: names of ir_measures, the first decides; None or empty = the usual three.
@@ -47,16 +49,19 @@ def judge_index(
 
     Raises:
         NotAnIndexError: there is no index.
+        InvalidInputError: a picture or a table that cannot be written where it is to be.
         TrivetError: as `evaluate`.
     """
-    require_index(location)
     names = tuple(metrics or METRICS)
     parsed_metrics(names)  # what is wrong shows before anything is searched
     if picture is not None:
         checked_picture(picture)
-    asked, judgements = read_queries(queries), read_qrels(qrels)
-    with trivet.open(location) as index, render.waiting("Searching with every plan"):
-        evaluation = evaluate(of_tenant(index, tenant), asked, judgements, metrics=names)
+    if per_query is not None:
+        _require_place(per_query)
+    with open_existing(location) as index:
+        asked, judgements = read_queries(queries), read_qrels(qrels)
+        with render.waiting("Searching with every plan"):
+            evaluation = evaluate(of_tenant(index, tenant), asked, judgements, metrics=names)
     if picture is not None:
         plot(evaluation, picture)
     if per_query is not None:
@@ -143,6 +148,13 @@ def _worst_rows(evaluation: Evaluation) -> list[Text]:
             )
         )
     return rows
+
+
+def _require_place(table: Path) -> None:
+    """Refuse a file that cannot be made, before minutes of searching."""
+    if table.is_dir() or not table.parent.is_dir():
+        came = "a folder" if table.is_dir() else f"no folder {table.parent}"
+        raise InvalidInputError(f"expected a file to write scores to in {table}, got {came}")
 
 
 def _write_table(evaluation: Evaluation, path: Path) -> None:

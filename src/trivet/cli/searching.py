@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shlex
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import trivet
 from trivet.cli import render
-from trivet.errors import NotAnIndexError
-from trivet.index import exists
+from trivet.cli.places import open_existing
+from trivet.index.open import is_url
 from trivet.reports import IndexInfo, RecallReport
 from trivet.thinking import Replay, Thinking, ThoughtReport
 
@@ -22,7 +22,7 @@ PATIENT_S = 600.0
 
 def search_index(
     query: str,
-    location: Path,
+    location: str | os.PathLike[str],
     *,
     k: int,
     modes: Sequence[str] | None,
@@ -34,7 +34,7 @@ def search_index(
 
     Args:
         query: a question, or words.
-        location: folder of the index.
+        location: a folder, or of a server, as `open_existing` takes it.
         k: how many documents.
         modes: the legs to search with; None or empty = all.
         tenant: whose documents; None in an index without tenants.
@@ -46,12 +46,11 @@ def search_index(
         TenantError: it has tenants and none is named, or the other way round.
         InvalidInputError: a file of thoughts that cannot be read.
     """
-    require_index(location)
     told: list[ThoughtReport] = []
     thinking = None
     if think_file is not None:
         thinking = Thinking(Replay(think_file), deadline_s=PATIENT_S, tell=told.append)
-    with trivet.open(location) as index, render.waiting("Loading the model"):
+    with open_existing(location) as index, render.waiting("Loading the model"):
         chosen = of_tenant(index, tenant)
         hits = chosen.search(query, k=k, modes=modes or None, think=thinking)
     for report in told:
@@ -63,27 +62,32 @@ def search_index(
 
 
 def show_index(
-    location: Path, *, tenant: str | None = None, recall: bool = False, as_json: bool
+    location: str | os.PathLike[str],
+    *,
+    tenant: str | None = None,
+    recall: bool = False,
+    as_json: bool,
 ) -> None:
     """Print what an index holds; loads no model.
 
     Args:
-        location: folder of the index.
+        location: a folder, or of a server, as `open_existing` takes it.
         tenant: whose documents are counted; None = everybody's.
         recall: also measure how much of an exact search the dense search finds.
         as_json: print one object with the fields of `IndexInfo`, and with `recall` those of
-            `RecallReport` under "recall".
+            `RecallReport` under "recall"; "size_bytes" is null on a server, which does not say.
 
     Raises:
         NotAnIndexError: there is no index.
     """
-    require_index(location)
-    with trivet.open(location) as index:
+    with open_existing(location) as index:
         described = of_tenant(index, tenant).describe()
         measured = index.measure_recall() if recall else None
     if as_json:
         spaces = [space.to_json() for space in described.spaces]
         fields = {name: getattr(described, name) for name in described.__dataclass_fields__}
+        if is_url(described.location):
+            fields["size_bytes"] = None
         more = {} if measured is None else {"recall": asdict(measured)}
         _print_json({**fields, "spaces": spaces, **more})
         return
@@ -99,7 +103,7 @@ def show_index(
         *([("translated", f"{described.translated:,}")] if described.translated else []),
         *([] if described.dense_floor is None else [("floor", f"{described.dense_floor:.3f}")]),
         ("engine", described.engine),
-        ("on disk", render.size(described.size_bytes)),
+        ("on disk", _on_disk(described)),
         ("created", described.created),
         ("optimized", _optimized(described)),
         *([] if measured is None else [("recall", _recall(measured))]),
@@ -121,7 +125,17 @@ def _thought_line(report: ThoughtReport) -> str:
     return f"thoughts: {judged} (the guard is {report.guard:.2f})"
 
 
+def _on_disk(described: IndexInfo) -> str:
+    return (
+        "not told by the server"
+        if is_url(described.location)
+        else render.size(described.size_bytes)
+    )
+
+
 def _optimized(described: IndexInfo) -> str:
+    if is_url(described.location):
+        return "by the server itself"
     if described.optimize_pays:
         return f"{described.optimized:,} chunks; run `trivet optimize` for faster searches"
     return f"{described.optimized:,} chunks" if described.optimized else "not needed"
@@ -150,21 +164,6 @@ def of_tenant(index: trivet.Index, tenant: str | None) -> trivet.Index:
         TenantError: no such name, or an index without tenants.
     """
     return index if tenant is None else index.tenant(tenant)
-
-
-def require_index(location: Path) -> None:
-    """Refuse a folder without an index, which would be made by opening it.
-
-    Raises:
-        NotAnIndexError: there is none.
-    """
-    if not exists(location):
-        came = "a folder without one" if location.is_dir() else "no such folder"
-        came = "a file" if location.is_file() else came
-        raise NotAnIndexError(
-            f"expected an index in {location}, got {came}: "
-            f"make one with `trivet index PATH --index {shlex.quote(str(location))}`"
-        )
 
 
 def _print_json(value: object) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
-import trivet
 from trivet.cli import render
-from trivet.cli.searching import of_tenant, require_index
+from trivet.cli.places import open_existing
+from trivet.cli.searching import of_tenant
 from trivet.errors import MissingExtraError
 from trivet.mcp.limits import Limits
 
@@ -15,7 +15,7 @@ PACKAGES = ("anyio", "mcp", "mcp_types")
 
 
 def serve_index(
-    location: Path,
+    location: str | os.PathLike[str],
     *,
     http: str | None,
     allowed: Sequence[str] | None,
@@ -26,7 +26,7 @@ def serve_index(
     """Answer the tools `search` and `fetch` until stdin ends, or over HTTP.
 
     Args:
-        location: folder of the index.
+        location: a folder, or of a server, as `open_existing` takes it.
         http: "HOST:PORT" to listen on; None = stdio.
         allowed: names by which clients reach the host.
         limits: of every answer.
@@ -49,10 +49,9 @@ def serve_index(
             f"expected the package {package!r} for `trivet mcp`, got none installed: "
             'pip install "trivet[mcp]"'
         ) from error
-    require_index(location)
     if http is not None:
         security(parsed_address(http)[0], allowed or ())  # wrong ones show before the index opens
-    with trivet.open(location) as index:
+    with open_existing(location) as index:
         server = build_server(of_tenant(index, tenant), limits=limits, about=about)
         if http is None:
             serve_stdio(server)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import trivet
 from trivet.cli import render
-from trivet.cli.places import COLLECTIONS
+from trivet.cli.places import COLLECTIONS, KEY, server_settings, settings_for, split_place
 from trivet.cli.texts_file import opened_texts
-from trivet.config import Lexical
+from trivet.config import Lexical, ServerSettings
 from trivet.errors import InvalidInputError
 from trivet.index.open import is_url
 from trivet.index.upgrade.texts import count_textless
@@ -43,22 +45,35 @@ def take_over_collection(
     Raises:
         TrivetError: as `trivet.adopt` and `Index.take_over`.
     """
-    url, _, collection = place.partition(COLLECTIONS)
-    if not is_url(url) or not collection:
+    url, collection = split_place(place) if is_url(place) else (place, None)
+    if not is_url(url) or collection is None:
         raise InvalidInputError(f"expected URL{COLLECTIONS}NAME to take over, got {place!r}")
-    location, _, named = target.partition(COLLECTIONS) if is_url(target) else (target, "", "")
+    location, named = split_place(target) if is_url(target) else (target, None)
+    settings = server_settings()
+    _require_one_server(url, location, settings)
     lexical = None if bm25 is None else Lexical(bm25)
     with (
         opened_texts(texts) as resolver,
-        trivet.adopt(url, collection, model=model, lexical=lexical, vector=vector) as adopted,
+        trivet.adopt(
+            url, collection, model=model, lexical=lexical, vector=vector, server=settings
+        ) as adopted,
         render.waiting(f"Copying {adopted.count():,} documents"),
         adopted.take_over(
-            location, collection=named or None, alias=alias, text_resolver=resolver
+            location,
+            collection=named,
+            alias=alias,
+            server=settings_for(location),
+            text_resolver=resolver,
         ) as own,
     ):
         told = asdict(own.describe())
         # Without --texts, no point may lack its text.
         textless = 0 if resolver is None else count_textless(own._store)
+    _tell(told, textless, as_json=as_json)
+
+
+def _tell(told: dict[str, Any], textless: int, *, as_json: bool) -> None:
+    """Print what the new index holds, and what comes next."""
     if textless:
         told["textless"] = textless
     if as_json:
@@ -70,4 +85,18 @@ def take_over_collection(
         render.output().print(render.one_line(line), soft_wrap=True)
         render.remarks().print(
             f"next: trivet upgrade plan --index {told['location']} --to MODEL", soft_wrap=True
+        )
+
+
+def _require_one_server(source: str, target: str, settings: ServerSettings) -> None:
+    """Refuse to send one server's key to another.
+
+    Raises:
+        InvalidInputError: a key, and two servers.
+    """
+    is_other = is_url(target) and urlsplit(source).netloc != urlsplit(target).netloc
+    if is_other and settings.api_key is not None:
+        raise InvalidInputError(
+            f"expected one server for the one key in {KEY}, got {source} and {target}: from "
+            "Python, trivet.adopt(…, server=) and Index.take_over(…, server=) take a key each"
         )

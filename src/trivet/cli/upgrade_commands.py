@@ -7,25 +7,37 @@ from typing import Annotated
 
 import typer
 
-from trivet.cli.options import AsJson
+from trivet.cli.options import AsJson, IndexPlace, epilog
+
+VERDICTS = (
+    "0 pass, or done; 2 review, or a wrong command line; 3 refused; 1 it could not be done; 130 "
+    "Ctrl-C"
+)
+ON_SERVER = "https://qdrant.example:6333/collections/notes"
 
 upgrade_app = typer.Typer(
     help="Go over to another embedding model while the index serves.",
-    epilog=(
-        "Exit codes: 0 pass, or done; 2 review, or a wrong command line; 3 refused; 1 it could "
-        "not be done; 130 stopped with Ctrl-C."
+    epilog=epilog(
+        "trivet upgrade plan --index ./notes --to BAAI/bge-m3",
+        "trivet upgrade fit --index ./notes",
+        "trivet upgrade verify --index ./notes --report page.html",
+        "trivet upgrade cutover query --index ./notes",
+        "trivet upgrade migrate --index ./notes",
+        "trivet upgrade finish --index ./notes",
+        status=VERDICTS,
     ),
     rich_markup_mode="markdown",
     no_args_is_help=True,
 )
 
-IndexPlace = Annotated[
-    str,
-    typer.Option("--index", metavar="DIR|URL", help="Its folder, or URL/collections/NAME."),
-]
 To = Annotated[
     str | None,
-    typer.Option("--to", metavar="MODEL", help="The newer model. [of the upgrade under way]"),
+    typer.Option(
+        "--to",
+        metavar="MODEL",
+        help="The newer model: a name or a folder.",
+        show_default="of the upgrade under way",
+    ),
 ]
 Texts = Annotated[
     Path | None,
@@ -34,11 +46,18 @@ Texts = Annotated[
         exists=True,
         dir_okay=False,
         help='Texts that the index does not hold: JSONL with "id" and "text" (and "tenant").',
+        show_default="none",
     ),
 ]
 
 
-@upgrade_app.command("plan")
+@upgrade_app.command(
+    "plan",
+    epilog=epilog(
+        "trivet upgrade plan --index ./notes --to BAAI/bge-m3",
+        f"trivet upgrade plan --index {ON_SERVER} --to ./tuned",
+    ),
+)
 def plan_command(
     index: IndexPlace, to: To = None, texts: Texts = None, as_json: AsJson = False
 ) -> None:
@@ -48,16 +67,33 @@ def plan_command(
     plan_upgrade(index, to, texts, as_json=as_json)
 
 
-@upgrade_app.command("fit")
+@upgrade_app.command(
+    "fit",
+    epilog=epilog(
+        "trivet upgrade fit --index ./notes",
+        "trivet upgrade fit --index ./notes --aim gain --queries queries.txt",
+    ),
+)
 def fit_command(
     index: IndexPlace,
     to: To = None,
     aim: Annotated[
-        str | None, typer.Option(metavar="AIM", help="keep or gain. [as planned]")
+        str | None,
+        typer.Option(
+            metavar="AIM",
+            help="keep: the same rankings; gain: the newer model's.",
+            show_default="as planned",
+        ),
     ] = None,
     queries: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Queries, one a line."),
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Queries, one a line, to fit to as well.",
+            show_default="none",
+        ),
     ] = None,
     texts: Texts = None,
     as_json: AsJson = False,
@@ -68,7 +104,14 @@ def fit_command(
     fit_upgrade(index, to, aim, queries, texts, as_json=as_json)
 
 
-@upgrade_app.command("verify")
+@upgrade_app.command(
+    "verify",
+    epilog=epilog(
+        "trivet upgrade verify --index ./notes --report page.html",
+        "trivet upgrade verify --index ./notes --judged judged.json --json",
+        status=VERDICTS,
+    ),
+)
 def verify_command(
     index: IndexPlace,
     to: To = None,
@@ -78,11 +121,15 @@ def verify_command(
             metavar="FILE",
             exists=True,
             dir_okay=False,
-            help="JSON: {query: {document id: grade}}.",
+            help="Judged queries, JSON: {query: {document id: grade}}.",
+            show_default="none",
         ),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report there, as HTML.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the report there, as HTML.", show_default="nowhere"
+        ),
     ] = None,
     texts: Texts = None,
     as_json: AsJson = False,
@@ -93,7 +140,14 @@ def verify_command(
     raise typer.Exit(verify_upgrade(index, to, judged, report, texts, as_json=as_json))
 
 
-@upgrade_app.command("cutover")
+@upgrade_app.command(
+    "cutover",
+    epilog=epilog(
+        "trivet upgrade cutover query --index ./notes",
+        "trivet upgrade cutover translate --index ./notes --accept-review",
+        status=VERDICTS,
+    ),
+)
 def cutover_command(
     mode: Annotated[str, typer.Argument(metavar="MODE", help="query or translate.")],
     index: IndexPlace,
@@ -111,12 +165,22 @@ def cutover_command(
     raise typer.Exit(code)
 
 
-@upgrade_app.command("migrate")
+@upgrade_app.command(
+    "migrate",
+    epilog=epilog(
+        "trivet upgrade migrate --index ./notes",
+        "trivet upgrade migrate --index ./notes --rate 50 --budget 3600",
+    ),
+)
 def migrate_command(
     index: IndexPlace,
     to: To = None,
-    rate: Annotated[float | None, typer.Option(help="Chunks a second at most.")] = None,
-    budget: Annotated[float | None, typer.Option(help="Seconds after which to stop.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Chunks a second at most.", show_default="no bound")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="Seconds after which to stop.", show_default="no bound")
+    ] = None,
     texts: Texts = None,
     as_json: AsJson = False,
 ) -> None:
@@ -129,7 +193,7 @@ def migrate_command(
     migrate_index(index, to, rate, budget, texts, as_json=as_json)
 
 
-@upgrade_app.command("status")
+@upgrade_app.command("status", epilog=epilog("trivet upgrade status --index ./notes --json"))
 def status_command(index: IndexPlace, to: To = None, as_json: AsJson = False) -> None:
     """Say how far the upgrade is; "stable" where none is under way."""
     from trivet.cli.upgrading import show_status
@@ -137,7 +201,13 @@ def status_command(index: IndexPlace, to: To = None, as_json: AsJson = False) ->
     show_status(index, to, as_json=as_json)
 
 
-@upgrade_app.command("finish")
+@upgrade_app.command(
+    "finish",
+    epilog=epilog(
+        "trivet upgrade finish --index ./notes",
+        "trivet upgrade finish --index ./notes --grace 86400",
+    ),
+)
 def finish_command(
     index: IndexPlace,
     to: To = None,
@@ -154,7 +224,7 @@ def finish_command(
     finish_upgrade(index, to, grace, force=force, as_json=as_json)
 
 
-@upgrade_app.command("rollback")
+@upgrade_app.command("rollback", epilog=epilog("trivet upgrade rollback --index ./notes"))
 def rollback_command(index: IndexPlace, to: To = None, as_json: AsJson = False) -> None:
     """Go back to the older model."""
     from trivet.cli.upgrading import roll_back
@@ -162,39 +232,58 @@ def rollback_command(index: IndexPlace, to: To = None, as_json: AsJson = False) 
     roll_back(index, to, as_json=as_json)
 
 
-@upgrade_app.command("take-over")
+Alias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="On a server: leads to the new index from then on.",
+        show_default="none",
+    ),
+]
+Vector = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Its dense vector, of several.", show_default="the only one"),
+]
+Bm25 = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CODE",
+        help="Language of the BM25 that made its sparse vectors.",
+        show_default="these are left out",
+    ),
+]
+CopiedTexts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help='Texts that the collection does not hold: JSONL with "id", of the point, and "text".',
+        show_default="none",
+    ),
+]
+
+
+@upgrade_app.command(
+    "take-over",
+    epilog=epilog(
+        "trivet upgrade take-over http://localhost:6333/collections/old "
+        "--model all-MiniLM-L6-v2 --index http://localhost:6333/collections/notes"
+    ),
+)
 def take_over_command(
     collection: Annotated[
         str, typer.Argument(metavar="URL/collections/NAME", help="What another program made.")
     ],
     model: Annotated[str, typer.Option(metavar="MODEL", help="What made its dense vectors.")],
-    index: Annotated[
-        str, typer.Option("--index", metavar="DIR|URL", help="The new index: as elsewhere.")
-    ],
-    alias: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="On a server: leads to the new index from then on."),
-    ] = None,
-    vector: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Its dense vector, of several.")
-    ] = None,
-    bm25: Annotated[
-        str | None,
-        typer.Option(metavar="CODE", help="Language of the BM25 that made its sparse vectors."),
-    ] = None,
-    texts: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help='Texts that the collection does not hold: JSONL with "id", of the point, '
-            'and "text".',
-        ),
-    ] = None,
+    index: IndexPlace,
+    alias: Alias = None,
+    vector: Vector = None,
+    bm25: Bm25 = None,
+    texts: CopiedTexts = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy a collection of LangChain or LlamaIndex to an index, which can be upgraded.
+    """Copy a collection of LangChain or LlamaIndex to a new index, which can be upgraded.
 
     Its vectors are taken along as they are; nothing in it is changed. Run again to resume.
     With --texts, points of which nobody has the text are copied without, and counted.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
@@ -116,18 +116,26 @@ def choose_query_map(sample: Sample, aim: Aim, *, seed: int = 0, corpus: str = "
     return Choice(ranked[0].drift, aim, tuple(ranked), names)
 
 
-def choose_translation(pairs: Pairs, *, seed: int = 0, corpus: str = "") -> Choice:
+def choose_translation(
+    pairs: Pairs, *, seed: int = 0, corpus: str = "", held_out: Collection[str] | None = None
+) -> Choice:
     """Fit the map that rewrites stored vectors for a newer model: a ridge.
 
     Args:
         pairs: stored vectors (`before`) and the newer model's (`after`).
         seed: of the split into fitted and held-out documents.
         corpus: what identifies the texts.
+        held_out: documents to hold out, so that two maps can be measured on the same; None = a
+            fifth is drawn.
 
     Raises:
         PairsError: too few pairs or documents.
     """
-    fitted, held = pairs.distinct().split(HELD_SHARE, seed)
+    each = pairs.distinct()
+    if held_out is None:
+        fitted, held = each.split(HELD_SHARE, seed)
+    else:
+        fitted, held = each.apart(held_out)
     # Towards the rotation it recovers most of a better model's quality; without one, any prior.
     rotates = len(fitted) >= least_of_rotation(fitted)
     drift = fit_ridge(fitted, held, priors=("procrustes",) if rotates else None)

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from trivet.drift.affine import Affine
-from trivet.errors import DriftError, DriftMapFileError
+from trivet.errors import DriftMapFileError
 from trivet.types import Space, Vectors
 
 if TYPE_CHECKING:
@@ -125,8 +125,6 @@ def from_facts(facts: Any, numbers: bytes, where: str) -> DriftMap:  # noqa: ANN
     try:
         return _built(facts, load(numbers))
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
-        if isinstance(error, DriftError):
-            raise
         raise DriftMapFileError(
             f"expected a drift map in {where}, got {error!r}: fit the map again"
         ) from error

@@ -37,6 +37,9 @@ def fit_identity(pairs: Pairs) -> DriftMap:
 def fit_mean_shift(pairs: Pairs) -> DriftMap:
     """Query drift compensation as published: subtract the mean of new - old.
 
+    Args:
+        pairs: to fit to.
+
     Raises:
         UnmappableSpaceError: unequal dims.
         PairsError: too few pairs.

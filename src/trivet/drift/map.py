@@ -39,7 +39,11 @@ class Provenance:
     scores: Mapping[str, float] = field(default_factory=dict)
 
     def after(self, first: Provenance) -> Provenance:
-        """Of two maps joined, `first` and then this: no score was measured of it."""
+        """Of two maps joined, `first` and then this: no score was measured of it.
+
+        Args:
+            first: of the map that is applied before.
+        """
         sources = {
             name: min(first.sources.get(name, 0), self.sources.get(name, 0))
             for name in {*first.sources, *self.sources}
@@ -100,11 +104,20 @@ class DriftMap:
         """The same texts in the target space; token vectors are mapped one by one.
 
         Args:
-            leg: vectors in the source space.
+            leg: vectors in the source space: dense (n, d), or of each of n texts (t, d).
+
+        Returns:
+            A leg of the same kind, n texts in the target space, (n, d') or (t, d') each, float32.
 
         Raises:
+            DriftError: something else than dense or token vectors, or numbers that are not finite.
             SpaceMismatchError: vectors of another space.
         """
+        if not isinstance(leg, DenseVectors | MultiVectors):
+            raise DriftError(
+                f"expected DenseVectors or MultiVectors, got {type(leg).__name__}: hand in what an "
+                "embedder makes, or plain rows to apply_rows"
+            )
         require_meets(self.source, leg.space, "vectors")
         if isinstance(leg, DenseVectors):
             return DenseVectors(self.target, self.apply_rows(leg.values))
@@ -113,13 +126,25 @@ class DriftMap:
         return MultiVectors(self.target, () if rows is None else tuple(np.split(rows, ends)))
 
     def apply_rows(self, rows: Vectors) -> Vectors:
-        """The same of plain rows, whose space is not checked: (n, d) to (n, d') float32.
+        """The same of plain rows, whose space is not checked.
+
+        Args:
+            rows: (n, d), d the dims of the source.
+
+        Returns:
+            (n, d') float32, d' the dims of the target: rows of length 1, but what comes out as
+            zero stays zero.
 
         Raises:
-            DriftError: rows of another shape.
+            DriftError: rows of another shape, no array of numbers, or NaN or an infinity in them.
         """
+        if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiu":
+            kind = getattr(rows, "dtype", type(rows).__name__)
+            raise DriftError(f"expected (n, {self.source.dims}) vectors as an array, got {kind}")
         if rows.ndim != 2 or rows.shape[1] != self.source.dims:
             raise DriftError(f"expected (n, {self.source.dims}) vectors, got {rows.shape}")
+        if not np.isfinite(rows).all():
+            raise DriftError("expected finite vectors, got NaN or an infinity: check the model")
         return apply_steps(self.steps, rows.astype(np.float32, copy=False))
 
     def then(self, other: DriftMap) -> DriftMap:
@@ -127,9 +152,18 @@ class DriftMap:
 
         Two mean shifts are one mean shift, their sum.
 
+        Args:
+            other: a map that begins in this one's target.
+
+        Returns:
+            A new map; nothing was measured of it, so that its provenance has no scores.
+
         Raises:
+            DriftError: no drift map.
             SpaceMismatchError: the other does not begin where this ends.
         """
+        if not isinstance(other, DriftMap):
+            raise DriftError(f"expected a DriftMap to join, got {type(other).__name__}")
         require_meets(other.source, self.target, "a map that ends")
         both = (self, other)
         parameters = {
@@ -149,6 +183,9 @@ class DriftMap:
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write `drift.json` and `drift.safetensors` into a folder, which is made.
 
+        Args:
+            folder: for the two files; a map that is there is replaced.
+
         Raises:
             DriftMapFileError: it cannot be written.
         """
@@ -159,6 +196,12 @@ class DriftMap:
     @staticmethod
     def load(folder: str | os.PathLike[str]) -> DriftMap:
         """Read what `save` wrote.
+
+        Args:
+            folder: that it was written into.
+
+        Returns:
+            A map that is equal to the one that was saved.
 
         Raises:
             DriftMapFileError: files that are missing, damaged, or hold no drift map.

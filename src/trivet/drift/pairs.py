@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +62,11 @@ class Pairs:
         return int(self.before.shape[1]), int(self.after.shape[1])
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Pairs:
-        """Some of the pairs: by a mask, or by their positions."""
+        """Some of the pairs.
+
+        Args:
+            rows: which: a mask of all n, or positions.
+        """
         chosen = np.arange(len(self))[rows]
         return Pairs(
             self.source,
@@ -115,12 +119,29 @@ class Pairs:
             )
         count = min(max(1, round(share * len(names))), len(names) - 1)
         drawn = np.random.default_rng(seed).permutation(len(names))[:count]
-        held = {names[i] for i in drawn}
+        return self.apart({names[i] for i in drawn})
+
+    def apart(self, held: Collection[str]) -> tuple[Pairs, Pairs]:
+        """Pairs of other documents, to fit to, and those of these documents.
+
+        Raises:
+            PairsError: too few pairs to fit to, or none of these documents.
+        """
         mask = np.array([name in held for name in self.documents])
+        if not mask.any() or mask.all():
+            raise PairsError(
+                f"expected pairs of documents that are held out and of others, got {mask.sum()} "
+                f"and {(~mask).sum()}: one part is held out"
+            )
         return self.take(~mask), self.take(mask)
 
     def provenance(self, seed: int = 0, corpus: str = "") -> Provenance:
-        """Of a map that is fitted to all of them."""
+        """Of a map that is fitted to all of them.
+
+        Args:
+            seed: of what was drawn for it.
+            corpus: what identifies the texts; "" = unknown.
+        """
         kinds = dict(sorted(Counter(self.kinds).items()))
         return Provenance(len(self), len(set(self.documents)), kinds, seed, corpus)
 

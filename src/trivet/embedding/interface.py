@@ -118,11 +118,22 @@ class EmbedderInterface(ABC):
 
     @abstractmethod
     def render(self, query: str | Query) -> str:
-        """The exact text of a query that the model reads; errors as in `embed_queries`."""
+        """The exact text of a query that the model reads.
+
+        Args:
+            query: a text or a `Query`.
+
+        Raises:
+            TrivetError: as `embed_queries`.
+        """
 
     @abstractmethod
     def render_document(self, text: str, *, title: str = "") -> str:
         """The exact text of a document that the model reads.
+
+        Args:
+            text: of the document.
+            title: of the document; "" = it has none.
 
         Raises:
             InstructionError: a title, for a model that has no place for one.

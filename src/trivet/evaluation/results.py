@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over queries, its standard error, and the 95 % interval, both by bootstrap."""
+    """A mean over queries, its standard error, and the 95 % interval, both by bootstrap.
+
+    Attributes:
+        mean: over all judged queries.
+        error: its standard error.
+        low: the lower end of the interval.
+        high: the upper end.
+    """
 
     mean: float
     error: float
@@ -82,7 +89,14 @@ class Evaluation:
     seed: int
 
     def table(self, metric: str) -> dict[str, dict[str, float]]:
-        """The scores of each query by plan, by query id; the worst of the default plan first."""
+        """The scores of each query by plan, the worst query of the default plan first.
+
+        Args:
+            metric: one of `metrics`.
+
+        Returns:
+            {query id: {name of a plan: score}}.
+        """
         column = self.metrics.index(metric)
         ids = list(self.queries)
         worst = np.argsort(self.plans[0].scores[:, column], kind="stable")

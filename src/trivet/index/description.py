@@ -10,6 +10,7 @@ from trivet.store.store import Store
 
 def describe(location: str, store: Store, scope: Scope, dense_floor: float | None) -> IndexInfo:
     """Engine, sizes, spaces and model of an index; documents and chunks of those in scope."""
+    store.refresh()
     manifest = store.manifest
     totals = store.journal.totals(scope.name)
     dense = manifest.spaces.get("dense")

@@ -95,6 +95,16 @@ class IndexModel:
         with self._loading:
             self._brought.append(embedder)
 
+    def begin(self, generation: Generation, embedder: Embedder) -> None:
+        """Take the embedder of an upgrade that begins, in place of one that was tried before.
+
+        That may have made the same vectors of documents, and others of queries.
+        """
+        with self._loading:
+            self._brought.insert(0, embedder)
+            self._found.pop(generation.canaries, None)
+            self._proved.discard(generation.canaries)
+
     def found(self) -> Embedder:
         """The model, whose spaces are those that are stored; its weights may not be loaded yet.
 

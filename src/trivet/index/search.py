@@ -90,16 +90,17 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     """
     if not asked:
         return []
-    of: Generation | None = None
+    of: tuple[Generation, Generation] | None = None
     while True:
         manifest = store.manifest
         try:
-            if manifest.generation != of:
+            now = manifest.generation, model.searched
+            if now != of:
                 full = embedded_queries(store, model, asked)
                 kept = consider(manifest, model, asked, full)
                 tokens = model.tokens_of(model.searched)
                 embedded = None if full is None else tokens.small(full)
-                of = manifest.generation
+                of = now
             legs = query_legs(manifest, asked, embedded, tokens)
             legs = with_thoughts(legs, asked, kept, manifest, tokens)
             hits = _answered_once(store, model, asked, legs)

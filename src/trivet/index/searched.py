@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from trivet import tracing
-from trivet.index.arguments import (
-    checked_ids,
-    checked_k,
-    checked_queries,
-    checked_timeout,
-    chosen_plan,
-    is_of_chunks,
-    require_chunks,
-)
+from trivet.index.arguments import checked_ids, checked_timeout, is_of_chunks
 from trivet.index.keywords import checked_keywords
 from trivet.index.loading import search_loaded
-from trivet.index.stored import StoredDocuments
-from trivet.index.undeclared import warn_of_undeclared
+from trivet.index.planned import PlannedSearches
 from trivet.plan import Plan
 from trivet.query import Query
-from trivet.store.filters import payload_filter
 from trivet.types import DenseVectors, Hit
 
 if TYPE_CHECKING:
     from qdrant_client import models
 
     from trivet.index.explanation import Explanation
-    from trivet.index.search import Asked, SearchOptions
+    from trivet.index.search import Asked
     from trivet.thinking import Thinker, Thinking
 
 
-class SearchedDocuments(StoredDocuments):
+class SearchedDocuments(PlannedSearches):
     """The part of an `Index` that finds documents."""
 
     @checked_keywords
@@ -89,7 +78,24 @@ class SearchedDocuments(StoredDocuments):
         chunks: bool = False,
         think: Thinker | Thinking | None = None,
     ) -> list[list[Hit]]:
-        """As `search` for each query, in one forward pass and one request to the engine."""
+        """As `search` for each query, in one forward pass and one request to the engine.
+
+        Args:
+            queries: n texts or `Query`s; none = nothing is done.
+            k: documents wanted of each.
+            plan: as in `search`, of all queries.
+            filter: as in `search`, of all queries.
+            modes: as in `search`, of all queries.
+            chunks: as in `search`.
+            think: as in `search`; thoughts about all queries are asked for at the same time.
+
+        Returns:
+            n lists of hits, in the order of the queries.
+
+        Raises:
+            InvalidQueryError: one query instead of a list, or as `search`.
+            TrivetError: as `search`; if one query cannot be searched, no hits come of any.
+        """
         asked = self._asked(queries, k, plan, filter, modes, chunks)
         with tracing.retrieval([each.query.text for each in asked], k) as record:
             if think is None:
@@ -186,28 +192,6 @@ class SearchedDocuments(StoredDocuments):
         return answer_vectors(self._store, queries, options)
 
     @checked_keywords
-    def planned(
-        self,
-        *,
-        k: int = 10,
-        plan: Plan | str | None = None,
-        modes: Sequence[str] | None = None,
-    ) -> Plan:
-        """The plan that `search` follows with these arguments, to make another from.
-
-        Its legs bring k candidates or more, so that it can be asked for k hits itself.
-
-        Raises:
-            InvalidInputError, InvalidPlanError, UnknownModeError: as `search`.
-        """
-        depth, store = self._shared.settings.depth, self._store
-        foreign = store.is_adopted
-        chosen = chosen_plan(plan, modes, store.manifest, checked_k(k), depth, foreign=foreign)
-        followed = self._shared.ladder.best(chosen) if plan is None else chosen
-        deep = {mode: max(n, k + followed.offset) for mode, n in followed.depths.items()}
-        return replace(followed, depths=deep)
-
-    @checked_keywords
     def explain(
         self,
         query: str | Query,
@@ -263,38 +247,3 @@ class SearchedDocuments(StoredDocuments):
         thinking = checked_thinking(think, self._scope.name)
         search_thinking(answer, [asked], thinking, shared.thinking, shared.prepare_thinking)
         return explained[-1]
-
-    def _asked(
-        self,
-        queries: Sequence[str | Query],
-        k: int,
-        plan: Plan | str | None,
-        filter: models.Filter | Mapping[str, Any] | None,
-        modes: Sequence[str] | None,
-        chunks: bool,
-    ) -> list[Asked]:
-        # The door to qdrant_client: half a second that count, get and add do without.
-        from trivet.index.search import Asked
-
-        asked = checked_queries(queries)
-        options = self._options(k, plan, filter, modes, chunks)
-        return [Asked(query, options) for query in asked]
-
-    def _options(
-        self,
-        k: int,
-        plan: Plan | str | None,
-        filter: models.Filter | Mapping[str, Any] | None,
-        modes: Sequence[str] | None,
-        chunks: bool,
-    ) -> SearchOptions:
-        from trivet.index.search import SearchOptions  # the door to qdrant_client, as above
-
-        self._scope.require_documents()
-        hits = checked_k(k)
-        asked = payload_filter(filter)
-        warn_of_undeclared(self._store, asked, self._shared.warned)
-        chosen = self.planned(k=hits, plan=plan, modes=modes)
-        require_chunks(chosen, chunks)
-        narrowed = self._scope.narrowed(asked)
-        return SearchOptions(hits, chosen, narrowed, chunks, is_default=plan is None)

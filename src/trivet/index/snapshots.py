@@ -98,6 +98,9 @@ class Snapshots:
     def delete(self, id: str) -> None:
         """Delete a snapshot.
 
+        Args:
+            id: of the snapshot.
+
         Raises:
             NotAnIndexError: no such snapshot.
             StoreError: the server did not delete it.

@@ -55,16 +55,21 @@ def take_over(
             # What was written after the last look, by those who used the alias.
             copy.bring_over()
         copy.close()
-        if resolver is not None and (textless := count_textless(own._store)):
-            logger.warning(
-                "%d documents have no text, neither in the collection nor by text_resolver: they "
-                "are copied and found by their dense vectors alone, and no upgrade can embed them "
-                "anew; take the collection over again once their texts are known", textless,
-            )  # fmt: skip
+        if resolver is not None:
+            _warn_of_textless(count_textless(own._store))
     except BaseException:
         own.close()
         raise
     return own
+
+
+def _warn_of_textless(textless: int) -> None:
+    if textless:
+        logger.warning(
+            "%d documents have no text, neither in the collection nor by text_resolver: they "
+            "are copied and found by their dense vectors alone, and no upgrade can embed them "
+            "anew; take the collection over again once their texts are known", textless,
+        )  # fmt: skip
 
 
 def _possible(store: Store, place: str, alias: str | None) -> AdoptedStore:

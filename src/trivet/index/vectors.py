@@ -125,7 +125,10 @@ class ModelVectors:
         self._replaces = replaces
         self._store = store
         with with_ways_out(store):
-            self._chunker = Chunker(cutting_model(store, model), store.manifest.chunk_tokens)
+            embedder = cutting_model(store, model)
+        # The index may have been made with a model that read more than the one it was upgraded to.
+        tokens = min(store.manifest.chunk_tokens, embedder.max_tokens)
+        self._chunker = Chunker(embedder, tokens)
 
     def cut(self, documents: Sequence[CheckedDocument]) -> list[CutDocument | TrivetError]:
         """Pieces of at most `chunk_tokens` tokens."""

@@ -44,7 +44,7 @@ class ServerIndex:
     Raises:
         InvalidInputError: a URL or a name that cannot be one.
         InsecureConnectionError: an API key would travel in the clear.
-        ServerUnavailableError, ServerTooOldError: see `connect`.
+        ServerUnavailableError, ServerAccessError, ServerTooOldError: see `connect`.
     """
 
     def __init__(
@@ -71,8 +71,9 @@ class ServerIndex:
         if self._points.read_manifest() is None:
             raise NotAnIndexError(
                 f"expected an index of Trivet in the collection {self._points.name!r}, got one "
-                "that something else has made: give another collection=, or adopt it "
-                "(trivet.adopt, or trivet upgrade take-over)"
+                "that something else has made: give another collection= (in a shell "
+                "URL/collections/NAME), adopt it (trivet.adopt), or copy it to an index (`trivet "
+                f"upgrade take-over {self.location} --model MODEL --index URL/collections/NAME`)"
             )
         return True
 

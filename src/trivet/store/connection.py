@@ -133,7 +133,8 @@ def connect(url: str, settings: ServerSettings, timing: Timing) -> Connection:
         InsecureConnectionError: the API key would travel in the clear.
         ServerUnavailableError: nothing answers there.
         ServerTooOldError: an older server than 1.17.
-        StoreError: it does not let us in, or is no Qdrant.
+        ServerAccessError: it does not let us in.
+        StoreError: it is no Qdrant.
     """
     check_url(url, settings)
     key = settings.api_key
@@ -170,7 +171,7 @@ def check_url(url: str, settings: ServerSettings) -> None:
     """Refuse a URL that says too much, or that a key must not travel to.
 
     Raises:
-        InvalidInputError: no host, or a user, a query or a fragment in it.
+        InvalidInputError: no host, or a user, a query or a fragment in it; or no key.
         InsecureConnectionError: an API key, plain http and another host.
     """
     try:
@@ -182,16 +183,29 @@ def check_url(url: str, settings: ServerSettings) -> None:
         # The URL is not repeated: what is too much in it may be a secret.
         raise InvalidInputError(
             "expected a URL of scheme, host, port and path alone, got one with a user, a query or "
-            "a fragment: give a key in ServerSettings(api_key=…)"
+            "a fragment: give a key in ServerSettings(api_key=…), on the command line in the "
+            "environment variable QDRANT_API_KEY"
         )
     if not host:
         raise InvalidInputError(f"expected a URL with a host, got {url!r}")
+    if settings.api_key is not None:
+        _require_sendable(settings.api_key.get_secret_value())
     if settings.api_key is None or parts.scheme == "https" or settings.allow_insecure:
         return
     if not _is_this_host(host):
         raise InsecureConnectionError(
             f"expected https for an API key, got {url!r}: anyone on the way could read the key; "
-            "use https, or allow it with ServerSettings(allow_insecure=True)"
+            "use https, or allow it with ServerSettings(allow_insecure=True), on the command line "
+            "with TRIVET_ALLOW_INSECURE=true"
+        )
+
+
+def _require_sendable(key: str) -> None:
+    """Refuse a key that cannot be a header; the error of whoever sends it would quote it."""
+    if not key.isascii() or not key.isprintable() or key != key.strip() or not key:
+        raise InvalidInputError(
+            "expected an API key of printable ASCII characters, with nothing around it, got one "
+            "that is empty, or with spaces, line ends or other characters: give the key alone"
         )
 
 

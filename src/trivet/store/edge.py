@@ -139,7 +139,8 @@ class EdgeEngine:
         self, where: models.Filter | None = None, *, since: str | None = None
     ) -> Iterator[dict[str, Mapping[str, Any]]]:
         """Every point's payload, or those that match, a page at a time."""
-        matching, offset = None if where is None else edge_filter(where), since
+        offset: Any = since
+        matching = None if where is None else edge_filter(where)
         while True:
             request = edge.ScrollRequest(
                 offset=offset, limit=WRITE_BATCH, filter=matching, with_payload=True,

@@ -16,6 +16,11 @@ from trivet.store.retrying import Failure
 TIMEOUT_STATUSES = (408, 504)
 # How a Qdrant server, which answers 400, and a proxy before it, which answers 413, refuse a body.
 TOO_LARGE = ("larger than allowed", "exceeded limit", "message length too large", "larger than max")
+# 401 is no key or an unknown one; 403 one that may not do this.
+KEY_HINT = (
+    "give a key that may do this in ServerSettings(api_key=…), on the command line in the "
+    "environment variable QDRANT_API_KEY"
+)
 # What is wrong with the request itself: bad input, a conflict, a failed check.
 REFUSALS = (400, 409, 413, 422)
 # No room on the disk: waiting does not help.
@@ -31,6 +36,7 @@ _GRPC_UNAVAILABLE = (
 )
 
 
+_GRPC_NO_ACCESS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 _GRPC_REFUSALS = (
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.ALREADY_EXISTS,
@@ -72,7 +78,7 @@ def _answered(error: UnexpectedResponse) -> Failure:
     if status in TIMEOUT_STATUSES:
         return Failure("timeout", reason)
     if status in (401, 403):
-        return Failure("denied", f"{reason}: give it the key in ServerSettings(api_key=…)")
+        return Failure("no access", f"{reason}: {KEY_HINT}")
     if status in REFUSALS:
         return Failure("refused", reason)
     if status == FULL or (status < 500 and status != 429):
@@ -111,4 +117,6 @@ def _grpc(error: grpc.RpcError) -> Failure:
         return Failure("timeout", reason)
     if code in _GRPC_UNAVAILABLE:
         return Failure("unavailable", reason)
+    if code in _GRPC_NO_ACCESS:
+        return Failure("no access", f"{reason}: {KEY_HINT}")
     return Failure("refused" if code in _GRPC_REFUSALS else "denied", reason)

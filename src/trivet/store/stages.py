@@ -1,4 +1,4 @@
-"""Stages of a request to an engine, and what is to come back of the last one."""
+"""Stages of a request to an engine: prefetches, and what is to come back of the last."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from qdrant_client import models
 from trivet.store.points import PAYLOAD_METADATA, PAYLOAD_OWN, PAYLOAD_TEXT
 
 PAYLOAD_FIELDS = [PAYLOAD_TEXT, PAYLOAD_METADATA, PAYLOAD_OWN]
-# Copies of them are half as dear as what the models construct.
+
+# A copy is half as dear as what `model_construct` makes, and a search needs twenty.
 _REQUEST, _PREFETCH = models.QueryRequest(), models.Prefetch()
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to come back of a request."""
+    """What is to come back of a request.
+
+    Attributes:
+        limit: points.
+        with_payload: whether with the payload, as far as hits are made of it.
+    """
 
     limit: int
     with_payload: bool
@@ -31,15 +37,15 @@ class Wanted:
 
 
 def prefetch(**fields: object) -> models.Prefetch:
-    """A stage with these fields."""
+    """A prefetch of these fields, which are not checked: vectors may be plain lists."""
     return _PREFETCH.model_copy(update=fields)
 
 
 def stated(name: str, value: object) -> dict[str, Any]:
-    """A field of a request, where there is something to say."""
+    """A field of a stage, where there is something to say."""
     return {} if value is None else {name: value}
 
 
 def limited(stage: models.Prefetch, limit: int) -> models.Prefetch:
-    """The same stage, of so many points."""
+    """The same stage with another limit."""
     return stage.model_copy(update={"limit": limit})

@@ -51,7 +51,8 @@ def begin(store: Store, record: UpgradeRecord) -> None:
     """Note an upgrade in the index; one to the same model begins anew, without its maps.
 
     Raises:
-        UpgradeStateError: one is under way that serves already.
+        UpgradeStateError: one is under way that serves already, or the index is of that model by
+            now.
         UpgradeInProgressError: one to another model is under way, by another process or thread.
     """
     with alone(store):
@@ -63,6 +64,11 @@ def begin(store: Store, record: UpgradeRecord) -> None:
                     f"expected no upgrade under way, got one to {current.other.model!r}, which "
                     "began meanwhile: go on with it, or roll it back (index.current_upgrade)"
                 )
+        elif record.other.spaces["dense"] == store.manifest.spaces["dense"]:
+            raise UpgradeStateError(
+                f"expected an index of another model for a new plan, got one of "
+                f"{record.other.model!r}: its upgrade is finished, and nothing is left to do"
+            )
         store.become(replace(store.manifest, upgrade=record))
         _forget(store, but=record)
 

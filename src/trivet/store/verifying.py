@@ -29,6 +29,8 @@ def verify_store(store: Store) -> VerifyReport:
     started = time.monotonic()
     with store.writing:
         store.recover()
+        # What another machine's upgrade has dropped meanwhile is missing from no document.
+        store.refresh()
         check = _Check(store)
         check.run()
         totals = store.journal.totals()

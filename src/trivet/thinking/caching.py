@@ -70,7 +70,7 @@ class Cached:
         self.fingerprint = thinker.fingerprint
 
     def think(self, request: ThinkRequest) -> ThinkResult:
-        """What is remembered, or what somebody is thinking right now, or a new thought."""
+        """What is remembered, or being thought right now, or a new thought; as `Thinker.think`."""
         key, start = cache_key(self.fingerprint, request), time.monotonic()
         remembered = self._remembered(key, start)
         while remembered is None and (left := start + request.deadline_s - time.monotonic()) > 0:
@@ -133,7 +133,11 @@ class Cached:
         return await asyncio.to_thread(self._settle, key, request, flight, result)
 
     def clear(self, *, tenant: str | None = None) -> None:
-        """Forget all thoughts, or those of one tenant; what is deleted is overwritten."""
+        """Forget thoughts; what is deleted is overwritten.
+
+        Args:
+            tenant: whose; None = everybody's.
+        """
         self._file.clear(tenant, None)
 
     def prune(self) -> None:

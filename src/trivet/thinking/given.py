@@ -25,12 +25,12 @@ class Given:
         )
 
     def think(self, request: ThinkRequest) -> ThinkResult:
-        """The thoughts."""
+        """The thoughts of the kinds that are wanted; as `Thinker.think`."""
         wanted = of_kinds(self._thoughts, request.kinds)
         if not wanted:
             return nothing("skipped", "no thoughts were given", self.fingerprint)
         return ThinkResult(wanted, "ok", thinker=self.fingerprint)
 
     async def athink(self, request: ThinkRequest) -> ThinkResult:
-        """The thoughts."""
+        """As `think`."""
         return self.think(request)

@@ -117,7 +117,11 @@ class ThinkResult:
     dropped: tuple[Dropped, ...] = ()
 
     def after(self, elapsed_s: float) -> ThinkResult:
-        """The same, having taken so long."""
+        """The same, having taken so long.
+
+        Args:
+            elapsed_s: seconds.
+        """
         return replace(self, elapsed_s=elapsed_s)
 
 
@@ -135,10 +139,17 @@ class Thinker(Protocol):
     fingerprint: str
 
     def think(self, request: ThinkRequest) -> ThinkResult:
-        """Think, in the caller's thread."""
+        """Think, in the caller's thread.
+
+        Args:
+            request: the query, and what is wanted of it.
+
+        Returns:
+            The thoughts, or why there are none.
+        """
 
     async def athink(self, request: ThinkRequest) -> ThinkResult:
-        """Think, without blocking the event loop."""
+        """As `think`, without blocking the event loop."""
 
 
 def nothing(status: Status, reason: str, thinker: str = "", elapsed_s: float = 0.0) -> ThinkResult:

@@ -57,7 +57,7 @@ class Replay:
         self.fingerprint = f"replay|{hashlib.sha256(content).hexdigest()[:16]}"
 
     def think(self, request: ThinkRequest) -> ThinkResult:
-        """The thoughts that are filed under the query."""
+        """The thoughts that are filed under the query; as `Thinker.think`."""
         found = self._thoughts.get(query_sha256(request.query))
         if found is None:
             status: Literal["skipped", "error"] = (
@@ -70,7 +70,7 @@ class Replay:
         return ThinkResult(wanted, "ok", thinker=self.fingerprint)
 
     async def athink(self, request: ThinkRequest) -> ThinkResult:
-        """The thoughts that are filed under the query."""
+        """As `think`."""
         return self.think(request)
 
 
@@ -98,11 +98,11 @@ class Recording:
             raise InvalidInputError(f"expected a file that can be written, got: {error}") from error
 
     def think(self, request: ThinkRequest) -> ThinkResult:
-        """Think and record."""
+        """Think and record; as `Thinker.think`."""
         return self._recorded(request, self._thinker.think(request))
 
     async def athink(self, request: ThinkRequest) -> ThinkResult:
-        """Think and record, without blocking the event loop."""
+        """As `think`, without blocking the event loop."""
         return self._recorded(request, await self._thinker.athink(request))
 
     def _recorded(self, request: ThinkRequest, result: ThinkResult) -> ThinkResult:

@@ -56,6 +56,9 @@ class Gated:
         thinker: asked then.
         policy: request → why not, or "".
         without: tasks that are never thought about.
+
+    Raises:
+        InvalidInputError: one task in place of a list of them.
     """
 
     def __init__(
@@ -69,12 +72,12 @@ class Gated:
         self.fingerprint = thinker.fingerprint
 
     def think(self, request: ThinkRequest) -> ThinkResult:
-        """Think, unless there is a reason not to."""
+        """Think, unless there is a reason not to; as `Thinker.think`."""
         reason = self._reason(request)
         return self._skipped(reason) if reason else self._thinker.think(request)
 
     async def athink(self, request: ThinkRequest) -> ThinkResult:
-        """Think, unless there is a reason not to, without blocking the event loop."""
+        """As `think`, without blocking the event loop."""
         reason = self._reason(request)
         return self._skipped(reason) if reason else await self._thinker.athink(request)
 
@@ -133,14 +136,14 @@ class Budgeted:
             return self._spent_calls, self._spent_tokens
 
     def think(self, request: ThinkRequest) -> ThinkResult:
-        """Think, if the budget allows."""
+        """Think, if the budget allows; as `Thinker.think`."""
         reason = self._begin()
         if reason:
             return nothing("skipped", reason, self.fingerprint)
         return self._counted(self._thinker.think(request))
 
     async def athink(self, request: ThinkRequest) -> ThinkResult:
-        """Think, if the budget allows, without blocking the event loop."""
+        """As `think`, without blocking the event loop."""
         reason = self._begin()
         if reason:
             return nothing("skipped", reason, self.fingerprint)

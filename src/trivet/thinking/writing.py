@@ -53,7 +53,7 @@ class WritingThinker:
         self.fingerprint = "|".join([name, *versions])
 
     def think(self, request: ThinkRequest) -> ThinkResult:
-        """Think, in the caller's thread."""
+        """Think, in the caller's thread; as `Thinker.think`."""
         if self._is_async:
             return run_coroutine(self.athink(request))
         start = time.monotonic()
@@ -65,7 +65,7 @@ class WritingThinker:
         return self._read(prompt, answer, request, start)
 
     async def athink(self, request: ThinkRequest) -> ThinkResult:
-        """Think, without blocking the event loop."""
+        """As `think`, without blocking the event loop."""
         awrite = self._awrite
         if awrite is None and self._is_async:
             awrite = cast("Callable[[str], Awaitable[Answer]]", self._write)

@@ -72,7 +72,11 @@ class TrainingSettings:
             raise InvalidInputError(f"expected a seed from 0 to 2**32 - 1, got {self.seed!r}")
 
     def steps_of(self, pairs: int) -> int:
-        """Batches that so many pairs are trained in."""
+        """Batches that a training takes.
+
+        Args:
+            pairs: how many there are to train on.
+        """
         if self.epochs is not None:
             return self.epochs * (pairs // self.batch_size)
         return STEPS if self.steps is None else self.steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,20 @@ class Killer:
 
     def kill(self, folder: Path, step: str, count: int) -> bool:
         """Whether the child died before the step was done."""
-        answer = self.ask(f"{folder} {step} {count}")
+        return self._was_killed(f"{folder} {step} {count}")
+
+    def take_over(self, place: Path | str, count: int) -> bool:
+        """Whether the child died before the copy was done."""
+        return self._was_killed(f"{place} take-over {count}")
+
+    def interrupt(self, place: Path | str, errors: Path) -> int:
+        """The exit status of a migration that Ctrl-C has stopped."""
+        done, status = self.ask(f"{place} interrupt {errors}")
+        assert done == "done"
+        return os.waitstatus_to_exitcode(int(status))
+
+    def _was_killed(self, line: str) -> bool:
+        answer = self.ask(line)
         assert answer in (["killed"], ["done", "0"])
         return answer == ["killed"]
 

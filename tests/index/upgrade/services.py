@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from checkpoints import WORDS
+from qdrant_client import QdrantClient, models
 
 import trivet
-from trivet import Embedder
+from trivet import CallPolicy, Embedder
 from trivet.index.upgrade import Upgrade
 
 DIMS = 24
@@ -35,7 +36,29 @@ def of_words(seed: int) -> Embed:
 
 
 def service(name: str, embed: Embed) -> Embedder:
-    return Embedder.wrap(name=name, dims=DIMS, documents=embed, queries=embed)
+    """A model that is asked once: where it fails, the pauses between attempts take half a minute."""
+    policy = CallPolicy(attempts=1)
+    return Embedder.wrap(name=name, dims=DIMS, documents=embed, queries=embed, policy=policy)
+
+
+OLD = service("old", of_words(0))
+
+
+def collected() -> QdrantClient:
+    """A collection "notes" as langchain-qdrant makes it of 20 texts, in memory."""
+    client = QdrantClient(":memory:")
+    collect(client)
+    return client
+
+
+def collect(client: QdrantClient) -> None:
+    """Make that collection."""
+    texts = list(texts_of(20).values())
+    client.create_collection("notes", models.VectorParams(size=DIMS, distance="Cosine"))
+    client.upsert("notes", [
+        models.PointStruct(id=i, vector=row.tolist(), payload={"page_content": text})
+        for i, (text, row) in enumerate(zip(texts, of_words(0)(texts), strict=True))
+    ])  # fmt: skip
 
 
 def texts_of(count: int) -> dict[str, str]:

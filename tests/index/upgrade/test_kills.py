@@ -13,7 +13,7 @@ from indexes import copy_index
 import trivet
 
 from .killer import Killer
-from .stages import found, state, stored, translated, verified
+from .stages import found, state, stored, verified
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
 
@@ -21,19 +21,27 @@ MOST = 40
 
 
 @pytest.fixture(scope="module")
+def few(texts: dict[str, str]) -> dict[str, str]:
+    """As many as an upgrade needs; how often a step can die does not depend on their number."""
+    return dict(list(texts.items())[:60])
+
+
+@pytest.fixture(scope="module")
 def stages(
     tiny_model: Path,
     drifted_model: Path,
-    texts: dict[str, str],
+    few: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Path]:
     """Folders with an index of three legs before the change over, and after it."""
     folders = {}
-    for name, go in (("verified", verified), ("translated", translated)):
+    for name in ("verified", "translated"):
         folders[name] = tmp_path_factory.mktemp("stages") / name
         with trivet.open(folders[name], model=tiny_model) as index:
-            index.add(list(texts.values()), ids=list(texts), on_error="raise")
-            go(index, drifted_model)
+            index.add(list(few.values()), ids=list(few), on_error="raise")
+            upgrade = verified(index, drifted_model)
+            if name == "translated":
+                upgrade.cutover("translate", force=True)  # sixty texts are few to be sure by
     return folders
 
 
@@ -67,6 +75,7 @@ def assert_same(
         assert here == pytest.approx(there, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "step"),
     [("verified", "translate"), ("translated", "migrate"), ("translated", "rollback")],
@@ -76,14 +85,14 @@ def test_a_step_that_was_killed_is_taken_again(
     step: str,
     stages: dict[str, Path],
     killer: Killer,
-    texts: dict[str, str],
+    few: dict[str, str],
     tmp_path: Path,
 ) -> None:
     with trivet.open(stages["verified"]) as index:
         names = model_names(index)
-        old = old_vectors(index, texts, names)
-        hits = answers(index, texts["d7"])
-        assert len(old) == 2 * len(texts)
+        old = old_vectors(index, few, names)
+        hits = answers(index, few["d7"])
+        assert len(old) == 2 * len(few)
     kills = 0
     for count in range(1, MOST):
         folder = tmp_path / str(count)
@@ -92,15 +101,15 @@ def test_a_step_that_was_killed_is_taken_again(
             break
         kills += 1
         with trivet.open(folder) as index:
-            assert found(index, texts["d7"], k=1) == ["d7"]
+            assert found(index, few["d7"], k=1) == ["d7"]
             assert index.verify().is_clean
             _resume(index, step)
             assert index.verify().is_clean
             if index.current_upgrade is not None:
                 index.current_upgrade.rollback()
-            after = old_vectors(index, texts, names)
+            after = old_vectors(index, few, names)
             assert all(np.array_equal(old[id], after[id]) for id in old)
-            assert_same(answers(index, texts["d7"]), hits)
+            assert_same(answers(index, few["d7"]), hits)
         shutil.rmtree(folder)
     assert kills >= 3
 
@@ -113,7 +122,7 @@ def _resume(index: trivet.Index, step: str) -> None:
     elif step == "translate":
         assert upgrade is not None
         if state(index) != "translated":
-            upgrade.cutover("translate")
+            upgrade.cutover("translate", force=True)
         assert state(index) == "translated"
     else:
         assert upgrade is not None
@@ -122,14 +131,14 @@ def _resume(index: trivet.Index, step: str) -> None:
 
 
 def test_an_end_that_was_killed_is_completed_by_the_next_opening(
-    stages: dict[str, Path], killer: Killer, texts: dict[str, str], tmp_path: Path
+    stages: dict[str, Path], killer: Killer, few: dict[str, str], tmp_path: Path
 ) -> None:
     ready = tmp_path / "ready"
     copy_index(stages["translated"], ready)
     with trivet.open(ready) as index:
         assert index.current_upgrade is not None
         index.current_upgrade.migrate()
-        hits = answers(index, texts["d7"])
+        hits = answers(index, few["d7"])
         assert {mode for _, scores in hits for mode in scores} == {"dense", "sparse", "multi"}
         new_names = model_names(index)
     for count in range(1, MOST):
@@ -139,7 +148,7 @@ def test_an_end_that_was_killed_is_completed_by_the_next_opening(
         with trivet.open(folder) as index:
             assert index.current_upgrade is None
             assert model_names(index) == new_names
-            assert_same(answers(index, texts["d7"]), hits)
+            assert_same(answers(index, few["d7"]), hits)
             assert index.verify().is_clean
         shutil.rmtree(folder)
         if not was_killed:

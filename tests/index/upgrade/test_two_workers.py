@@ -57,6 +57,52 @@ def test_a_plan_does_not_overwrite_that_of_another_model(index: trivet.Index) ->
     ours.plan()
 
 
+def test_a_finished_upgrade_is_not_planned_again(index: trivet.Index) -> None:
+    upgrade = taken_to(index, NEW, "translate")
+    upgrade.finish(force=True)
+    with pytest.raises(errors.UpgradeStateError, match="its upgrade is finished"):
+        upgrade.plan()
+    assert index.current_upgrade is None
+
+
+@pytest.mark.loopback
+def test_a_machine_that_opened_earlier_sees_the_upgrade_of_another() -> None:
+    with (
+        StubServer() as server,
+        trivet.open(server.url, model=OLD, modes=["dense"]) as index,
+        trivet.open(server.url) as other,
+    ):
+        index.add(list(TEXTS.values()), ids=list(TEXTS), on_error="raise")
+        upgrade = taken_to(index, NEW, "translate")
+        theirs = other.current_upgrade
+        assert theirs is not None
+        assert (theirs.state, other.verify().is_clean) == ("translated", True)
+        upgrade.migrate()
+        assert (theirs.status().state, theirs.status().native) == ("migrating", 60)
+        upgrade.finish()
+        # Of vectors that were dropped no document lacks one.
+        assert other.verify().is_clean
+        assert other.current_upgrade is None
+        assert other.describe().model == "wrapped:new"
+        with pytest.raises(errors.InvalidInputError, match="nothing to upgrade"):
+            other.upgrade(NEW)
+
+
+@pytest.mark.loopback
+def test_the_older_model_is_refused_by_name_when_another_machine_has_finished() -> None:
+    with (
+        StubServer() as server,
+        trivet.open(server.url, model=OLD, modes=["dense"]) as index,
+    ):
+        index.add(list(TEXTS.values()), ids=list(TEXTS), on_error="raise")
+        upgrade = taken_to(index, NEW, "translate")
+        with trivet.open(server.url, model=OLD) as other:
+            assert found(other, TEXTS["d7"])[0] == "d7"
+            upgrade.finish(force=True)
+            with pytest.raises(errors.SpaceMismatchError, match="holds dense vectors of 'new'"):
+                other.search(TEXTS["d7"], modes=["dense"])
+
+
 @pytest.mark.parametrize("step", ["rollback", "finish"])
 def test_a_migration_stops_where_the_upgrade_ends_under_it(
     step: str, index: trivet.Index, monkeypatch: pytest.MonkeyPatch

@@ -49,6 +49,7 @@ def native(model: Path, texts: list[str]) -> np.ndarray:
     return dense.values
 
 
+@pytest.mark.slow
 def test_twenty_deaths_at_random_moments_lose_nothing(
     ready: Path, killer: Killer, few: dict[str, str], drifted_model: Path, tmp_path: Path
 ) -> None:

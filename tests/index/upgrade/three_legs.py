@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 import trivet
 from trivet.index.upgrade import Upgrade
@@ -30,6 +31,15 @@ def answers(index: trivet.Index, queries: list[str]) -> list:
         [(hit.id, hit.score, dict(hit.scores)) for hit in hits]
         for hits in index.search_many(queries, k=5)
     ]
+
+
+def assert_answers(index: trivet.Index, queries: list[str], expected: list) -> None:
+    """As before; NumPy's products may have other last bits in other places of the memory."""
+    for came, wanted in zip(answers(index, queries), expected, strict=True):
+        assert [id for id, _, _ in came] == [id for id, _, _ in wanted]
+        for (_, score, scores), (_, right, rights) in zip(came, wanted, strict=True):
+            assert score == pytest.approx(right, abs=1e-6)
+            assert scores == pytest.approx(rights, abs=1e-6)
 
 
 def axes(index: trivet.Index, name: str) -> np.ndarray:

@@ -44,12 +44,17 @@ class TrivetDocumentIndex(BatchingRetriever, DocumentIndex):
     def upsert(self, items: Sequence[Document], /, **kwargs: Any) -> UpsertResponse:
         """Store documents by their ids, or by ids made of their content; those there are replaced.
 
+        Args:
+            items: documents; none of them is changed.
+            kwargs: none are known.
+
         Returns:
             Ids of what is stored, and of what could not be; a document without an id of its own
             that could not be stored is named by the id that it would have had.
 
         Raises:
             InvalidInputError: doubled ids; nothing was written.
+            UnknownKeywordError: a keyword argument.
             ModelError, StoreError: as `trivet.Index.upsert`.
         """
         refuse("upsert", kwargs, "items")
@@ -64,8 +69,13 @@ class TrivetDocumentIndex(BatchingRetriever, DocumentIndex):
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> DeleteResponse:
         """Delete documents; ids that are not there are ignored.
 
+        Args:
+            ids: of documents.
+            kwargs: none are known.
+
         Raises:
             InvalidInputError: no ids.
+            UnknownKeywordError: a keyword argument.
         """
         refuse("delete", kwargs, "ids")
         if ids is None:
@@ -73,7 +83,15 @@ class TrivetDocumentIndex(BatchingRetriever, DocumentIndex):
         return DeleteResponse(num_deleted=self.index.delete(ids))
 
     def get(self, ids: Sequence[str], /, **kwargs: Any) -> list[Document]:
-        """The documents of these ids; those that are not there are left out."""
+        """The documents of these ids; those that are not there are left out.
+
+        Args:
+            ids: of documents.
+            kwargs: none are known.
+
+        Raises:
+            UnknownKeywordError: a keyword argument.
+        """
         refuse("get", kwargs, "ids")
         return self._store.get_by_ids(ids)
 

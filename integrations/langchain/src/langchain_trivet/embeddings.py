@@ -47,18 +47,45 @@ class TrivetEmbeddings(Embeddings):
         self._truncate = truncate
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """The vector of each document."""
+        """The vector of each document.
+
+        Args:
+            texts: n documents.
+
+        Returns:
+            n vectors of d numbers each.
+
+        Raises:
+            TrivetError: as `trivet.Embedder.embed_documents`.
+        """
         if not texts:
             return []
         dense = self._dense.embed_documents(texts, truncate=self._truncate).dense
         return _rows(dense.values.tolist() if dense is not None else None)
 
     def embed_query(self, text: str) -> list[float]:
-        """The vector of a query."""
+        """The vector of a query.
+
+        Args:
+            text: of the query.
+
+        Raises:
+            TrivetError: as `embed_queries`.
+        """
         return self.embed_queries([text])[0]
 
     def embed_queries(self, texts: list[str]) -> list[list[float]]:
-        """The vector of each query, all in one forward pass."""
+        """The vector of each query, all in one forward pass.
+
+        Args:
+            texts: n queries.
+
+        Returns:
+            n vectors of d numbers each.
+
+        Raises:
+            TrivetError: as `trivet.Embedder.embed_queries`.
+        """
         if not texts:
             return []
         queries = [Query(text, task=self._task, instruction=self._instruction) for text in texts]
@@ -66,11 +93,11 @@ class TrivetEmbeddings(Embeddings):
         return _rows(dense.values.tolist() if dense is not None else None)
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """The vector of each document."""
+        """As `embed_documents`, in a thread."""
         return await run_in_executor(None, self.embed_documents, texts)
 
     async def aembed_query(self, text: str) -> list[float]:
-        """The vector of a query."""
+        """As `embed_query`, in a thread."""
         return await run_in_executor(None, self.embed_query, text)
 
     def __repr__(self) -> str:

@@ -39,7 +39,16 @@ class SearchableStore(VectorStore):
     def search_many(
         self, queries: Sequence[str], k: int = 4, **kwargs: Any
     ) -> list[list[Document]]:
-        """As `similarity_search` for each query, in one forward pass and one request."""
+        """As `similarity_search` for each query, in one forward pass and one request.
+
+        Args:
+            queries: texts.
+            k: documents wanted of each.
+            kwargs: as in `similarity_search`.
+
+        Raises:
+            TrivetError: as `similarity_search`.
+        """
         return [[found for found, _ in each] for each in self._scored(queries, k, **kwargs)]
 
     def search_many_by_type(
@@ -50,6 +59,12 @@ class SearchableStore(VectorStore):
         **kwargs: Any,
     ) -> list[list[Document]]:
         """As `search_many`, by one of LangChain's search types.
+
+        Args:
+            search_type: "similarity", "similarity_score_threshold" or "mmr".
+            queries: texts.
+            k: documents wanted of each.
+            kwargs: as in `search_many`; `score_threshold`, or `fetch_k` and `lambda_mult`, by type.
 
         Raises:
             InvalidInputError: a search type that does not exist.
@@ -66,7 +81,16 @@ class SearchableStore(VectorStore):
         return self.search_many(queries, k, **keywords)
 
     def search(self, query: str, search_type: str, **kwargs: Any) -> list[Document]:
-        """As `search_many_by_type`, for one query."""
+        """As `search_many_by_type`, for one query.
+
+        Args:
+            query: a text.
+            search_type: as there.
+            kwargs: as there; also `k`.
+
+        Raises:
+            TrivetError: as there.
+        """
         return self.search_many_by_type(search_type, [query], **kwargs)[0]
 
     async def asearch(self, query: str, search_type: str, **kwargs: Any) -> list[Document]:

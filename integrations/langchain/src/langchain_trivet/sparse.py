@@ -17,7 +17,12 @@ AVERAGE_TERMS = 256.0
 
 
 class SparseVector(BaseModel):
-    """A sparse vector: `indices`, ascending, and the `values` at them."""
+    """A sparse vector.
+
+    Attributes:
+        indices: of its terms, ascending.
+        values: at these.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -55,7 +60,14 @@ class TrivetSparseEmbeddings:
             self._name = loaded.name
 
     def embed_documents(self, texts: list[str]) -> list[SparseVector]:
-        """The sparse vector of each document."""
+        """The sparse vector of each document.
+
+        Args:
+            texts: documents.
+
+        Raises:
+            TrivetError: as `trivet.Embedder.embed_documents`.
+        """
         if not texts:
             return []
         if self._embedder is None:
@@ -63,17 +75,24 @@ class TrivetSparseEmbeddings:
         return _vectors(self._embedder.embed_documents(texts).sparse)
 
     def embed_query(self, text: str) -> SparseVector:
-        """The sparse vector of a query."""
+        """The sparse vector of a query.
+
+        Args:
+            text: of the query.
+
+        Raises:
+            TrivetError: as `trivet.Embedder.embed_queries`.
+        """
         if self._embedder is None:
             return _vectors(self._bm25.embed_queries([text]))[0]
         return _vectors(self._embedder.embed_queries([text]).sparse)[0]
 
     async def aembed_documents(self, texts: list[str]) -> list[SparseVector]:
-        """The sparse vector of each document, made in a thread."""
+        """As `embed_documents`, in a thread."""
         return await run_in_executor(None, self.embed_documents, texts)
 
     async def aembed_query(self, text: str) -> SparseVector:
-        """The sparse vector of a query, made in a thread."""
+        """As `embed_query`, in a thread."""
         return await run_in_executor(None, self.embed_query, text)
 
     def __repr__(self) -> str:

@@ -118,6 +118,15 @@ class TrivetVectorStore(SearchableStore):
     ) -> list[str]:
         """Store texts; as `add_documents`.
 
+        Args:
+            texts: any number of them.
+            metadatas: one for each text; None = none.
+            ids: one for each text; None = made of text and metadata.
+            kwargs: `batch_size`, as in `add_documents`.
+
+        Returns:
+            The id of each text, in order.
+
         Raises:
             InvalidInputError: not as many metadatas or ids as texts, or as `add_documents`.
         """
@@ -142,6 +151,13 @@ class TrivetVectorStore(SearchableStore):
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
         """Delete documents; ids that are not there are ignored.
 
+        Args:
+            ids: of documents.
+            kwargs: none are known.
+
+        Returns:
+            True.
+
         Raises:
             InvalidInputError: no ids: all documents are never deleted by leaving them out.
         """
@@ -152,7 +168,11 @@ class TrivetVectorStore(SearchableStore):
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        """The documents of these ids, in their order; those that are not there are left out."""
+        """The documents of these ids, in their order; those that are not there are left out.
+
+        Args:
+            ids: of documents.
+        """
         return [from_trivet(document) for document in self._index.get(ids)]
 
     def as_retriever(self, **kwargs: Any) -> TrivetStoreRetriever:

@@ -7,6 +7,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trivet.drift.choosing import Aim, Choice, Sample, choose_query_map, choose_translation
 from trivet.drift.files import pack
 from trivet.drift.map import DriftMap
@@ -73,11 +76,12 @@ def fit_maps(
     native = embed_chunks(new, sample.chunks)
     source, target = new.spaces["dense"], store.manifest.spaces["dense"]
     corpus = corpus_fingerprint(store, sample.keys)
-    spans, keys = cut_spans(sample.chunks, seed)
+    rows = _each_text_once(sample.chunks)
+    spans, keys = cut_spans([sample.chunks[row] for row in rows], seed)
     asked = Texts(embed_spans(new, spans), tuple(keys)) if spans else None
     kinds = ("document",) * len(native)
-    pairs = Pairs(source, target, native, sample.stored, sample.keys, kinds)
-    back = Pairs(target, source, sample.stored, native, sample.keys, kinds)
+    pairs = Pairs(source, target, native, sample.stored, sample.keys, kinds).take(rows)
+    back = Pairs(target, source, sample.stored, native, sample.keys, kinds).take(rows)
     if queries and old is not None:
         names = tuple(f"query {number}" for number in range(len(queries)))
         both = embed_spans(new, queries), embed_spans(old, queries)
@@ -88,7 +92,8 @@ def fit_maps(
     choice = choose_query_map(
         Sample(pairs, sample.stored, sample.keys, asked), aim, seed=seed, corpus=corpus
     )
-    translation = choose_translation(back, seed=seed, corpus=corpus)
+    # Measured on the same documents; queries of the caller, or doubled vectors, would draw others.
+    translation = choose_translation(back, seed=seed, corpus=corpus, held_out=choice.held)
     return FittedMaps(choice, translation, sample.chunks)
 
 
@@ -125,6 +130,17 @@ def kept_sample(
     chunks = store.chunks(list(dict.fromkeys([*stored["sampled"], *judged])))
     every = [chunk for some in chunks.values() for chunk in some]
     return with_vectors(store, with_texts(every, resolver)), frozenset(stored["held"])
+
+
+def _each_text_once(chunks: Sequence[Chunk]) -> NDArray[np.intp]:
+    """The first chunk of each text: one document must not be measured by what another taught.
+
+    Vectors do not tell: of two batches, the same text's may differ in their last bits.
+    """
+    first: dict[tuple[str, str], int] = {}
+    for row, chunk in enumerate(chunks):
+        first.setdefault((chunk.title, chunk.text), row)
+    return np.array(list(first.values()), dtype=np.intp)
 
 
 def corpus_fingerprint(store: Store, keys: Sequence[str]) -> str:

@@ -68,7 +68,7 @@ class PreparedUpgrade:
 
         Raises:
             PairsError: an index without documents.
-            UpgradeStateError: the upgrade serves already.
+            UpgradeStateError: the upgrade serves already, or is finished.
             ModelError: the model failed.
         """
         new = self._model.proved_of(self.generation)
@@ -102,6 +102,7 @@ class PreparedUpgrade:
         Raises:
             UpgradeStateError: not planned yet, or serving already.
             DriftError: another aim, or too few documents.
+            InvalidInputError: queries that are no list of texts, or a blank one among them.
             ModelError: the model failed.
         """
         record = self._at("fit", "planned", *_MEASURED)

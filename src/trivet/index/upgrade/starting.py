@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,9 @@ def start_upgrade(shared: Shared, new: str | os.PathLike[str] | Embedder) -> Upg
             "collection=…, alias=…), and upgrade what that returns"
         )
     embedder = new if isinstance(new, Embedder) else Embedder.load(new)
+    current = current_upgrade(shared)
     manifest = shared.store.manifest
     generation = _generation(embedder, manifest)
-    current = current_upgrade(shared)
     if current is not None:
         if current.generation.spaces["dense"] != generation.spaces["dense"]:
             raise UpgradeInProgressError(
@@ -51,12 +52,13 @@ def start_upgrade(shared: Shared, new: str | os.PathLike[str] | Embedder) -> Upg
             "there is nothing to upgrade (what an upgrade has left translated is embedded by "
             "index.make_native())"
         )
-    shared.model.bring(embedder)
+    shared.model.begin(generation, embedder)
     return Upgrade(shared, generation)
 
 
 def current_upgrade(shared: Shared) -> Upgrade | None:
-    """The upgrade under way; None if there is none."""
+    """The upgrade under way, also one that another machine has begun; None if there is none."""
+    shared.store.refresh()
     manifest = shared.store.manifest
     record = manifest.upgrade
     if record is None:
@@ -76,5 +78,7 @@ def _generation(embedder: Embedder, manifest: Manifest) -> Generation:
     spaces = {
         mode: stored_space(embedder.spaces[mode], like=manifest.spaces[mode]) for mode in modes
     }
-    canaries = f"canaries-{spaces['dense'].fingerprint[:16]}"
+    # Of all legs: a model that was tried with fewer of them has left canaries of these alone.
+    legs = "".join(sorted(space.fingerprint for space in spaces.values()))
+    canaries = f"canaries-{hashlib.sha256(legs.encode()).hexdigest()[:16]}"
     return Generation(embedder.source, embedder.recipe, spaces, canaries)

@@ -81,6 +81,12 @@ class TrivetRetriever(BaseRetriever):
         """As `retrieve` for each query, in one forward pass and one request to the engine.
 
         Objects that nodes stand for are not followed.
+
+        Args:
+            queries: texts or bundles.
+
+        Raises:
+            TrivetError: as `trivet.Index.search`.
         """
         asked, where = [self._query(each) for each in queries], self._where()
         given = {i: think for i, each in enumerate(queries) if (think := self._given(each))}

@@ -21,6 +21,13 @@ class SearchTool(AsyncBaseTool):
 
     The retriever is asked for the model's query, word for word. (LlamaIndex's own `RetrieverTool`
     asks it for "input is …".)
+
+    Args:
+        retriever: finds nodes.
+        metadata: what the model is told of the tool.
+        postprocessors: of what is found, in this order.
+        max_tokens: of the answer.
+        counter: counts them.
     """
 
     def __init__(

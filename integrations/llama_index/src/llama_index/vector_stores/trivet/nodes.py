@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from llama_index.core.schema import (
@@ -12,11 +13,12 @@ from llama_index.core.schema import (
     IndexNode,
     MetadataMode,
     Node,
+    NodeWithScore,
     TextNode,
 )
 from llama_index.core.schema import Document as LlamaDocument
 
-from trivet import Document, Hit
+from trivet import Document, Hit, Index
 from trivet.errors import InvalidDocumentError, InvalidInputError, SpaceMismatchError
 
 # The one field of a document's metadata that is not the node's: what else there is of a node.
@@ -85,6 +87,19 @@ def from_hit(hit: Hit) -> BaseNode:
     if isinstance(node, TextNode) and OWN not in hit.metadata:
         node.start_char_idx, node.end_char_idx = hit.span
     return node
+
+
+def whole_nodes(index: Index, hits: Sequence[Hit]) -> list[NodeWithScore]:
+    """The nodes of hits; those that are stored in several chunks are put together again."""
+    cut = [hit.id for hit in hits if is_part(hit)]
+    whole = {document.id: document.text for document in index.get(cut)} if cut else {}
+    return [
+        NodeWithScore(
+            node=from_hit(replace(hit, text=whole[hit.id]) if hit.id in whole else hit),
+            score=hit.score,
+        )
+        for hit in hits
+    ]
 
 
 def is_part(hit: Hit) -> bool:

@@ -20,6 +20,8 @@ class StoreEmbedding(BaseEmbedding):
     store makes its own.
 
     Attributes:
+        model_name: that of no model.
+        embed_batch_size: nodes that come at once.
         fingerprint: of the spaces of the store's index: a pipeline's cache forgets its nodes when
             they change.
     """

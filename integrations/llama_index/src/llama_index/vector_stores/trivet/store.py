@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -22,10 +21,9 @@ from llama_index.vector_stores.trivet.asking import asked_of, require_no_more
 from llama_index.vector_stores.trivet.nodes import (
     VECTORS_UNUSED,
     from_document,
-    from_hit,
-    is_part,
     refuse_foreign_vectors,
     to_document,
+    whole_nodes,
 )
 from llama_index.vector_stores.trivet.opening import opened
 from llama_index.vector_stores.trivet.replacing import Caller, Replacing
@@ -154,6 +152,10 @@ class TrivetVectorStore(BasePydanticVectorStore):
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Delete the nodes that were cut from a document, or the document that is stored whole.
 
+        Args:
+            ref_doc_id: of the document.
+            **delete_kwargs: none are known.
+
         Raises:
             InvalidInputError: an id that is no text.
             UnknownKeywordError: a keyword argument.
@@ -274,16 +276,12 @@ class TrivetVectorStore(BasePydanticVectorStore):
         return await asyncio.to_thread(self._result, hits)
 
     def nodes_of(self, hits: Sequence[Hit]) -> list[NodeWithScore]:
-        """The nodes of hits; those that are stored in several chunks are put together again."""
-        cut = [hit.id for hit in hits if is_part(hit)]
-        whole = {document.id: document.text for document in self._index.get(cut)} if cut else {}
-        return [
-            NodeWithScore(
-                node=from_hit(replace(hit, text=whole[hit.id]) if hit.id in whole else hit),
-                score=hit.score,
-            )
-            for hit in hits
-        ]
+        """The nodes of hits; those that are stored in several chunks are put together again.
+
+        Args:
+            hits: of this index.
+        """
+        return whole_nodes(self._index, hits)
 
     def close(self) -> None:
         """Close the index, if the store opened it."""
