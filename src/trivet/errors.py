@@ -35,6 +35,7 @@
     │   └── EmbeddingError                      the model failed on a batch
     ├── VocabularyError (RuntimeError)          a tokenizer's vocabulary cannot be had
     ├── MissingExtraError (ImportError)         an optional package is not installed
+    ├── ForkedProcessError (RuntimeError)       an index or a loaded model, used after a fork
     ├── SearchTimeoutError (TimeoutError)       no answer within the time that was given
     └── StoreError (RuntimeError)
         ├── NotAnIndexError (ValueError)        a location that holds something else
@@ -46,6 +47,7 @@
         ├── ReadOnlyError                       a write to a collection that was adopted
         ├── ServerTooOldError                   a server that lacks what is needed
         ├── ServerUnavailableError              a server that does not answer for a while
+        ├── ServerAccessError                   a server that asks for a key, or for another
         └── ServerRefusedError                  a server that will not do what it is asked
             └── PlanRefusedError                a search plan that it does not run
 
@@ -200,6 +202,10 @@ class MissingExtraError(TrivetError, ImportError):
     """An optional package is needed that is not installed."""
 
 
+class ForkedProcessError(TrivetError, RuntimeError):
+    """A process was forked from one that holds an index or a loaded model, and uses it."""
+
+
 class SearchTimeoutError(TrivetError, TimeoutError):
     """A search was not answered within the time that it was given."""
 
@@ -252,6 +258,10 @@ class ServerTooOldError(StoreError):
 
 class ServerUnavailableError(StoreError):
     """A server cannot be reached, or fails, for longer than is worth waiting."""
+
+
+class ServerAccessError(StoreError):
+    """A server wants a key, or one that may do more."""
 
 
 class ServerRefusedError(StoreError):

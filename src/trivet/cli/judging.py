@@ -15,6 +15,7 @@ from rich.text import Text
 from trivet.cli import render
 from trivet.cli.places import open_existing
 from trivet.cli.searching import of_tenant
+from trivet.errors import InvalidInputError
 from trivet.evaluation import METRICS, Estimate, Evaluation, evaluate, read_qrels, read_queries
 from trivet.evaluation.metrics import parsed_metrics
 from trivet.evaluation.plot import checked_picture, plot
@@ -48,12 +49,15 @@ def judge_index(
 
     Raises:
         NotAnIndexError: there is no index.
+        InvalidInputError: a picture or a table that cannot be written where it is to be.
         TrivetError: as `evaluate`.
     """
     names = tuple(metrics or METRICS)
     parsed_metrics(names)  # what is wrong shows before anything is searched
     if picture is not None:
         checked_picture(picture)
+    if per_query is not None:
+        _require_place(per_query)
     with open_existing(location) as index:
         asked, judgements = read_queries(queries), read_qrels(qrels)
         with render.waiting("Searching with every plan"):
@@ -144,6 +148,13 @@ def _worst_rows(evaluation: Evaluation) -> list[Text]:
             )
         )
     return rows
+
+
+def _require_place(table: Path) -> None:
+    """Refuse a file that cannot be made, before minutes of searching."""
+    if table.is_dir() or not table.parent.is_dir():
+        came = "a folder" if table.is_dir() else f"no folder {table.parent}"
+        raise InvalidInputError(f"expected a file to write scores to in {table}, got {came}")
 
 
 def _write_table(evaluation: Evaluation, path: Path) -> None:

@@ -124,6 +124,9 @@ class Pairs:
     def apart(self, held: Collection[str]) -> tuple[Pairs, Pairs]:
         """Pairs of other documents, to fit to, and those of these documents.
 
+        Args:
+            held: names of documents, those that are to be measured on.
+
         Raises:
             PairsError: too few pairs to fit to, or none of these documents.
         """

@@ -15,6 +15,7 @@ from trivet.embedding.processes import ENOUGH_TOKENS, DeviceProcesses
 from trivet.embedding.spec import EncoderSpec, VocabularyWeights
 from trivet.embedding.tokenizing import TokenisedText
 from trivet.errors import CheckpointError
+from trivet.own_process import OwnProcess
 from trivet.types import DenseVectors, Mode, MultiVectors, Representations, Space, SparseVectors
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Weights:
             self._processes = DeviceProcesses(spec, self._modes, precision, devices)
         self._backbone_of = backbone_of
         self._runner = runner
+        self._owner = None if runner is None else _this_process()
         self._static: StaticQueries | None = None
         self._lock = threading.Lock()
         self._coalescer = Coalescer(self._run, limit=TOKEN_BUDGET)
@@ -66,6 +68,7 @@ class Weights:
 
     def load(self) -> None:
         """Load the weights, where the texts of a bulk go; errors as in `runner`."""
+        self._require_own()
         if self._processes is None:
             self.runner()
         else:
@@ -85,7 +88,9 @@ class Weights:
         Raises:
             CheckpointError: as in `runner`.
             EmbeddingError: the model failed on a batch, or a process died.
+            ForkedProcessError: this process was forked from one in which they are loaded.
         """
+        self._require_own()
         processes = self._processes
         if processes is None:
             alone = self.precision == "float32" or not self.runner().gains_by_company
@@ -120,6 +125,12 @@ class Weights:
         """Other heads over the same backbone, which is loaded once for both."""
         return Weights(spec, modes, self.precision, backbone_of=self)
 
+    def _require_own(self) -> None:
+        """Refuse to compute in a process that was forked from the one that began to."""
+        if self._owner is None:
+            self._owner = _this_process()
+        self._owner.require()
+
     def _require_unchanged(self) -> None:
         """Refuse files that were replaced since their sums became the spaces' facts."""
         now = _stamps(self._spec)
@@ -149,6 +160,10 @@ class Weights:
 
     def _run(self, texts: Sequence[TokenisedText], job: Job) -> Made:
         return self.runner().represent(texts, job)
+
+
+def _this_process() -> OwnProcess:
+    return OwnProcess("a loaded model", "load the model there, after the fork")
 
 
 def _stamps(spec: EncoderSpec) -> dict[Path, tuple[int, int]]:

@@ -11,6 +11,7 @@ from trivet.embedding import Embedder
 from trivet.index.ladder import PlanLadder
 from trivet.index.model import IndexModel
 from trivet.index.worker import SearchWorker
+from trivet.own_process import OwnProcess
 from trivet.store.generations import Generation
 from trivet.store.keys import document_key
 from trivet.store.store import Store
@@ -26,7 +27,6 @@ class Shared:
 
     Attributes:
         location: as given to `trivet.open`.
-        store: holds the documents.
         model: found at the first embed.
         settings: of this opening.
         ladder: of plans, where a server does not run the best one.
@@ -53,7 +53,11 @@ class Shared:
         pinned: Generation | None = None,
     ) -> None:
         self.location = location
-        self.store = store
+        self._store = store
+        self._process = OwnProcess(
+            f"the index {location}",
+            "open it there, after the fork (several processes share an index on a server only)",
+        )
         self.model = IndexModel(store, load_embedder, pinned)
         self.settings = settings
         self.ladder = PlanLadder(store)
@@ -62,6 +66,16 @@ class Shared:
         self.warned: set[str] = set()
         self.worker = SearchWorker(self.answer)
         self.thinking = DaemonThreads()
+
+    @property
+    def store(self) -> Store:
+        """Holds the documents.
+
+        Raises:
+            ForkedProcessError: this process was forked from the one that opened the index.
+        """
+        self._process.require()
+        return self._store
 
     def answer(self, asked: Sequence[Asked]) -> list[list[Hit]]:
         """The hits of each query, of one forward pass and one request to the engine."""
@@ -79,6 +93,10 @@ class Shared:
             self.thinking.start(self.model.guard.prepare)
 
     def close(self) -> None:
-        """Answer what waits, then flush and release everything; a second call does nothing."""
-        self.worker.close()
-        self.store.close()
+        """Answer what waits, then flush and release everything; a second call does nothing.
+
+        Nor does a call in a process that was forked: what there is to flush is not its own.
+        """
+        if self._process.is_this:
+            self.worker.close()
+            self._store.close()

@@ -23,6 +23,7 @@ from trivet.store.deleting import checked_where, delete_where
 from trivet.store.filters import payload_filter
 from trivet.store.matching import matching_keys
 from trivet.store.scope import Everything, Scope
+from trivet.store.store import Store
 from trivet.store.stored_vectors import vectors_of
 from trivet.types import Document, Representations
 
@@ -41,8 +42,11 @@ class StoredDocuments:
     def __init__(self, shared: Shared, scope: Scope | None = None) -> None:
         self._shared = shared
         self._scope = Scope(shared.store.manifest.tenants) if scope is None else scope
-        self._store = shared.store
         self._model = shared.model
+
+    @property
+    def _store(self) -> Store:
+        return self._shared.store
 
     @checked_keywords
     def add(

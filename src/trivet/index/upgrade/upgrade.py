@@ -98,15 +98,9 @@ class Upgrade(PreparedUpgrade):
             InvalidInputError: another order, or numbers that are not above 0.
         """
         require_migration(order, rate, budget)
-        record = self._at("migrate", "bridged", "translating", "translated", "migrating")
+        self._at("migrate", "bridged", "translating", "translated", "migrating")
         with Lease(self._store) as lease:
-            if record.state in ("bridged", "translating"):
-                self._translate(record, lease)
-            lease.go_on_at("translated", "migrating")
-            record = self._at("migrate", "translated", "migrating")
-            if record.state == "translated":
-                migrating = record.at("migrating")
-                advance(self._store, migrating, "migrate", "translated", since=record)
+            record = self._migrating(lease)
             translation = self._model.map_of(record, TRANSLATION)
             migration = Migration(
                 self._store,
@@ -130,6 +124,18 @@ class Upgrade(PreparedUpgrade):
                 if not left.translated:
                     self._note_whole("migrate", lease.require)
             return done
+
+    def _migrating(self, lease: Lease) -> UpgradeRecord:
+        """The state in which native vectors are written, after what comes before it."""
+        record = self._at("migrate", "bridged", "translating", "translated", "migrating")
+        if record.state in ("bridged", "translating"):
+            self._translate(record, lease)
+        lease.go_on_at("translated", "migrating")
+        record = self._at("migrate", "translated", "migrating")
+        if record.state == "translated":
+            migrating = record.at("migrating")
+            advance(self._store, migrating, "migrate", "translated", since=record)
+        return record
 
     def finish(self, *, grace: float = 0.0, force: bool = False) -> None:
         """Drop the older model's vectors; there is no way back after that.
