@@ -7,8 +7,9 @@ import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from trivet.errors import JudgementsError
 from trivet.query import text_problem
@@ -41,7 +42,7 @@ def lines(file: Path) -> Iterator[tuple[int, str]]:
         raise JudgementsError(f"expected a file to read in {file}, got {error}") from error
 
 
-def _opened(file: Path) -> IO[bytes]:
+def _opened(file: Path) -> gzip.GzipFile | BufferedReader:
     """A file's bytes, unpacked where it is packed, whatever its name."""
     with file.open("rb") as raw:
         is_packed = raw.read(len(GZIP)) == GZIP

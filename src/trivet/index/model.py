@@ -16,8 +16,9 @@ from trivet.errors import IndexDamagedError, ModelError, SpaceMismatchError
 from trivet.index.canary import make_canaries, require_same_canaries
 from trivet.index.floor import DenseFloor
 from trivet.index.guard import ThoughtGuard
+from trivet.index.model_match import makes, matching
 from trivet.index.once import RecentVectors
-from trivet.index.tokens import IndexTokens, stored_space
+from trivet.index.tokens import IndexTokens
 from trivet.query import Query
 from trivet.store.generations import NATIVE_STATES, Generation, UpgradeRecord
 from trivet.store.manifest import Manifest
@@ -278,26 +279,3 @@ def _there(chosen: Generation, manifest: Manifest, modes: Sequence[Mode]) -> lis
     if chosen == manifest.generation:
         return manifest.complete(modes)
     return [mode for mode in modes if mode in chosen.spaces]
-
-
-def matching(embedder: Embedder, generation: Generation) -> Embedder:
-    """An embedder that makes the legs of an index that come from its model, and no other.
-
-    Raises:
-        MissingHeadError: it does not make one of them.
-        SpaceMismatchError: its vectors are not those that are stored.
-    """
-    if not generation.spaces:
-        return embedder
-    wanted = embedder.only(tuple(generation.spaces))
-    for mode, stored in generation.spaces.items():
-        require_same_space(stored, stored_space(wanted.spaces[mode], like=stored))
-    return wanted
-
-
-def makes(embedder: Embedder, generation: Generation) -> bool:
-    """Whether an embedder is the model of a generation."""
-    return all(
-        mode in embedder.spaces and stored_space(embedder.spaces[mode], like=stored) == stored
-        for mode, stored in generation.spaces.items()
-    )
