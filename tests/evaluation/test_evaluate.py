@@ -194,7 +194,7 @@ def test_the_table_of_queries_starts_with_the_worst(found, queries):
 def test_an_evaluation_is_json_and_the_same_again_by_its_seed(index, queries, qrels, found):
     first = found.to_json()
     assert list(first) == [
-        "metrics", "depth", "judged_queries", "default", "recommended", "reason", "left", "seed",
+        "metrics", "depth", "judged_queries", "default", "recommended", "reason", "left", "refused", "seed",
         "plans", "per_query",
     ]  # fmt: skip
     assert [list(plan) for plan in first["plans"][:1]] == [["name", "means", "gains"]]

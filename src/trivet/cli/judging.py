@@ -113,6 +113,9 @@ def _table(evaluation: Evaluation) -> Table:
         table.add_row(
             render.one_line(plan.name), *means, gain, style="bold" if is_default else None
         )
+    for name in evaluation.refused:
+        unknown = ["–"] * len(evaluation.metrics)
+        table.add_row(render.one_line(name), *unknown, "left out", style="dim")
     return table
 
 
@@ -129,7 +132,10 @@ def _left_out(evaluation: Evaluation) -> list[str]:
         ("judged queries whose text is not given", left.without_text),
         ("relevant documents that the index lacks, never found", left.unknown_documents),
     )
-    return [f"{what}: {count:,}" for what, count in counts if count]
+    lines = [f"{what}: {count:,}" for what, count in counts if count]
+    for name, reason in evaluation.refused.items():
+        lines.append(f"{render.one_line(name)}: left out, {render.one_line(reason)}")
+    return lines
 
 
 def _worst_rows(evaluation: Evaluation) -> list[Text]:

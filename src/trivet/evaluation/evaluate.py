@@ -13,6 +13,7 @@ from trivet.evaluation.bootstrap import interval, resampled_means
 from trivet.evaluation.candidates import candidates
 from trivet.evaluation.judgements import checked_grade
 from trivet.evaluation.metrics import Metric, judged, parsed_metrics
+from trivet.evaluation.refusals import scores_of_all
 from trivet.evaluation.results import Estimate, Evaluation, Left, PlanResult
 from trivet.index import Index
 from trivet.plan import Plan
@@ -51,7 +52,8 @@ def evaluate(
 
     Each query asks for as many hits as the deepest metric looks at, 100 where it does not say.
     Another plan than the default is recommended only if its mean gain in the first metric is more
-    than two standard errors above zero, on 20 judged queries or more.
+    than two standard errors above zero, on 20 judged queries or more. A plan that a server refuses
+    is left out and named; the default is then what a search without a plan goes by there.
 
     Args:
         index: holds the judged documents.
@@ -73,12 +75,13 @@ def evaluate(
     parsed = parsed_metrics(metrics)
     depth = max(metric.depth for metric in parsed)
     asked = _judged(index, queries, qrels)
-    scores: dict[str, NDArray[np.float64]] = {}
-    for name, plan in candidates(index, plans or {}, depth).items():
+
+    def score(name: str, plan: Plan) -> NDArray[np.float64]:
         if progress is not None:
             progress(name)
-        rankings = dict(_rankings(index, asked.queries, plan, depth))
-        scores[name] = judged(parsed, asked.qrels, rankings)
+        return judged(parsed, asked.qrels, dict(_rankings(index, asked.queries, plan, depth)))
+
+    scores, refused = scores_of_all(lambda: candidates(index, plans or {}, depth), score)
     default, *_ = scores
     results = _results(scores, default, parsed, seed)
     recommended, reason = _recommended(results, parsed[0].name, len(asked.queries))
@@ -91,6 +94,7 @@ def evaluate(
         recommended=recommended,
         reason=reason,
         left=asked.left,
+        refused=refused,
         seed=seed,
     )
 

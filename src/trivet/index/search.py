@@ -14,13 +14,14 @@ from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.once import QueryVectors, embedded_once, firsts
 from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, with_thoughts
-from trivet.index.ties import ties_by_id
+from trivet.index.ties import ties_by_id, twins_by_id
 from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
 from trivet.store.generations import Generation
 from trivet.store.leg_query import LegQuery
 from trivet.store.manifest import Manifest
+from trivet.store.rank_fusion import fuses_ranks
 from trivet.store.request import PlannedQuery, RankedChunk
 from trivet.store.store import Store
 from trivet.types import Hit, Mode, Representations
@@ -251,7 +252,9 @@ def planned_query(
         limit, page = options.hits, options.k
     else:
         limit, page = spare * options.hits, SPARE_CHUNKS * options.k
-    return PlannedQuery(plan, legs, max(limit, options.hits + TIES), options.filter, page)
+    planned = PlannedQuery(plan, legs, max(limit, options.hits + TIES), options.filter, page)
+    # Which are the best is known when their ranks are counted, or all that are alike are there.
+    return planned.in_full() if fuses_ranks(plan) or plan.relevance is not None else planned
 
 
 def asked_to_the_end(
@@ -267,8 +270,8 @@ def asked_to_the_end(
 
 
 def _ordered(planned: PlannedQuery, ranked: list[RankedChunk]) -> list[RankedChunk]:
-    """Ties by id; not of a plan whose order is not that of its scores."""
-    return ranked if planned.plan.relevance is not None else ties_by_id(ranked)
+    """Ties by id; of a plan whose order is not that of its scores, chunks that are the same."""
+    return ties_by_id(ranked) if planned.plan.relevance is None else twins_by_id(ranked)
 
 
 def _more(
