@@ -28,13 +28,12 @@ METHOD = (
     ".994, hybrid2 .992, dbsf .981, rrf .700) are of a forward pass in bfloat16, so that they are "
     "asked in it too, to .001: its vectors depend on what shares their batch (hybrid3 .9934 to "
     ".9936), and hybrid2 was known without the hundredth of the cosine that counts below the floor "
-    "(in NumPy .9922 without it and .9915 with it). rrf goes by the engine's order among documents "
-    "of one BM25 score, another in every index (.696 to .702 in five; in NumPy, by the order of "
-    "ties, .700 to .702): to .005; recall@2 of words as they are was known as .4755, in NumPy it "
-    "is .4695 to .4745."
+    "(in NumPy .9922 without it and .9915 with it). rrf goes by the collection's order among "
+    "documents of one BM25 score, in every index (in NumPy, by this and another, .700 to .702): to "
+    ".005; recall@2 of words as they are was known as .4755, in NumPy it is .4695 to .4745."
 )
 EXACT = 0.0005
-# Of ranks in lists with ties, whose order is the engine's.
+# Of ranks in lists with ties, whose order is by id, and was another where the row was known.
 TIED = 0.005
 # Of a pass in bfloat16.
 NEAR = 0.001

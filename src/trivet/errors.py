@@ -47,6 +47,7 @@
         ├── ReadOnlyError                       a write to a collection that was adopted
         ├── ServerTooOldError                   a server that lacks what is needed
         ├── ServerUnavailableError              a server that does not answer for a while
+        ├── ServerAccessError                   a server that asks for a key, or for another
         └── ServerRefusedError                  a server that will not do what it is asked
             └── PlanRefusedError                a search plan that it does not run
 
@@ -257,6 +258,10 @@ class ServerTooOldError(StoreError):
 
 class ServerUnavailableError(StoreError):
     """A server cannot be reached, or fails, for longer than is worth waiting."""
+
+
+class ServerAccessError(StoreError):
+    """A server wants a key, or one that may do more."""
 
 
 class ServerRefusedError(StoreError):

@@ -254,7 +254,8 @@ class RecallReport:
         vector_bytes: of one dense vector that a search reads before it rescores.
         full_bytes: of one as it is.
         small_chunks: chunks whose small vectors are made; those of the others are compared as they
-            are. A server is taken to have made all of them.
+            are. In a folder, where `optimize` makes them, as many as it found: what was deleted or
+            replaced since is not taken off. A server is taken to have made all of them.
         chunks: chunks stored.
     """
 

@@ -71,6 +71,8 @@ def test_eval_says_what_is_wrong_before_it_searches(trivet_run, indexed, files, 
 
     assert "expected a metric, got 'nope'" in error("--metric", "nope")
     assert "expected a picture that ends in .png or .svg" in error("--plot", tmp_path / "a.gif")
+    assert f"got no folder {tmp_path / 'no'}" in error("--per-query", tmp_path / "no" / "a.tsv")
+    assert f"in {tmp_path}, got a folder" in error("--per-query", tmp_path)
     files[3].write_text("q 0 d x\n")
     assert f"{files[3]}:1: expected a whole number as grade, got 'x'" in error()
     assert "expected an index in" in trivet_run("eval", "--index", tmp_path / "no", *files).err

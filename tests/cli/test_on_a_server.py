@@ -200,6 +200,7 @@ def test_the_key_comes_from_the_environment_and_is_never_shown(
     monkeypatch.setenv("QDRANT_API_KEY", "another-secret")
     wrong = trivet_run("info", "--index", notes)
     assert (wrong.code, "401" in wrong.err) == (1, True)
+    assert trivet_run("doctor", "--index", notes).code == 1  # it cannot be looked at, not broken
     monkeypatch.setenv("QDRANT_API_KEY", f"{KEY}\n")
     for command in (["search", "anchor"], ["info"], ["doctor"], ["upgrade", "status"]):
         done = trivet_run(*command, "--index", notes)
@@ -262,3 +263,12 @@ def test_one_servers_key_is_not_sent_to_another(trivet_run, server, monkeypatch,
     assert (done.code, "expected one server for the one key" in done.err) == (1, True)
     assert KEY not in done.err
     assert server.routes == []
+
+
+def test_a_key_that_may_only_read_is_enough_to_search(trivet_run, server, notes):
+    writing = "(PUT|PATCH|DELETE) .*|POST .*/points/(delete|payload)"
+    server.fail(writing, refuse(403, "Forbidden: Write access is required"), times=1000)
+    found = trivet_run("search", "a light anchor", "--index", notes, "--json")
+    assert (found.code, json.loads(found.out)[0]["id"]) == (0, "kedge.md")
+    for command in (["info"], ["doctor"], ["explain", "a light anchor", "kedge.md"]):
+        assert trivet_run(*command, "--index", notes).code == 0

@@ -152,11 +152,29 @@ def test_what_cannot_be_judged_is_left_out_and_counted(index, queries, qrels):
         ({"q": "kedge"}, {"q": {"kedge": 0.5}}, "a whole number as grade, got 0.5"),
         ({"q": "kedge"}, {"q": {"kedge": 2**31}}, "a grade from -10,000 to 10,000"),
         ({"q": "kedge"}, {"q": {"lost": 1}}, "documents that the index holds, got 1 others"),
+        (["kedge"], {"q": {"kedge": 1}}, "expected queries by the queries' ids, got \\['kedge'\\]"),
+        ({"q": "kedge"}, None, "expected qrels by the queries' ids, got None"),
+        ({"q": "kedge"}, {"q": ["kedge"]}, "expected grades of 'q' by the documents' ids"),
+        ({1: "kedge"}, {1: {"kedge": 1}}, "an id of a query in queries, got int"),
+        # By which pytrec_eval ends the process.
+        ({"\ud800": "kedge"}, {"\ud800": {"kedge": 1}}, "a query in queries, got a lone surrogate"),
+        ({"q": "kedge"}, {"q": {"\ud800": 1, "kedge": 1}}, "for 'q', got a lone surrogate"),
+        ({"q": "kedge"}, {"q": {"a\x00b": 1, "kedge": 1}}, "for 'q', got a NUL character"),
+        ({"q": "kedge"}, {"q": {7: 1}}, "an id of a document judged for 'q', got int"),
     ],
 )
 def test_judgements_by_which_nothing_can_be_judged_are_refused(index, queries, qrels, said):
     with pytest.raises(JudgementsError, match=said):
         evaluate(index, queries, qrels)
+
+
+def test_grades_are_whole_numbers_of_any_kind(index, queries, qrels, found):
+    kinds = [np.int64, np.float32, int, str]
+    other = {
+        query: {document: kinds[i % 4](grade) for document, grade in judged.items()}
+        for i, (query, judged) in enumerate(qrels.items())
+    }
+    assert evaluate(index, queries, other).to_json() == found.to_json()
 
 
 def test_a_query_that_is_too_long_is_named(index, queries, qrels):
@@ -176,7 +194,7 @@ def test_the_table_of_queries_starts_with_the_worst(found, queries):
 def test_an_evaluation_is_json_and_the_same_again_by_its_seed(index, queries, qrels, found):
     first = found.to_json()
     assert list(first) == [
-        "metrics", "depth", "judged_queries", "default", "recommended", "reason", "left", "seed",
+        "metrics", "depth", "judged_queries", "default", "recommended", "reason", "left", "refused", "seed",
         "plans", "per_query",
     ]  # fmt: skip
     assert [list(plan) for plan in first["plans"][:1]] == [["name", "means", "gains"]]

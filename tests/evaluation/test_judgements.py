@@ -9,6 +9,7 @@ import pytest
 
 from trivet.errors import JudgementsError
 from trivet.evaluation import read_qrels, read_queries
+from trivet.evaluation.collection import read_collection
 
 QRELS = {"q1": {"d1": 2, "d 2": 0}, "q2": {"d1": 1}}
 
@@ -101,6 +102,13 @@ def test_a_line_that_is_no_query_is_named(tmp_path, name, text, line, said):
         ("r.txt", "q 0 d 2147483647\n", 1, "a grade from -10,000 to 10,000, got 2.14748e+09"),
         ("r.tsv", "q\t\t1\n", 1, "expected ids"),
         ("r.tsv", "query-id\tcorpus-id\tscore\nq\td\t1\nq\td\t1\n", 3, "'d' for the second time"),
+        ("r.txt", "q 0 a\x00b 1\n", 1, "an id of the document, got a NUL character"),
+        (
+            "r.jsonl",
+            '{"query-id": "\\ud800", "corpus-id": "d", "score": 1}\n',
+            1,
+            "an id that is a text, got a lone surrogate",
+        ),
         ("r.jsonl", '{"query-id": "q", "score": 1}\n', 1, "got none 'corpus-id'"),
         ("r.jsonl", '{"query-id": "q", "corpus-id": "d", "score": true}\n', 1, "whole number"),
     ],
@@ -125,6 +133,18 @@ def test_files_without_content_are_refused(tmp_path, read):
     (tmp_path / "latin.tsv").write_bytes(b"a\tb\t1\nc\tcaf\xe9\t1\n")
     with pytest.raises(JudgementsError, match=r"latin.tsv:2: expected UTF-8"):
         read(tmp_path / "latin.tsv")
+
+
+def test_a_packed_file_is_read_whatever_its_name(tmp_path):
+    for name in ("q.tsv", "q.TSV.GZ"):
+        (tmp_path / name).write_bytes(gzip.compress(b"q1\ta b\n"))
+        assert read_queries(tmp_path / name) == {"q1": "a b"}
+
+
+def test_a_collection_is_of_documents_whose_ids_are_texts(tmp_path):
+    written(tmp_path, "corpus.jsonl", '{"_id": "a", "text": "x"}\n{"_id": "\\ud800", "text": "y"}')
+    with pytest.raises(JudgementsError, match=r"corpus.jsonl:2: .* got a lone surrogate"):
+        read_collection(tmp_path)
 
 
 def test_a_file_of_names_alone_holds_no_judgement(tmp_path):

@@ -109,6 +109,19 @@ def test_an_index_is_made_for_each_corpus_and_deleted_after_it(caplog):
     assert not second.exists()
 
 
+def test_a_query_without_a_text_finds_nothing_and_the_others_what_they_find(caplog):
+    model = MtebSearch(modes=["sparse"])
+    model.index([{"id": "kedge", "text": "a light anchor"}])
+    queries = [{"id": "blank", "text": " "}, {"id": "q", "text": "anchor"}]
+    with caplog.at_level(logging.WARNING):
+        found = model.search(queries, top_k=3)
+    among = model.search(queries, top_k=3, top_ranked={"blank": ["kedge"], "q": ["kedge"]})
+    model.close()
+    assert {id: list(scores) for id, scores in found.items()} == {"blank": [], "q": ["kedge"]}
+    assert among == found
+    assert "1 queries find nothing, such as 'blank': expected a text, got an empty" in caplog.text
+
+
 def test_queries_that_are_too_long_are_cut_to_what_the_model_reads(tiny_embedder):
     model = MtebSearch(tiny_embedder, modes=["dense"])
     model.index([{"id": "a", "text": "a light anchor"}, {"id": "b", "text": "the boat"}])

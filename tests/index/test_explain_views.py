@@ -85,3 +85,17 @@ def test_the_chunk_of_a_long_document_is_told_with_its_place(tiny_embedder) -> N
     assert f"text [{start}:{end}]: " in str(why)
     assert str(why).startswith("long id  ")
     assert f"characters {start}:{end} of the document" in why._repr_html_()
+
+
+def test_a_word_without_an_end_takes_no_more_than_its_place(tiny_embedder) -> None:
+    index = trivet.open(":memory:", model=tiny_embedder, modes=["dense", "sparse", "multi"])
+    word = "kedge" + "x" * 3000
+    index.add([f"the {word} anchor"], ids=["a"])
+    why = index.explain(word, "a")
+    assert why.leg("sparse").terms[0].term == word
+    *before, text = str(why).splitlines()[1:]
+    assert word in text
+    assert max(map(len, before)) < 120
+    head, page = why._repr_html_().split("its own score")
+    assert page.count(word) == 1  # the chunk itself
+    assert "overflow-wrap:anywhere" in head

@@ -51,6 +51,15 @@ def test_a_key_is_refused_over_plain_http_to_another_host(url: str) -> None:
     check_url(url.replace("http:", "https:"), ServerSettings(api_key=KEY))
 
 
+@pytest.mark.parametrize(
+    "key", ["hush\n", " hush", "", "hush-\N{GREEK SMALL LETTER ALPHA}", "hush\x00"]
+)
+def test_a_key_that_cannot_be_a_header_is_refused_and_not_quoted(key: str) -> None:
+    with pytest.raises(InvalidInputError, match="expected an API key") as caught:
+        check_url("https://qdrant:6333", ServerSettings(api_key=key))
+    assert "hush" not in str(caught.value)
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.1:6333", "[::1]:6333"])
 def test_this_host_may_have_the_key(host: str) -> None:
     check_url(f"http://{host}", ServerSettings(api_key=KEY))

@@ -11,6 +11,7 @@ from stored import FakeTime
 
 from trivet.errors import (
     IndexClosedError,
+    ServerAccessError,
     ServerRefusedError,
     ServerUnavailableError,
     StoreError,
@@ -99,7 +100,12 @@ def test_time_is_limited_also_where_the_server_wants_more() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "error"),
-    [("refused", ServerRefusedError), ("denied", StoreError), ("too large", ServerRefusedError)],
+    [
+        ("refused", ServerRefusedError),
+        ("denied", StoreError),
+        ("no access", ServerAccessError),
+        ("too large", ServerRefusedError),
+    ],
 )
 def test_what_no_repetition_mends_is_raised_at_once(kind: str, error: type[Exception]) -> None:
     time = FakeTime()
@@ -181,8 +187,8 @@ SENT = httpx.Request("PUT", "http://x")
         (answer(400, TOO_LARGE), "too large"),
         (answer(400, b'{"status":{"error":"Wrong input"}}'), "refused"),
         (answer(422), "refused"),
-        (answer(401), "denied"),
-        (answer(403), "denied"),
+        (answer(401), "no access"),
+        (answer(403), "no access"),
         (answer(404), "denied"),
         (answer(507), "denied"),
         (ResponseHandlingException(httpx.ReadTimeout("slow", request=SENT)), "timeout"),
@@ -195,7 +201,7 @@ SENT = httpx.Request("PUT", "http://x")
         (GrpcError(grpc.StatusCode.RESOURCE_EXHAUSTED), "unavailable"),
         (GrpcError(grpc.StatusCode.OUT_OF_RANGE, "decoded message length too large"), "too large"),
         (GrpcError(grpc.StatusCode.INVALID_ARGUMENT, "bad"), "refused"),
-        (GrpcError(grpc.StatusCode.UNAUTHENTICATED), "denied"),
+        (GrpcError(grpc.StatusCode.UNAUTHENTICATED), "no access"),
         (TypeError("a bug"), "refused"),
     ],
 )

@@ -12,6 +12,7 @@ from trivet.errors import (
     IndexDamagedError,
     IndexLockedError,
     NotAnIndexError,
+    ServerAccessError,
     ServerUnavailableError,
     StoreError,
 )
@@ -36,12 +37,12 @@ def examine_index(location: str, collection: str | None, *, as_json: bool) -> in
 
     Raises:
         NotAnIndexError: there is no index.
-        IndexLockedError, ServerUnavailableError: it cannot be looked at now.
+        IndexLockedError, ServerAccessError, ServerUnavailableError: it cannot be looked at now.
     """
     try:
         with open_existing(location, collection) as index:
             report = index.doctor()
-    except (IndexLockedError, NotAnIndexError, ServerUnavailableError):
+    except (IndexLockedError, NotAnIndexError, ServerAccessError, ServerUnavailableError):
         raise
     except StoreError as error:
         report = HealthReport("unknown", (), (_unreadable(error),))

@@ -15,6 +15,7 @@ from rich.text import Text
 from trivet.cli import render
 from trivet.cli.places import open_existing
 from trivet.cli.searching import of_tenant
+from trivet.errors import InvalidInputError
 from trivet.evaluation import METRICS, Estimate, Evaluation, evaluate, read_qrels, read_queries
 from trivet.evaluation.metrics import parsed_metrics
 from trivet.evaluation.plot import checked_picture, plot
@@ -48,12 +49,15 @@ def judge_index(
 
     Raises:
         NotAnIndexError: there is no index.
+        InvalidInputError: a picture or a table that cannot be written where it is to be.
         TrivetError: as `evaluate`.
     """
     names = tuple(metrics or METRICS)
     parsed_metrics(names)  # what is wrong shows before anything is searched
     if picture is not None:
         checked_picture(picture)
+    if per_query is not None:
+        _require_place(per_query)
     with open_existing(location) as index:
         asked, judgements = read_queries(queries), read_qrels(qrels)
         with render.waiting("Searching with every plan"):
@@ -109,6 +113,9 @@ def _table(evaluation: Evaluation) -> Table:
         table.add_row(
             render.one_line(plan.name), *means, gain, style="bold" if is_default else None
         )
+    for name in evaluation.refused:
+        unknown = ["–"] * len(evaluation.metrics)
+        table.add_row(render.one_line(name), *unknown, "left out", style="dim")
     return table
 
 
@@ -125,7 +132,10 @@ def _left_out(evaluation: Evaluation) -> list[str]:
         ("judged queries whose text is not given", left.without_text),
         ("relevant documents that the index lacks, never found", left.unknown_documents),
     )
-    return [f"{what}: {count:,}" for what, count in counts if count]
+    lines = [f"{what}: {count:,}" for what, count in counts if count]
+    for name, reason in evaluation.refused.items():
+        lines.append(f"{render.one_line(name)}: left out, {render.one_line(reason)}")
+    return lines
 
 
 def _worst_rows(evaluation: Evaluation) -> list[Text]:
@@ -144,6 +154,13 @@ def _worst_rows(evaluation: Evaluation) -> list[Text]:
             )
         )
     return rows
+
+
+def _require_place(table: Path) -> None:
+    """Refuse a file that cannot be made, before minutes of searching."""
+    if table.is_dir() or not table.parent.is_dir():
+        came = "a folder" if table.is_dir() else f"no folder {table.parent}"
+        raise InvalidInputError(f"expected a file to write scores to in {table}, got {came}")
 
 
 def _write_table(evaluation: Evaluation, path: Path) -> None:

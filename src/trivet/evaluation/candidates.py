@@ -33,11 +33,11 @@ def candidates(index: Index, own: Mapping[str, Plan], depth: int) -> dict[str, P
     taken = [name for name in own if name in known or name == UNNAMED_DEFAULT]
     if taken:
         raise InvalidInputError(f"expected a name of its own for a plan, got {taken[0]!r}")
-    default = index.planned()
-    same = next((name for name, plan in known.items() if plan == default), UNNAMED_DEFAULT)
-    ordered = {same: default, **known}
-    deep = {name: _deepened(plan, depth) for name, plan in ordered.items()}
-    return deep | {name: index.planned(plan=plan, k=depth) for name, plan in own.items()}
+    deep = {name: _deepened(plan, depth) for name, plan in known.items()}
+    default = _deepened(index.planned(), depth)
+    same = next((name for name, plan in deep.items() if plan == default), UNNAMED_DEFAULT)
+    given = {name: index.planned(plan=plan, k=depth) for name, plan in own.items()}
+    return {same: default, **deep, **given}
 
 
 def _deepened(plan: Plan, depth: int) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,11 @@ from trivet.evaluation.bootstrap import interval, resampled_means
 from trivet.evaluation.candidates import candidates
 from trivet.evaluation.judgements import checked_grade
 from trivet.evaluation.metrics import Metric, judged, parsed_metrics
+from trivet.evaluation.refusals import scores_of_all
 from trivet.evaluation.results import Estimate, Evaluation, Left, PlanResult
 from trivet.index import Index
 from trivet.plan import Plan
+from trivet.query import text_problem
 
 METRICS = ("nDCG@10", "RR@10", "R@100")
 # Below, the standard error itself is a guess: the best of several plans on 20 queries is often not
@@ -50,7 +52,8 @@ def evaluate(
 
     Each query asks for as many hits as the deepest metric looks at, 100 where it does not say.
     Another plan than the default is recommended only if its mean gain in the first metric is more
-    than two standard errors above zero, on 20 judged queries or more.
+    than two standard errors above zero, on 20 judged queries or more. A plan that a server refuses
+    is left out and named; the default is then what a search without a plan goes by there.
 
     Args:
         index: holds the judged documents.
@@ -63,7 +66,7 @@ def evaluate(
 
     Raises:
         JudgementsError: no query is judged, none has a relevant document, the index holds none of
-            the relevant documents, or a grade is no whole number or too large.
+            the relevant documents, an id is no text, or a grade is no whole number or too large.
         InvalidInputError: a metric that does not exist; a name of a plan that is taken.
         InvalidPlanError: one of `plans` that the index cannot answer.
         MissingExtraError: the extra `eval` is not installed.
@@ -72,12 +75,13 @@ def evaluate(
     parsed = parsed_metrics(metrics)
     depth = max(metric.depth for metric in parsed)
     asked = _judged(index, queries, qrels)
-    scores: dict[str, NDArray[np.float64]] = {}
-    for name, plan in candidates(index, plans or {}, depth).items():
+
+    def score(name: str, plan: Plan) -> NDArray[np.float64]:
         if progress is not None:
             progress(name)
-        rankings = dict(_rankings(index, asked.queries, plan, depth))
-        scores[name] = judged(parsed, asked.qrels, rankings)
+        return judged(parsed, asked.qrels, dict(_rankings(index, asked.queries, plan, depth)))
+
+    scores, refused = scores_of_all(lambda: candidates(index, plans or {}, depth), score)
     default, *_ = scores
     results = _results(scores, default, parsed, seed)
     recommended, reason = _recommended(results, parsed[0].name, len(asked.queries))
@@ -90,6 +94,7 @@ def evaluate(
         recommended=recommended,
         reason=reason,
         left=asked.left,
+        refused=refused,
         seed=seed,
     )
 
@@ -97,6 +102,7 @@ def evaluate(
 def _judged(
     index: Index, queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]]
 ) -> Judged:
+    _require_ids(queries, qrels)
     if not queries:
         raise JudgementsError("expected one query or more, got none")
     asked = {id: text for id, text in queries.items() if qrels.get(id)}
@@ -130,6 +136,27 @@ def _judged(
         unknown_documents=len(unknown),
     )
     return Judged(fit, {id: grades[id] for id in fit}, left)
+
+
+def _require_ids(queries: object, qrels: object) -> None:
+    """Refuse what is not by ids; of some that are no texts, what computes the measures dies."""
+    for name, given in (("queries", queries), ("qrels", qrels)):
+        if not isinstance(given, Mapping):
+            raise JudgementsError(f"expected {name} by the queries' ids, got {given!r:.60}")
+        _require_texts(given, f"a query in {name}")
+    assert isinstance(qrels, Mapping)  # as checked
+    for query, grades in qrels.items():
+        if not isinstance(grades, Mapping):
+            raise JudgementsError(
+                f"expected grades of {query!r} by the documents' ids, got {grades!r:.60}"
+            )
+        _require_texts(grades, f"a document judged for {query!r}")
+
+
+def _require_texts(ids: Iterable[object], what: str) -> None:
+    for id in ids:
+        if problem := text_problem(id):
+            raise JudgementsError(f"expected an id of {what}, {problem}")
 
 
 def _held(index: Index, ids: Sequence[str]) -> Iterator[str]:

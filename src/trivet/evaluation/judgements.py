@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from numbers import Real
 from pathlib import Path
 from typing import TypeAlias
 
@@ -47,9 +48,7 @@ def read_queries(path: str | os.PathLike[str]) -> dict[str, str]:
     for number, line in lines(file):
         with named(file, number):
             id, text = _json_query(line) if is_jsonl(file) else _tab_query(line)
-            for name, value in (("an id", id), ("a text", text)):
-                if problem := text_problem(value):
-                    raise JudgementsError(f"expected {name} of the query, {problem}")
+            _require_texts(("an id of the query", id), ("a text of the query", text))
             if id in queries:
                 raise JudgementsError(f"expected an id of its own, got {id!r} for the second time")
         queries[id] = text
@@ -81,6 +80,7 @@ def read_qrels(path: str | os.PathLike[str]) -> Qrels:
             continue
         with named(file, number):
             query, document, grade = _json_qrel(line) if is_jsonl(file) else _text_qrel(line)
+            _require_texts(("an id of the query", query), ("an id of the document", document))
             judged = qrels.setdefault(query, {})
             if document in judged:
                 raise JudgementsError(
@@ -91,6 +91,12 @@ def read_qrels(path: str | os.PathLike[str]) -> Qrels:
     if not qrels:
         raise JudgementsError(f"expected one judgement or more in {file}, got none")
     return qrels
+
+
+def _require_texts(*named_values: tuple[str, object]) -> None:
+    for name, value in named_values:
+        if problem := text_problem(value):
+            raise JudgementsError(f"expected {name}, {problem}")
 
 
 def _json_query(line: str) -> tuple[str, str]:
@@ -143,7 +149,8 @@ def checked_grade(value: object) -> int:
         JudgementsError: no whole number, or one beyond `MAX_GRADE`.
     """
     try:
-        number = float(value) if isinstance(value, str | int | float) else math.nan
+        # numpy's and pandas' numbers too.
+        number = float(value) if isinstance(value, str | Real) else math.nan
     except (ValueError, OverflowError):
         number = math.nan
     if isinstance(value, bool) or not number.is_integer():

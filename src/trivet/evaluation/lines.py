@@ -7,12 +7,16 @@ import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from trivet.errors import JudgementsError
+from trivet.query import text_problem
 
 ID_KEYS = ("_id", "id")
+# What a packed file begins with; no text in UTF-8 does.
+GZIP = b"\x1f\x8b"
 SHOWN = 60
 
 
@@ -24,7 +28,7 @@ def lines(file: Path) -> Iterator[tuple[int, str]]:
     """
     number = 0
     try:
-        with gzip.open(file) if file.name.endswith(".gz") else file.open("rb") as rows:
+        with _opened(file) as rows:
             for number, row in enumerate(rows, start=1):
                 line = row.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
                 if line.strip():
@@ -36,6 +40,14 @@ def lines(file: Path) -> Iterator[tuple[int, str]]:
         ) from error
     except (OSError, EOFError, zlib.error) as error:
         raise JudgementsError(f"expected a file to read in {file}, got {error}") from error
+
+
+def _opened(file: Path) -> gzip.GzipFile | BufferedReader:
+    """A file's bytes, unpacked where it is packed, whatever its name."""
+    with file.open("rb") as raw:
+        is_packed = raw.read(len(GZIP)) == GZIP
+    is_packed |= file.name.lower().endswith(".gz")
+    return gzip.open(file) if is_packed else file.open("rb")
 
 
 @contextmanager
@@ -83,4 +95,6 @@ def checked_id(value: object) -> str:
     """Ids that were numbers before they were written to JSON are the texts of them."""
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         raise JudgementsError(f"expected an id that is a text, got {value!r}")
+    if problem := text_problem(str(value)):
+        raise JudgementsError(f"expected an id that is a text, {problem}")
     return str(value)

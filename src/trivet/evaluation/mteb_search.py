@@ -22,6 +22,7 @@ from trivet.errors import InvalidInputError
 from trivet.evaluation.extra import of_extra
 from trivet.index import Index
 from trivet.plan import MAX_DEPTH, Plan
+from trivet.query import text_problem
 from trivet.types import Document, Hit
 
 if TYPE_CHECKING:
@@ -133,7 +134,8 @@ class MtebSearch:
             top_ranked: the documents, by query, that a reranking task orders; None = all.
 
         Returns:
-            Scores by query id and document id, each less than the one before.
+            Scores by query id and document id, each less than the one before; of a query without
+            a text, which is warned of, none.
 
         Raises:
             InvalidInputError: nothing was indexed.
@@ -141,17 +143,15 @@ class MtebSearch:
         """
         if self._index is None:
             raise InvalidInputError("expected a corpus to search, got none: call index first")
-        rows = list(queries)
-        texts = dict(
-            zip([str(row["id"]) for row in rows], self._fitted(map(_query, rows)), strict=True)
-        )
+        whole = {str(row["id"]): _query(row) for row in queries}
+        texts = self._fitted(whole)
+        found: dict[str, dict[str, float]] = {id: {} for id in whole}
         k = min(top_k, MAX_DEPTH)
         if top_ranked is not None:
-            return {
+            return found | {
                 id: self._among(self._index, text, top_ranked.get(id, ()), k)
                 for id, text in texts.items()
             }
-        found: dict[str, dict[str, float]] = {}
         ids = list(texts)
         for start in range(0, len(ids), REQUEST_QUERIES):
             part = ids[start : start + REQUEST_QUERIES]
@@ -185,10 +185,20 @@ class MtebSearch:
             self._plan, depths={mode: max(n, wanted) for mode, n in self._plan.depths.items()}
         )
 
-    def _fitted(self, texts: Iterable[str]) -> list[str]:
-        """Queries, those that are too long cut at their end."""
-        whole = list(texts)
-        return [text if self._fits(text) else self._cut(text) for text in whole]
+    def _fitted(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Queries that can be asked, by id; those that are too long cut at their end."""
+        problems = {id: text_problem(text) for id, text in texts.items()}
+        refused = [id for id, problem in problems.items() if problem]
+        if refused:
+            logger.warning(
+                "%d queries find nothing, such as %r: expected a text, %s",
+                len(refused), refused[0], problems[refused[0]],
+            )  # fmt: skip
+        return {
+            id: text if self._fits(text) else self._cut(text)
+            for id, text in texts.items()
+            if problems[id] is None
+        }
 
     def _fits(self, text: str) -> bool:
         # The query as the model reads it, counted with what a document has around it: never less.

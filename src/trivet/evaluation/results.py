@@ -75,6 +75,7 @@ class Evaluation:
         recommended: a plan to take instead of the default; None = keep it.
         reason: of the recommendation, a sentence.
         left: what was left out.
+        refused: plans that a server does not run, by name, and what it says.
         seed: of the resamples.
     """
 
@@ -86,6 +87,7 @@ class Evaluation:
     recommended: str | None
     reason: str
     left: Left
+    refused: Mapping[str, str]
     seed: int
 
     def table(self, metric: str) -> dict[str, dict[str, float]]:
@@ -110,9 +112,10 @@ class Evaluation:
 
         Returns:
             "metrics" (names), "depth", "judged_queries" (how many), "default", "recommended"
-            (null = keep the default), "reason", "left" (the fields of `Left`), "seed"; "plans", of
-            each "name", and "means" and "gains" by metric, each with "mean", "error", "low" and
-            "high"; "per_query": by metric, query id and plan the score.
+            (null = keep the default), "reason", "left" (the fields of `Left`), "refused" (by plan,
+            what the server says), "seed"; "plans", of each "name", and "means" and "gains" by
+            metric, each with "mean", "error", "low" and "high"; "per_query": by metric, query id
+            and plan the score.
         """
         plans = [
             {
@@ -130,6 +133,7 @@ class Evaluation:
             "recommended": self.recommended,
             "reason": self.reason,
             "left": asdict(self.left),
+            "refused": dict(self.refused),
             "seed": self.seed,
             "plans": plans,
             "per_query": {metric: self.table(metric) for metric in self.metrics},

@@ -9,6 +9,7 @@ import numpy as np
 
 from trivet.index.explanation import LegShare
 from trivet.store.points import FoundPoint
+from trivet.store.rank_fusion import reciprocal_rank
 from trivet.store.request import PlannedQuery, RankedChunk
 from trivet.store.store import Store
 from trivet.types import Mode, Vectors
@@ -31,6 +32,9 @@ def shares_of_lists(
         ids: of the chunks; those that are in no list are left out.
         ranked: what it finds.
     """
+    if planned.plan.fuse == "rrf":
+        by_id = {each.point.id: each for each in ranked}
+        return {id: _of_ranks(planned, by_id[id]) for id in ids if id in by_id}
     scores = {each.point.id: each.point.score for each in ranked}
     requests = planned.list_requests()
     answers = dict(zip(requests, store.query(list(requests.values())), strict=True))
@@ -60,16 +64,25 @@ def _put_to(parts: list[LegShare], score: float) -> list[LegShare]:
     return [exact if part is largest else part for part in parts]
 
 
+def _of_ranks(planned: PlannedQuery, chunk: RankedChunk) -> list[LegShare]:
+    """Of each leg, what its rank gives; a chunk behind the leg's list has a score of it alone."""
+    plan = planned.plan
+    return [
+        LegShare(
+            mode,
+            chunk.scores.get(mode),
+            reciprocal_rank(plan, mode, chunk.ranks[mode]) if mode in chunk.ranks else 0.0,
+            rank=chunk.ranks.get(mode),
+        )
+        for mode in plan.fused
+    ]
+
+
 def _in_list(planned: PlannedQuery, mode: Mode, answer: Sequence[FoundPoint], id: str) -> LegShare:
     at = next((i for i, point in enumerate(answer) if point.id == id), None)
     if at is None:
         return LegShare(mode, None, 0.0)
-    plan = planned.plan
-    if plan.fuse == "rrf":
-        weight = plan.weights.get(mode, 1.0)
-        part = 1.0 / (plan.rrf_k + (at + 1) / weight) if weight else 0.0
-    else:
-        part = _normalised(np.array([point.score for point in answer]), at)
+    part = _normalised(np.array([point.score for point in answer]), at)
     return LegShare(mode, planned.legs[mode].score(answer[at].score), part, rank=at + 1)
 
 

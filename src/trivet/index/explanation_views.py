@@ -9,6 +9,8 @@ from trivet.index.explanation import Explanation, LegShare, Offsets, TokenMatch
 
 TOP = 8
 BAR_WIDTH = 24
+# Of a token that is shown; the tokenizer leaves a word that it does not know in one piece.
+TOKEN_WIDTH = 40
 COLOURS = {"dense": "#2b7a9b", "sparse": "#b07a10", "multi": "#9b3f86"}
 NOT_FOUND = "  nothing: the plan does not find it"
 BEHIND = "none of the plan's candidates, which come first: the score is what it would have"
@@ -25,6 +27,8 @@ _STYLE = (
     ".trivet td.n,.trivet th.n{text-align:right;font-variant-numeric:tabular-nums}"
     ".trivet .bar{display:inline-block;height:.8em;border-radius:2px}"
     ".trivet .text{border-left:3px solid #ddd;padding-left:.8em;white-space:pre-wrap}"
+    # Of words that are longer than a line.
+    ".trivet,.trivet td{overflow-wrap:anywhere}.trivet td.n{white-space:nowrap}"
     ".trivet mark{color:inherit;border-radius:2px;padding:0 1px}.trivet .q{color:#666}"
 )
 
@@ -48,12 +52,12 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         yield f"  {part}  {bar:<{BAR_WIDTH}}  {_own(share)}"
     for share in explanation.legs:
         if share.terms:
-            terms = ", ".join(f"{_line(t.term)} {t.score:.2f}" for t in share.terms[:TOP])
+            terms = ", ".join(f"{_token(t.term)} {t.score:.2f}" for t in share.terms[:TOP])
             yield f"terms: {terms}{_more(len(share.terms))}"
         if share.tokens:
             yield "token pairs:"
             for pair in _best(share.tokens):
-                yield f"  {pair.cosine:+.3f}  {_line(pair.query_token)} → {_shown(pair)}"
+                yield f"  {pair.cosine:+.3f}  {_token(pair.query_token)} → {_shown(pair)}"
     yield f"text [{_place(explanation.span)}]: {_line(explanation.text)}"
 
 
@@ -91,14 +95,14 @@ def _legs_table(explanation: Explanation) -> str:
 def _details(share: LegShare) -> str:
     if share.terms:
         rows = (
-            f"<tr><td>{_isolated(t.term)}</td><td class='n'>{t.score:.3f}</td></tr>"
+            f"<tr><td>{_isolated(_token(t.term))}</td><td class='n'>{t.score:.3f}</td></tr>"
             for t in share.terms[:TOP]
         )
         return f"<table><tr><th>term</th><th class='n'>score</th></tr>{''.join(rows)}</table>"
     if share.tokens:
         rows = (
-            f"<tr><td>{_isolated(pair.query_token)}</td>"
-            f"<td>→ {_isolated(_line(pair.document_token))}{_where(pair)}</td>"
+            f"<tr><td>{_isolated(_token(pair.query_token))}</td>"
+            f"<td>→ {_isolated(_token(pair.document_token))}{_where(pair)}</td>"
             f"<td class='n'>{pair.cosine:+.3f}</td></tr>"
             for pair in _best(share.tokens)
         )
@@ -139,7 +143,7 @@ def _best(tokens: tuple[TokenMatch, ...]) -> list[TokenMatch]:
 
 
 def _shown(pair: TokenMatch) -> str:
-    return f"{_line(pair.document_token)}{_where(pair)}"
+    return f"{_token(pair.document_token)}{_where(pair)}"
 
 
 def _where(pair: TokenMatch) -> str:
@@ -157,6 +161,11 @@ def _isolated(text: str) -> str:
 
 def _more(count: int) -> str:
     return f" and {count - TOP} more" if count > TOP else ""
+
+
+def _token(text: str) -> str:
+    line = _line(text)
+    return line if len(line) <= TOKEN_WIDTH else f"{line[: TOKEN_WIDTH - 1]}…"
 
 
 def _line(text: str) -> str:

@@ -163,6 +163,7 @@ class Index(SearchedDocuments):
             UpgradeError: a point without vector, or without text where there is no resolver;
                 learned sparse vectors; dot products of vectors of several lengths; a place with
                 other documents; or a collection that is written to without end.
+            SettingsMismatchError: an index of other legs in that place.
             StoreError: as `trivet.open`.
         """
         from trivet.index.taking_over import take_over

@@ -16,8 +16,9 @@ from trivet.errors import IndexDamagedError, ModelError, SpaceMismatchError
 from trivet.index.canary import make_canaries, require_same_canaries
 from trivet.index.floor import DenseFloor
 from trivet.index.guard import ThoughtGuard
+from trivet.index.model_match import makes, matching
 from trivet.index.once import RecentVectors
-from trivet.index.tokens import IndexTokens, stored_space
+from trivet.index.tokens import IndexTokens
 from trivet.query import Query
 from trivet.store.generations import NATIVE_STATES, Generation, UpgradeRecord
 from trivet.store.manifest import Manifest
@@ -94,6 +95,16 @@ class IndexModel:
         """Take an embedder that the caller has for a generation of this index."""
         with self._loading:
             self._brought.append(embedder)
+
+    def begin(self, generation: Generation, embedder: Embedder) -> None:
+        """Take the embedder of an upgrade that begins, in place of one that was tried before.
+
+        That may have made the same vectors of documents, and others of queries.
+        """
+        with self._loading:
+            self._brought.insert(0, embedder)
+            self._found.pop(generation.canaries, None)
+            self._proved.discard(generation.canaries)
 
     def found(self) -> Embedder:
         """The model, whose spaces are those that are stored; its weights may not be loaded yet.
@@ -268,26 +279,3 @@ def _there(chosen: Generation, manifest: Manifest, modes: Sequence[Mode]) -> lis
     if chosen == manifest.generation:
         return manifest.complete(modes)
     return [mode for mode in modes if mode in chosen.spaces]
-
-
-def matching(embedder: Embedder, generation: Generation) -> Embedder:
-    """An embedder that makes the legs of an index that come from its model, and no other.
-
-    Raises:
-        MissingHeadError: it does not make one of them.
-        SpaceMismatchError: its vectors are not those that are stored.
-    """
-    if not generation.spaces:
-        return embedder
-    wanted = embedder.only(tuple(generation.spaces))
-    for mode, stored in generation.spaces.items():
-        require_same_space(stored, stored_space(wanted.spaces[mode], like=stored))
-    return wanted
-
-
-def makes(embedder: Embedder, generation: Generation) -> bool:
-    """Whether an embedder is the model of a generation."""
-    return all(
-        mode in embedder.spaces and stored_space(embedder.spaces[mode], like=stored) == stored
-        for mode, stored in generation.spaces.items()
-    )

@@ -75,6 +75,7 @@ def open(
         IndexLockedError: another process or `Index` holds the folder.
         IndexDamagedError: the index's files or collections are unreadable or contradict each other.
         ServerUnavailableError: no server answers there.
+        ServerAccessError: the server wants a key, or another.
         ServerTooOldError: a Qdrant server before version 1.17.
         InsecureConnectionError: an API key would travel in the clear.
         SpaceMismatchError: the model's vectors, or the modes, are not those that are stored.

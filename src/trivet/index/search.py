@@ -21,6 +21,7 @@ from trivet.query import Query
 from trivet.store.generations import Generation
 from trivet.store.leg_query import LegQuery
 from trivet.store.manifest import Manifest
+from trivet.store.rank_fusion import fuses_ranks
 from trivet.store.request import PlannedQuery, RankedChunk
 from trivet.store.store import Store
 from trivet.types import Hit, Mode, Representations
@@ -251,7 +252,9 @@ def planned_query(
         limit, page = options.hits, options.k
     else:
         limit, page = spare * options.hits, SPARE_CHUNKS * options.k
-    return PlannedQuery(plan, legs, max(limit, options.hits + TIES), options.filter, page)
+    planned = PlannedQuery(plan, legs, max(limit, options.hits + TIES), options.filter, page)
+    # Which are the best is known when their ranks are counted.
+    return planned.in_full() if fuses_ranks(plan) else planned
 
 
 def asked_to_the_end(

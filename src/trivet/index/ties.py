@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from trivet.store.points import PAYLOAD_OWN
+from trivet.store.points import place
 from trivet.store.request import RankedChunk
 
 
@@ -14,7 +14,8 @@ def ties_by_id(ranked: Sequence[RankedChunk]) -> list[RankedChunk]:
 
     An engine gives them in the order of its segments, which changes when it is optimized, restored
     or migrated. Which of them it leaves out at the end of a list is its own choice: a search asks
-    for the others, up to a thousand; in a leg's list whose ranks are counted, it stays that.
+    for the others, up to a thousand. Ranks are counted here, too (`rank_fusion`), so that only the
+    end of a leg's own list is the engine's choice: the same for every page.
 
     Args:
         ranked: best first; scores that are equal stand together.
@@ -25,9 +26,6 @@ def ties_by_id(ranked: Sequence[RankedChunk]) -> list[RankedChunk]:
 def _ordered(ranked: Sequence[RankedChunk]) -> Iterator[RankedChunk]:
     for _, of_one_score in groupby(ranked, key=lambda chunk: chunk.point.score):
         same = list(of_one_score)
-        yield from same if len(same) == 1 else sorted(same, key=_place)
-
-
-def _place(ranked: RankedChunk) -> tuple[str, str, int]:
-    own = ranked.point.payload[PAYLOAD_OWN]
-    return own["document"], own.get("tenant") or "", own["sequence"]
+        if len(same) > 1:
+            same.sort(key=lambda chunk: place(chunk.point.payload))
+        yield from same

@@ -15,7 +15,7 @@ from trivet.embedding.options import LoadOptions
 from trivet.embedding.reloading import reload
 from trivet.errors import InvalidInputError, SettingsMismatchError, SpaceMismatchError
 from trivet.index import lexicon
-from trivet.index.model import makes, matching
+from trivet.index.model_match import makes, matching
 from trivet.index.tokens import is_compact
 from trivet.store.folder import new_manifest
 from trivet.store.generations import Generation

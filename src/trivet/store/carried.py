@@ -12,23 +12,26 @@ from trivet.store.store import Store
 def note_carried(store: Store, name: str) -> None:
     """Keep that there may be such points: without this, nobody looks for them."""
     store.journal.keep(_note(name), b"1")
-    store.lacking[name] = True
+    store.lacking[name] = store.manifest, True
 
 
 def forget_carried(store: Store, name: str) -> None:
     """Keep no longer that there may be such points; for the only writer there is at that time."""
     store.journal.forget((_note(name),), ())
-    store.lacking[name] = False
+    store.lacking[name] = store.manifest, False
 
 
 def may_lack(store: Store, name: str) -> bool:
-    """Whether there may be points without a vector of this name; read once.
+    """Whether there may be points without a vector of this name; read once for a manifest.
 
     Such a vector was left out for want of its model, and is marked as one that was carried over.
     """
-    if name not in store.lacking:
-        store.lacking[name] = not store.is_adopted and store.journal.kept(_note(name)) is not None
-    return store.lacking[name]
+    manifest = store.manifest
+    of, may = store.lacking.get(name, (None, False))
+    if of is not manifest:
+        may = not store.is_adopted and store.journal.kept(_note(name)) is not None
+        store.lacking[name] = manifest, may
+    return may
 
 
 def carried_pages(

@@ -44,7 +44,7 @@ class ServerIndex:
     Raises:
         InvalidInputError: a URL or a name that cannot be one.
         InsecureConnectionError: an API key would travel in the clear.
-        ServerUnavailableError, ServerTooOldError: see `connect`.
+        ServerUnavailableError, ServerAccessError, ServerTooOldError: see `connect`.
     """
 
     def __init__(

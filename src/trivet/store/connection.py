@@ -133,7 +133,8 @@ def connect(url: str, settings: ServerSettings, timing: Timing) -> Connection:
         InsecureConnectionError: the API key would travel in the clear.
         ServerUnavailableError: nothing answers there.
         ServerTooOldError: an older server than 1.17.
-        StoreError: it does not let us in, or is no Qdrant.
+        ServerAccessError: it does not let us in.
+        StoreError: it is no Qdrant.
     """
     check_url(url, settings)
     key = settings.api_key

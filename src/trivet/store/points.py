@@ -167,6 +167,12 @@ class FoundPoint:
     vectors: Mapping[str, Any] = field(default_factory=dict)
 
 
+def place(payload: Mapping[str, Any]) -> tuple[str, str, int]:
+    """Where a point stands among others of one score: by document, then by place in it."""
+    own = payload[PAYLOAD_OWN]
+    return own["document"], own.get("tenant") or "", own["sequence"]
+
+
 def point_id(namespace: uuid.UUID, key: str, sequence: int) -> str:
     r"""The id of a chunk's point: uuid5 of tenant, document id (its key) and sequence.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from qdrant_client import models
@@ -12,6 +12,7 @@ from trivet.plan import Plan
 from trivet.store.formula import floor_of, stretch, sum_of_scores, tie_weight
 from trivet.store.leg_query import LegQuery
 from trivet.store.points import FoundPoint
+from trivet.store.rank_fusion import fuses_ranks, ranks_in_lists, reciprocal_rank
 from trivet.store.stages import Wanted, limited, prefetch, stated
 from trivet.store.storage import exact_params, search_params
 from trivet.types import Mode
@@ -30,10 +31,14 @@ LEAST_DEDUCED = 0.005
 
 @dataclass(frozen=True)
 class RankedChunk:
-    """A point with the plan's score and what each leg gave; legs that did not find it are out."""
+    """A point with the plan's score and what each leg gave; legs that did not find it are out.
+
+    Of a plan that fuses ranks, also with its ranks in the lists that hold it.
+    """
 
     point: FoundPoint
     scores: dict[Mode, float]
+    ranks: dict[Mode, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ class PlannedQuery:
             mode: {point.id: self.legs[mode].score(point.score) for point in answer}
             for mode, answer in zip(self._told_apart, answers[1:], strict=True)
         }
+        if fuses_ranks(self.plan):
+            return self._ranked_by_places(answers[0], found)
         return [self._ranked(point, found) for point in answers[0]]
 
     @cached_property
@@ -155,6 +162,21 @@ class PlannedQuery:
             rest = point.score - sum(self.part(mode, s) for mode, s in scores.items())
             scores[self._deduced] = self._of_part(self._deduced, rest)
         return RankedChunk(point, {mode: scores[mode] for mode in self.legs if mode in scores})
+
+    def _ranked_by_places(
+        self, candidates: Sequence[FoundPoint], found: Mapping[Mode, Mapping[str, float]]
+    ) -> list[RankedChunk]:
+        """All candidates, in the order of ranks that are counted here."""
+        lengths = {mode: self._pool(mode) for mode in self.plan.depths}
+        places = ranks_in_lists(self.plan, candidates, found, lengths)
+        ranked = []
+        for point in candidates:
+            scores = {mode: found[mode][point.id] for mode in self.legs if point.id in found[mode]}
+            ranks = places[point.id]
+            score = sum(reciprocal_rank(self.plan, mode, rank) for mode, rank in ranks.items())
+            fused = FoundPoint(point.id, score, point.payload)
+            ranked.append(RankedChunk(fused, scores, ranks))
+        return sorted(ranked, key=lambda chunk: -chunk.point.score)
 
     def part(self, mode: Mode, score: float) -> float:
         """What a leg's score adds to the sum of a plan that fuses scores."""

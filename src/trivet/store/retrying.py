@@ -9,7 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from trivet.errors import ServerRefusedError, ServerUnavailableError, StoreError
+from trivet.errors import (
+    ServerAccessError,
+    ServerRefusedError,
+    ServerUnavailableError,
+    StoreError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +50,13 @@ class Failure:
 
     Attributes:
         kind: what helps: "refused" = another request; "denied" = nothing that a request could do;
+            "no access" = another key;
             "too large" = a smaller one; "timeout" = time or a smaller one; "unavailable" = time.
         reason: for people; holds no secret.
         retry_after_s: when the server wants to be asked again, if it said so.
     """
 
-    kind: Literal["refused", "denied", "too large", "timeout", "unavailable"]
+    kind: Literal["refused", "denied", "no access", "too large", "timeout", "unavailable"]
     reason: str
     retry_after_s: float | None = None
 
@@ -97,7 +103,8 @@ class Retrying:
         Raises:
             ServerRefusedError: this request will never succeed.
             ServerUnavailableError: it did not succeed within the limits.
-            StoreError: the server does nothing of the kind: no access, no such collection.
+            ServerAccessError: it wants another key.
+            StoreError: the server does nothing of the kind, such as of a collection that is gone.
         """
         (result,) = self.in_parts(action, [None], lambda _: request())
         return result
@@ -163,6 +170,8 @@ def _halves(part: Sequence[T]) -> list[Sequence[T]]:
 
 def _require_hope(action: str, failure: Failure, size: int, error: Exception) -> None:
     """Raise what no repetition would mend."""
+    if failure.kind == "no access":
+        raise ServerAccessError(f"the server does not {action}: {failure.reason}") from error
     if failure.kind == "denied":
         raise StoreError(f"the server does not {action}: {failure.reason}") from error
     if failure.kind == "refused" or (failure.kind == "too large" and size == 1):

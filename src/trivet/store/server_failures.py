@@ -36,6 +36,7 @@ _GRPC_UNAVAILABLE = (
 )
 
 
+_GRPC_NO_ACCESS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 _GRPC_REFUSALS = (
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.ALREADY_EXISTS,
@@ -77,7 +78,7 @@ def _answered(error: UnexpectedResponse) -> Failure:
     if status in TIMEOUT_STATUSES:
         return Failure("timeout", reason)
     if status in (401, 403):
-        return Failure("denied", f"{reason}: {KEY_HINT}")
+        return Failure("no access", f"{reason}: {KEY_HINT}")
     if status in REFUSALS:
         return Failure("refused", reason)
     if status == FULL or (status < 500 and status != 429):
@@ -116,4 +117,6 @@ def _grpc(error: grpc.RpcError) -> Failure:
         return Failure("timeout", reason)
     if code in _GRPC_UNAVAILABLE:
         return Failure("unavailable", reason)
+    if code in _GRPC_NO_ACCESS:
+        return Failure("no access", f"{reason}: {KEY_HINT}")
     return Failure("refused" if code in _GRPC_REFUSALS else "denied", reason)

@@ -72,7 +72,7 @@ class Store:
         self.optimizing = threading.Lock()
         self.migrating = threading.Lock()
         self.is_shared = load_manifest is not None
-        self.lacking: dict[str, bool] = {}  # names of vectors, as `may_lack` knows them
+        self.lacking: dict[str, tuple[Manifest, bool]] = {}  # as `may_lack` knows it
         self._current = CurrentManifest(manifest, save_manifest, load_manifest)
         self._release = release
 

@@ -78,7 +78,7 @@ def die_after(count, things):
 def take(index, step):
     upgrade = index.current_upgrade
     if step == "translate":
-        upgrade.cutover("translate")
+        upgrade.cutover("translate", force=True)
     else:
         getattr(upgrade, step)()
 

@@ -12,6 +12,7 @@ import pytest
 import trivet
 from trivet import Embedder, errors
 
+from .services import DIMS, Embed, of_words, service, taken_to, texts_of
 from .stages import bridged, found, state, verified
 
 
@@ -60,7 +61,7 @@ def test_a_model_that_somebody_else_runs_is_upgraded_to(
     other = Embedder.wrap(name="hosted", dims=32, revision="2", documents=documents)
     verified(index, hosted).cutover("query", force=True)
     assert index.upgrade(hosted).state == "bridged"
-    with pytest.raises(errors.UpgradeInProgressError, match="got one to 'wrapped:hosted'"):
+    with pytest.raises(errors.UpgradeInProgressError, match=r"to 'wrapped:hosted \(revision=1\)'"):
         index.upgrade(other)
     hits = found(index, texts["d7"])
     index.close()
@@ -95,3 +96,37 @@ def test_a_search_whose_map_was_forgotten_meanwhile_is_answered_without_it(
     monkeypatch.setattr(model, "map_of", overtaken)
     assert found(index, texts["d7"], k=1) == ["d7"]
     assert state(index) is None
+
+
+def test_the_embedder_that_an_upgrade_begins_with_is_the_one_that_is_used() -> None:
+    """Also where one was tried before that makes the same vectors of documents."""
+    texts, embed = texts_of(60), of_words(1)
+
+    def tried(queries: Embed) -> float:
+        new = Embedder.wrap(name="new", dims=DIMS, documents=embed, queries=queries)
+        upgrade = index.upgrade(new)
+        upgrade.plan()
+        upgrade.fit()
+        report = upgrade.verify()
+        upgrade.rollback()
+        return report.known_item.reembedded.value
+
+    with trivet.open(":memory:", model=service("old", of_words(0)), modes=["dense"]) as index:
+        index.add(list(texts.values()), ids=list(texts), on_error="raise")
+        assert tried(lambda queries: embed(["anchor rope"] * len(queries))) < 0.5 < tried(embed)
+
+
+def test_a_model_that_was_tried_with_fewer_legs_is_tried_with_all(
+    tiny_model: Path, drifted_model: Path, texts: dict[str, str]
+) -> None:
+    with trivet.open(":memory:", model=tiny_model, modes=["dense", "multi"]) as index:
+        index.add(list(texts.values())[:40], on_error="raise")
+        one = index.upgrade(Embedder.load(drifted_model, modes=["dense"]))
+        one.plan()
+        one.rollback()
+        upgrade = taken_to(index, drifted_model, "translate")
+        upgrade.migrate()
+        upgrade.finish()
+        assert [space.mode for space in index.spaces] == ["dense", "multi"]
+        assert index.verify().is_clean
+        assert index.verify().unproved == ()

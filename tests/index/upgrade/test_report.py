@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -86,3 +88,11 @@ def test_how_many_queries_a_number_rests_on_is_told() -> None:
     page = _page()
     assert "80 spans of documents" in page.text
     assert "1 of your own" in page.text
+
+
+def test_the_report_is_json_where_the_old_model_found_nothing() -> None:
+    nothing = Estimate(math.inf, 0.0, math.inf, 80)
+    report = replace(_report(), retention={"query": nothing})
+    shown = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert shown["retention"]["query"] == {"value": None, "low": 0.0, "high": None, "n": 80}
+    assert shown["overlap"]["query"]["value"] == 0.512

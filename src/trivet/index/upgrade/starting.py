@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def start_upgrade(shared: Shared, new: str | os.PathLike[str] | Embedder) -> Upg
     if current is not None:
         if current.generation.spaces["dense"] != generation.spaces["dense"]:
             raise UpgradeInProgressError(
-                f"expected no upgrade under way, got one to {current.generation.model!r}: finish "
+                f"expected no upgrade under way, got one to {current.generation.name!r}: finish "
                 "it or roll it back (index.current_upgrade)"
             )
         shared.model.bring(embedder)
@@ -51,7 +52,7 @@ def start_upgrade(shared: Shared, new: str | os.PathLike[str] | Embedder) -> Upg
             "there is nothing to upgrade (what an upgrade has left translated is embedded by "
             "index.make_native())"
         )
-    shared.model.bring(embedder)
+    shared.model.begin(generation, embedder)
     return Upgrade(shared, generation)
 
 
@@ -77,5 +78,7 @@ def _generation(embedder: Embedder, manifest: Manifest) -> Generation:
     spaces = {
         mode: stored_space(embedder.spaces[mode], like=manifest.spaces[mode]) for mode in modes
     }
-    canaries = f"canaries-{spaces['dense'].fingerprint[:16]}"
+    # Of all legs: a model that was tried with fewer of them has left canaries of these alone.
+    legs = "".join(sorted(space.fingerprint for space in spaces.values()))
+    canaries = f"canaries-{hashlib.sha256(legs.encode()).hexdigest()[:16]}"
     return Generation(embedder.source, embedder.recipe, spaces, canaries)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any, Literal, TypeAlias
@@ -116,8 +117,16 @@ class UpgradeReport:
         return f'<iframe srcdoc="{page}" style="width:100%;height:40rem;border:0"></iframe>'
 
     def to_json(self) -> dict[str, Any]:
-        """The report as a JSON object."""
-        return asdict(self)
+        """The report as a JSON object; a ratio to nothing, which is infinite, as null."""
+        return asdict(self, dict_factory=_as_json)
+
+
+def _as_json(fields: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields of a value; JSON knows no infinity."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in fields
+    }
 
 
 @dataclass(frozen=True)
@@ -126,7 +135,7 @@ class UpgradeStatus:
 
     Attributes:
         state: as drawn in docs/architecture.md.
-        model: the newer model's source.
+        model: the newer model's source, and after it the dims and layers that it is cut to, if any.
         aim: "" before the fit.
         verdicts: of each mode, once verified.
         documents: of the index.
