@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 import trivet
 
@@ -62,9 +63,29 @@ def test_an_index_in_a_folder_is_refused_and_the_parents_goes_on(
         assert index.count() == 2
 
 
-def test_a_model_that_has_computed_is_refused(tiny_model: Path) -> None:
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Sets how many threads torch computes with, until the test ends."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_a_model_that_computes_in_several_threads_is_refused(
+    tiny_model: Path, threads: Callable[[int], None]
+) -> None:
+    threads(2)
     embedder = trivet.Embedder.load(tiny_model)
     embedder.embed_queries(["anchor"])
     told = told_by_fork(lambda: embedder.embed_queries(["anchor"]))
     assert told.startswith("ForkedProcessError: expected a loaded model")
     assert "load the model there" in told
+
+
+def test_a_model_that_computes_in_one_thread_goes_on(
+    tiny_model: Path, threads: Callable[[int], None]
+) -> None:
+    threads(1)
+    embedder = trivet.Embedder.load(tiny_model)
+    embedder.embed_queries(["anchor"])
+    assert told_by_fork(lambda: len(embedder.embed_queries(["anchor"]))) == "done: 1"

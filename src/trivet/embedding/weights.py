@@ -129,7 +129,12 @@ class Weights:
         """Refuse to compute in a process that was forked from the one that began to."""
         if self._owner is None:
             self._owner = _this_process()
-        self._owner.require()
+        if not self._owner.is_this:
+            # A door: where weights are, torch is.
+            from trivet.embedding.kernels.hardware import computes_in_one_thread
+
+            if not computes_in_one_thread():  # which would wait for those that were not forked
+                self._owner.require()
 
     def _require_unchanged(self) -> None:
         """Refuse files that were replaced since their sums became the spaces' facts."""
@@ -163,7 +168,10 @@ class Weights:
 
 
 def _this_process() -> OwnProcess:
-    return OwnProcess("a loaded model", "load the model there, after the fork")
+    return OwnProcess(
+        "a loaded model",
+        "load the model there, after the fork, or call torch.set_num_threads(1) in both",
+    )
 
 
 def _stamps(spec: EncoderSpec) -> dict[Path, tuple[int, int]]:

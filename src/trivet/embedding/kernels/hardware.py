@@ -18,6 +18,11 @@ _WORTHWHILE = 1.1
 MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
+def computes_in_one_thread() -> bool:
+    """Whether torch computes in the calling thread alone, on the processor."""
+    return torch.get_num_threads() == 1
+
+
 def choose_device(name: str | None = None) -> torch.device:
     """A device by its name; a GPU where torch finds one, else the processor, of None.
 
