@@ -155,6 +155,27 @@ def test_who_lost_the_lease_does_not_let_translated_vectors_serve(
         assert upgrade.state == "translating"
 
 
+@pytest.mark.parametrize("mode", ["query", "translate"])
+def test_who_lost_the_lease_while_its_model_was_loaded_takes_no_step(
+    mode: str, server: StubServer, index: trivet.Index, clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    upgrade = taken_to(index, NEW, mode)
+    before, proved = upgrade.state, index._model.proved_of
+    with trivet.open(server.url, model=NEW) as other:
+
+        def slowly(generation: object) -> object:
+            clock.now += 2 * lease.LEASE_S
+            with lease.Lease(other._store):
+                pass
+            return proved(generation)
+
+        monkeypatch.setattr(index._model, "proved_of", slowly)
+        with pytest.raises(errors.UpgradeStateError, match="begun since this one"):
+            upgrade.migrate()
+    assert upgrade.state == before
+
+
 def test_two_threads_do_not_translate_at_a_time(
     index: trivet.Index, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

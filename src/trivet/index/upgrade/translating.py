@@ -29,6 +29,9 @@ def translate_index(store: Store, translation: DriftMap, lease: Lease) -> None:
         StoreError: the engine failed, or the disk has no room; the next call goes on.
     """
     require_same_space(store.manifest.spaces["dense"], translation.source)
+    # To load a model may have lasted.
+    lease.go_on_at("verified", "refused", "bridged", "translating")
+    lease.renew()
     open_beside(store)
     lease.go_on_at("translating")
     for page in store.engine.pages():

@@ -135,6 +135,8 @@ class Upgrade(PreparedUpgrade):
         if record.state in ("bridged", "translating"):
             self._translate(record, lease)
         lease.go_on_at("translated", "migrating")
+        self._at("migrate", "translated", "migrating")
+        lease.renew()
         record = self._at("migrate", "translated", "migrating")
         if record.state == "translated":
             migrating = record.at("migrating")
