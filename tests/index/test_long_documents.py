@@ -26,16 +26,15 @@ class WatchedSplitter:
 
 
 def test_text_without_sentences_is_cut_in_time_that_grows_with_it(
-    index: trivet.Index, monkeypatch: pytest.MonkeyPatch
+    open_index: Callable[..., trivet.Index], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = ",".join(str(n * n) for n in range(4000))
     chinese = "锚使船保持在原位" * 1500
     given, made = list[int](), CheckpointEmbedder.text_splitter
-
-    def watched(self: CheckpointEmbedder, tokens: int) -> WatchedSplitter:
-        return WatchedSplitter(made(self, tokens), given)
-
-    monkeypatch.setattr(CheckpointEmbedder, "text_splitter", watched)
+    monkeypatch.setattr(
+        CheckpointEmbedder, "text_splitter", lambda self, n: WatchedSplitter(made(self, n), given)
+    )
+    index = open_index(modes=["dense"])
     assert index.add([rows, chinese], ids=["rows", "chinese"]).failed == ()
     # The splitter's time grows with the square of what it is given, so that has to be bounded.
     assert max(given) <= 10_000 < len(chinese) < len(rows)
