@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def told_by_fork(does: Callable[[], object]) -> str:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        signal.alarm(300)  # against a hang: what is told then is nothing
         try:
             told = f"done: {does()}"
         except Exception as error:  # noqa: BLE001 - whatever it is, the parent hears of it

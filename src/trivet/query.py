@@ -67,7 +67,9 @@ class Query:
 def text_problem(text: object) -> str | None:
     """Why something is no text to embed ("got …"), or None if it is one."""
     if not isinstance(text, str):
-        return f"got {type(text).__name__} ({str(text)[:40]!r}): convert it to str first"
+        came = f"got {type(text).__name__} ({str(text)[:40]!r})"
+        one_by_one = text is None or isinstance(text, (list, tuple, set, dict))
+        return f"{came}: give one text" if one_by_one else f"{came}: convert it to str first"
     if not text.strip():
         return "got an empty or blank text: leave it out"
     if "\x00" in text:

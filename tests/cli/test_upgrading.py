@@ -51,7 +51,7 @@ def test_an_upgrade_from_the_shell(trivet_run, stored, newer, tmp_path, monkeypa
     refused = trivet_run("upgrade", "cutover", "query", *at, "--json")
     assert refused.code == 3
     assert refused.err.startswith("refused: expected the verdict PASS")
-    assert "(here: --force)" in refused.err
+    assert "or trivet upgrade cutover query --force" in refused.err
     assert json.loads(refused.out) == {"mode": "query", "refused": "REFUSE", "state": "refused"}
     _fit_for_gain(trivet_run, at, tmp_path)
     judged = tmp_path / "judged.json"

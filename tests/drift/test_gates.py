@@ -95,5 +95,25 @@ def test_a_ratio_draws_its_queries_in_pairs() -> None:
 
 def test_a_ratio_to_nothing_is_defined() -> None:
     zeros = np.zeros(50)
-    assert ratio(zeros, zeros).value == 1.0
     assert ratio(zeros + 1, zeros).low == np.inf
+    nothing = ratio(zeros, zeros)
+    assert (nothing.value, nothing.low, nothing.high, nothing.n) == (1.0, 0.0, np.inf, 0)
+
+
+@pytest.mark.parametrize("found", [0, 1, 29, 30, 100])
+def test_queries_that_find_nothing_on_either_side_pass_nothing(found: int) -> None:
+    """As many as there are, they are no evidence that the newer model is as good."""
+    old = np.zeros(100)
+    old[:found] = 0.5
+    judged, none = ratio(old.copy(), old), _at(0.1, 0.2)
+    assert judged.n == found
+    assert judge(Evidence(none, KNOWN, judged), "gain").verdict == (
+        "PASS" if found >= 30 else "REVIEW"
+    )
+    # Nor do they make a matter of review of what both gates refuse.
+    assert judge(Evidence(none, KNOWN, judged), "keep").verdict == ("REVIEW" if found else "REFUSE")
+    # Known items that neither model finds are none that are kept.
+    kept = judge(Evidence(GOOD, judged), "keep").verdict
+    assert kept == ("PASS" if found >= 30 else "REFUSE")
+    # What only the newer one finds, and what only the older one finds, counts.
+    assert ratio(old, np.zeros(100)).n == ratio(np.zeros(100), old).n == found

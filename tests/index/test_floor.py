@@ -91,3 +91,36 @@ def test_where_nothing_can_be_written_searches_go_on(tiny_embedder, monkeypatch,
         assert "is not kept" in caplog.text
         assert_same(index.search("light anchor"), hits)
         assert caplog.text.count("is not kept") == 1  # found once all the same
+
+
+def random_vectors(texts: list[str]) -> np.ndarray:
+    """Each text's by itself: all cosines are about 0."""
+    rows = [np.random.default_rng(list(text.encode())).standard_normal(24) for text in texts]
+    return np.stack(rows).astype(np.float32)
+
+
+def test_who_keeps_to_the_old_model_of_an_upgrade_keeps_its_floor_and_its_guard(
+    tmp_path: Path, tiny_embedder: trivet.Embedder
+) -> None:
+    old = trivet.Embedder.wrap(
+        name="old", dims=24, documents=random_vectors, queries=random_vectors
+    )
+    texts = [f"{text} {number}" for text in TEXTS for number in range(10)]
+    with trivet.open(tmp_path / "index", model=old) as index:
+        index.add(texts, on_error="raise")
+        upgrade = index.upgrade(tiny_embedder)
+        upgrade.plan()
+        upgrade.fit("gain")
+        upgrade.verify()
+        upgrade.cutover("translate", force=True)
+        floors = {"new": expected_floor(tiny_embedder), "old": expected_floor(old)}
+        assert floors["new"] - floors["old"] > 0.2
+        index.search("light anchor")
+        assert index.describe().dense_floor == pytest.approx(floors["new"], abs=0.0051)
+        guards = {"new": index._shared.model.guard.least()}
+    with trivet.open(tmp_path / "index", model=old) as pinned:
+        pinned.search("light anchor")
+        assert pinned.describe().dense_floor == pytest.approx(floors["old"], abs=0.0051)
+        guards["old"] = pinned._shared.model.guard.least()
+    with trivet.open(":memory:", model=old) as fresh:
+        assert fresh._shared.model.guard.least() == guards["old"] != guards["new"]

@@ -11,6 +11,7 @@ import typer
 
 from trivet.cli.app import app
 from trivet.cli.render import complain
+from trivet.cli.wording import in_shell
 from trivet.errors import TrivetError
 
 # Other people's progress bars and chatter would run through ours. Set for this process only, and
@@ -81,5 +82,5 @@ def _explained(error: Exception) -> str:
         command = context.command_path if context else "trivet"
         return f"{message} (see {command} --help)"
     if isinstance(error, TrivetError | OSError):
-        return str(error)
+        return in_shell(str(error))
     return f"unexpected {type(error).__name__}: {error} (--debug shows where)"

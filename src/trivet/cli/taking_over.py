@@ -55,7 +55,7 @@ def take_over_collection(
     with (
         opened_texts(texts) as resolver,
         trivet.adopt(
-            url, collection, model=model, lexical=lexical, vector=vector, server=settings
+            url, collection, model=_maker(model), lexical=lexical, vector=vector, server=settings
         ) as adopted,
         render.waiting(f"Copying {adopted.count():,} documents"),
         adopted.take_over(
@@ -100,3 +100,9 @@ def _require_one_server(source: str, target: str, settings: ServerSettings) -> N
             f"expected one server for the one key in {KEY}, got {source} and {target}: from "
             "Python, trivet.adopt(…, server=) and Index.take_over(…, server=) take a key each"
         )
+
+
+def _maker(model: str) -> trivet.Embedder:
+    """What made the vectors that are copied; learned sparse ones cannot be read back."""
+    loaded = trivet.Embedder.load(model)
+    return loaded.only([mode for mode in loaded.modes if mode != "sparse"])

@@ -11,6 +11,7 @@ from trivet.cli import render
 from trivet.cli.places import open_existing
 from trivet.cli.progress import counting
 from trivet.cli.texts_file import opened_texts
+from trivet.cli.wording import in_shell
 from trivet.errors import InvalidInputError, UpgradeRefusedError, UpgradeStateError
 from trivet.index import Index
 
@@ -105,8 +106,7 @@ def cut_over(
                 upgrade.cutover(mode, accept_review=accept_review, force=force)  # type: ignore[arg-type]
         except UpgradeRefusedError as error:
             verdict = upgrade.status().verdicts[mode]
-            way_out = "--accept-review" if verdict == "REVIEW" else "--force"
-            render.complain(f"refused: {error} (here: {way_out})")
+            render.complain(f"refused: {in_shell(str(error))}")
             _tell(index, {"mode": mode, "refused": verdict}, as_json=as_json)
             return EXIT_CODES[verdict]
         _tell(index, {"mode": mode}, as_json=as_json)

@@ -36,7 +36,8 @@ class Evidence:
         overlap: share of the old model's 10 best that are found.
         known_item: nDCG@10 of spans over the old model's; None where that could not be measured,
             the old model being gone.
-        judged: nDCG@10 of judged queries over the old model's; None without judged queries.
+        judged: nDCG@10 of judged queries over the old model's, its n being those by which either
+            model finds anything; None without judged queries.
         unmapped: the overlap without any map; None where dims differ, or it was not measured.
     """
 
@@ -60,7 +61,8 @@ def judge(evidence: Evidence, aim: Aim) -> Judgement:
     "keep" passes where overlap and known items both hold; where one does not, judged queries may
     make it a matter of review. "gain" passes only where judged queries are at least as good as
     before, needs a review where there are none, and is refused where it is measurably worse. Fewer
-    than `LEAST_QUERIES` judged queries can ask for a review, and neither pass nor refuse anything.
+    than `LEAST_QUERIES` judged queries by which either model finds anything can ask for a review,
+    and neither pass nor refuse anything; without any such query, they are as good as none.
     """
     return _keep(evidence) if aim == "keep" else _gain(evidence)
 
@@ -117,7 +119,10 @@ def _gain(evidence: Evidence) -> Judgement:
         if judged.n >= LEAST_QUERIES:
             verdict: Verdict = "PASS" if judged.low >= 1 else "REVIEW"
             return Judgement("REFUSE" if judged.high < 1 else verdict, tuple(told))
-        told.append(f"{judged.n} of them say too little: expected {LEAST_QUERIES} or more")
+        told.append(
+            f"{judged.n} of them, by which either model finds anything, say too little: expected "
+            f"{LEAST_QUERIES} or more"
+        )
     if known is not None and known.high < GAIN_KNOWN_ITEM:
         reason = f"known items keep {_shown(known)} of the old quality, less than half"
         return Judgement("REFUSE", (*told, reason))

@@ -18,7 +18,7 @@ class Estimate:
         value: as measured.
         low: lower end of its 95 % interval.
         high: upper end.
-        n: queries that it was measured on.
+        n: queries that it was measured on; of a ratio, those that say anything.
     """
 
     value: float
@@ -34,10 +34,17 @@ def mean(values: NDArray[np.float64]) -> Estimate:
 
 
 def ratio(values: NDArray[np.float64], to: NDArray[np.float64]) -> Estimate:
-    """Of two means over the same queries, which are drawn in pairs; 1 where both are 0."""
+    """Of two means over the same queries, which are drawn in pairs.
+
+    A query that has nothing on either side says nothing, however many there are of them: it is
+    not counted, and of such queries alone the ratio is 1 and may be anything.
+    """
+    telling = int(np.count_nonzero((values > 0) | (to > 0)))
+    if not telling:
+        return Estimate(1.0, 0.0, float(np.inf), 0)
     drawn = _draws(len(values))
     above, below = values[drawn].mean(axis=1), to[drawn].mean(axis=1)
-    return _estimate(_divided(values.mean(), to.mean()), _divided(above, below), len(values))
+    return _estimate(_divided(values.mean(), to.mean()), _divided(above, below), telling)
 
 
 def _divided(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -177,10 +177,11 @@ def require_pairs(pairs: Pairs, least: int, method: str) -> None:
         PairsError: there are fewer.
     """
     if len(pairs) < least:
+        fewer = ", or fit a ridge towards a prior or a mean shift, which do with fewer"
         raise PairsError(
             f"expected at least {least} pairs for {method} from {pairs.source.dims} to "
-            f"{pairs.target.dims} dims, got {len(pairs)}: add texts, or fit a ridge towards a "
-            "prior or a mean shift, which do with fewer"
+            f"{pairs.target.dims} dims, got {len(pairs)}: add texts"
+            + (fewer if least > LEAST_PAIRS else "")
         )
 
 

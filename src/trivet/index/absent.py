@@ -27,7 +27,7 @@ def with_ways_back(manifest: Manifest) -> Iterator[None]:
         raise ModelNotFoundError(
             f"{error}; an upgrade is under way, which lets that model embed queries: put it back, "
             "open the index with trivet.open(…, model=) from where it is now, or go back to "
-            f"{older.model!r} with index.current_upgrade.rollback()"
+            f"{older.name!r} with index.current_upgrade.rollback()"
         ) from error
 
 
@@ -50,6 +50,6 @@ def with_ways_out(store: Store) -> Iterator[None]:
         if record is not None and record.is_bridged:
             raise type(error)(
                 f"{error}; while queries are mapped, documents are embedded by the older model: "
-                f"put it back, or go on with migrate, after which {record.other.model!r} is enough"
+                f"put it back, or go on with migrate, after which {record.other.name!r} is enough"
             ) from error
         raise

@@ -118,7 +118,7 @@ def _translated(
         raise error
     logger.warning(
         "%r, the newer model, is not to be had, and documents get vectors that are carried over, "
-        "until they are migrated: %s", record.other.model, error,
+        "until they are migrated: %s", record.other.name, error,
     )  # fmt: skip
     translation = model.map_of(record, TRANSLATION)
     rows = carried(translation, own.values)
@@ -163,5 +163,5 @@ def _warn(older: Generation, error: Exception) -> None:
         "%r, the older model, is not to be had: the documents that are stored now have mapped "
         "vectors in its place, which a migration replaces; should the upgrade be rolled back, "
         "describe() counts them, and make_native() replaces them once the model is there: %s",
-        older.model, error,
+        older.name, error,
     )  # fmt: skip

@@ -57,7 +57,7 @@ def _model(
     store: Store, model: IndexModel, generation: Generation, *, is_needed: bool
 ) -> Iterator[Finding]:
     level: Level = "broken" if is_needed else "look"
-    name = generation.model
+    name = generation.name
     try:
         embedder = model.found_of(generation)
     except SpaceMismatchError as error:
@@ -82,7 +82,7 @@ def _model(
 def _canaries(
     store: Store, embedder: Embedder, generation: Generation, level: Level
 ) -> Iterator[Finding]:
-    name = generation.model
+    name = generation.name
     kept = store.journal.kept(generation.canaries)
     if kept is None:
         if store.journal.count() and not store.is_adopted:
@@ -178,7 +178,7 @@ def _upgrade(store: Store, model: IndexModel, record: UpgradeRecord) -> Iterator
 
 
 def _progress(record: UpgradeRecord) -> Finding:
-    newer = record.other.model
+    newer = record.other.name
     if record.state == "translating":
         problem = f"the vectors of {newer!r} are not complete yet; the index is served without them"
         action = "run `trivet upgrade cutover translate` or `migrate` again, or `rollback`"

@@ -63,8 +63,11 @@ class DenseFloor:
         return self._lasting.figure(name, self._made)
 
     def _name(self) -> str | None:
-        """What it is kept under: another embedder has another floor."""
-        space = self._store.manifest.spaces.get("dense")
+        """What it is kept under: another embedder has another floor.
+
+        Whoever keeps to the older model of an upgrade searches its vectors, by its floor.
+        """
+        space = self._model.searched.spaces.get("dense")
         return None if space is None else f"{_KEPT_AS}:{space.fingerprint[:16]}"
 
     def _made(self) -> float:
@@ -73,7 +76,7 @@ class DenseFloor:
         asked: Representations | None
         stored: Representations | None
         try:
-            embedder = self._model.found().only(["dense"])
+            embedder = self._model.found_of(self._model.searched).only(["dense"])
             asked = embedder.embed_queries(queries, truncate=True)
             stored = embedder.embed_documents(passages, truncate=True)
         except ModelNotFoundError:

@@ -70,7 +70,7 @@ class ThoughtGuard:
             return f"{_KEPT_AS}:terms:{manifest.lexical.language}"
         mapped = self._model.mapped_by()
         by = "" if mapped is None else f":{mapped}"
-        return f"{_KEPT_AS}:{manifest.spaces[mode].fingerprint[:16]}{by}"
+        return f"{_KEPT_AS}:{self._model.searched.spaces[mode].fingerprint[:16]}{by}"
 
     def _made(self) -> float:
         from trivet.index.thoughts import liken, meaning_mode
@@ -83,7 +83,7 @@ class ThoughtGuard:
             queries = self._model.queries([Query(text) for text in texts.queries], [mode])
             thoughts = self._model.documents(list(texts.thoughts), [mode])
         elif mode is not None:
-            embedder = self._model.found().only([mode])
+            embedder = self._model.found_of(self._model.searched).only([mode])
             queries = embedder.embed_queries(list(texts.queries), truncate=True)
             thoughts = embedder.embed_documents(list(texts.thoughts), truncate=True)
         likenesses = [

@@ -6,10 +6,11 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from trivet.config import ServerSettings
 from trivet.embedding import Embedder
+from trivet.errors import InvalidInputError
 from trivet.index import lexicon
 from trivet.index.arguments import checked_folder, checked_k
 from trivet.index.description import describe
@@ -162,6 +163,7 @@ class Index(SearchedDocuments):
             UpgradeError: a point without vector, or without text where there is no resolver;
                 learned sparse vectors; dot products of vectors of several lengths; a place with
                 other documents; or a collection that is written to without end.
+            SettingsMismatchError: an index of other legs in that place.
             StoreError: as `trivet.open`.
         """
         from trivet.index.taking_over import take_over
@@ -273,6 +275,12 @@ class Index(SearchedDocuments):
         """
         if self._scope.tenant is None:
             self._shared.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise InvalidInputError(
+            f"expected a value to copy or to pickle, got {self!r}, which holds files and a model: "
+            "open the index by its location where it is used"
+        )
 
     def __enter__(self) -> Index:
         return self

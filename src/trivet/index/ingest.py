@@ -92,6 +92,8 @@ class Ingest:
         report = self._tell()
         if self._tally.is_over and (error := self._tally.first_error) is not None:
             raise error
+        if report.failed:
+            _warn_of_failures(report)
         return report
 
     def _tell(self) -> IngestReport:
@@ -170,3 +172,14 @@ class Ingest:
             else:
                 self._tally.fail(cut.document.id, cut.document.position, result)
         return embedded
+
+
+def _warn_of_failures(report: IngestReport) -> None:
+    """Say that documents are missing, to who never looks at the report."""
+    logger.warning(
+        "documents that were not stored: %d of %d, %s (the report's `failed` names them all; "
+        'on_error="raise" stops at the first)',
+        len(report.failed),
+        report.total,
+        report.failed[0].error,
+    )

@@ -200,7 +200,8 @@ def _language(state: LexicalState, texts: Iterable[str]) -> str:
     else:
         logger.warning(
             "BM25 is in %r, like only %d of the %d documents that tell: it stems the others too. "
-            'A new index can name a language, or lexical=trivet.Lexical("none")',
+            'Where that is wrong, make the index anew with lexical=trivet.Lexical("…"): of another '
+            'language, or "none"',
             language, most, told,
         )  # fmt: skip
     return language

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from trivet.store.store import Store
 from trivet.types import checked_modes
 
 MEMORY = ":memory:"
+
+HOST_AND_PORT = re.compile(r"[\w.-]+:\d{1,5}", re.ASCII)
 
 
 @checked_keywords
@@ -86,7 +89,7 @@ def open(
     if not isinstance(chosen, Settings):
         raise InvalidInputError(f"expected trivet.Settings, got {type(chosen).__name__}")
     if lexical is not None and not isinstance(lexical, Lexical):
-        raise InvalidInputError(f"expected trivet.Lexical, got {type(lexical).__name__}")
+        raise InvalidInputError(f'expected lexical as in trivet.Lexical("de"), got {lexical!r}')
     if tenants is not None and not isinstance(tenants, bool):
         raise InvalidInputError(f"expected tenants to be True, False or None, got {tenants!r}")
     asked_modes = None if modes is None else checked_modes(modes)
@@ -186,6 +189,11 @@ def _checked_location(
     if server is not None and not isinstance(server, ServerSettings):
         raise InvalidInputError(f"expected trivet.ServerSettings, got {type(server).__name__}")
     if not is_url(place):
+        if HOST_AND_PORT.fullmatch(place):
+            raise InvalidInputError(
+                f'expected a folder, a URL or ":memory:", got {place!r}: write '
+                f"'http://{place}' for a server, './{place}' for a folder"
+            )
         for name, given in (("collection", collection), ("server settings", server)):
             if given is not None:
                 raise InvalidInputError(

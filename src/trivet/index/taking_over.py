@@ -7,7 +7,12 @@ import os
 from typing import TYPE_CHECKING
 
 from trivet.config import ServerSettings
-from trivet.errors import InvalidInputError, UpgradeError
+from trivet.errors import (
+    InvalidInputError,
+    MissingHeadError,
+    SettingsMismatchError,
+    UpgradeError,
+)
 from trivet.index.copying import Copy
 from trivet.index.open import is_url, open
 from trivet.index.upgrade.texts import TextResolver, count_textless
@@ -34,16 +39,7 @@ def take_over(
     """Copy an adopted collection to an index of Trivet's own; arguments as in `Index.take_over`."""
     place = os.fspath(location)
     store = _possible(shared.store, place, alias)
-    manifest = store.manifest
-    modes: tuple[Mode, ...] = ("dense",) if manifest.lexical is None else ("dense", "sparse")
-    own = open(
-        place,
-        model=shared.model.found(),
-        modes=modes,
-        collection=collection,
-        server=server,
-        lexical=None if manifest.lexical is None else manifest.lexical.lexical,
-    )
+    own = _opened(shared, place, collection, server)
     try:
         copy = Copy(store, own, shared.location, resolver)
         copy.until_still()
@@ -63,11 +59,37 @@ def take_over(
     return own
 
 
+def _opened(
+    shared: Shared, place: str, collection: str | None, server: ServerSettings | None
+) -> Index:
+    """The index that becomes the copy: of the legs whose vectors can be copied, or made of texts.
+
+    Raises:
+        SettingsMismatchError: one of other legs is there.
+    """
+    manifest = shared.store.manifest
+    modes: tuple[Mode, ...] = ("dense",) if manifest.lexical is None else ("dense", "sparse")
+    try:
+        return open(
+            place,
+            model=shared.model.found(),
+            modes=modes,
+            collection=collection,
+            server=server,
+            lexical=None if manifest.lexical is None else manifest.lexical.lexical,
+        )
+    except (MissingHeadError, SettingsMismatchError) as error:
+        raise SettingsMismatchError(
+            f"expected a new place, or one that a copy was stopped in, got {place!r} with an index "
+            f"of other legs than {', '.join(modes)}: name another place"
+        ) from error
+
+
 def _warn_of_textless(textless: int) -> None:
     if textless:
         logger.warning(
-            "%d documents have no text, neither in the collection nor by text_resolver: they "
-            "are copied and found by their dense vectors alone, and no upgrade can embed them "
+            "%d documents have no text, neither in the collection nor handed in: they are "
+            "copied, and found by their dense vectors alone, and no upgrade can embed them "
             "anew; take the collection over again once their texts are known", textless,
         )  # fmt: skip
 

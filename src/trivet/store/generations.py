@@ -17,6 +17,8 @@ STATES: tuple[UpgradeState, ...] = get_args(UpgradeState)
 NATIVE_STATES: tuple[UpgradeState, ...] = ("translated", "migrating", "ending")
 # Where the journal keeps the canaries of the model that an index was made with.
 FIRST_CANARIES = "canaries"
+# Options of loading by which one checkpoint makes vectors of several spaces.
+CUTS = ("dims", "layers", "token_pooling", "task")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,19 @@ class Generation:
     recipe: Mapping[str, Any]
     spaces: Mapping[Mode, Space]
     canaries: str = FIRST_CANARIES
+
+    @property
+    def cut(self) -> str:
+        """What tells it from another cut of the same model, as " (dims=128, layers=4)", or ""."""
+        # The dims of a model that somebody else runs are its own.
+        told = ("revision",) if "revision" in self.recipe else CUTS
+        options = [f"{name}={self.recipe[name]}" for name in told if self.recipe.get(name)]
+        return f" ({', '.join(options)})" if options else ""
+
+    @property
+    def name(self) -> str:
+        """The model as people are told it."""
+        return f"{self.model}{self.cut}"
 
     def to_json(self) -> dict[str, Any]:
         """The generation as a JSON object."""

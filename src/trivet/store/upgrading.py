@@ -18,6 +18,19 @@ SAMPLE_NAMES = "drift-sample-"
 # And how far a migration is.
 PLACE_NAMES = "drift-place-"
 
+NEXT_STEPS: dict[UpgradeState, str] = {
+    "planned": "fit",
+    "fitted": "verify",
+    "verified": "cutover",
+    "refused": "fit, with another aim, or rollback",
+    "bridged": "migrate, or rollback",
+    "translating": "migrate",
+    "translated": "migrate, then finish; or rollback",
+    "migrating": "migrate, then finish; or rollback",
+    "ending": "nothing but, within the grace, rollback",
+    "leaving": "rollback, which completes it",
+}
+
 
 @contextmanager
 def alone(store: Store) -> Iterator[None]:
@@ -42,7 +55,7 @@ def require_state(record: UpgradeRecord | None, step: str, *states: UpgradeState
     if record.state not in states:
         raise UpgradeStateError(
             f"expected an upgrade that is {' or '.join(states)} for {step}, got one that is "
-            f"{record.state}: take the steps in order, plan, fit, verify, cutover, migrate, finish"
+            f"{record.state}: next comes {NEXT_STEPS[record.state]}"
         )
     return record
 
@@ -61,7 +74,7 @@ def begin(store: Store, record: UpgradeRecord) -> None:
             require_state(current, "a new plan", "planned", "fitted", "verified", "refused")
             if current.other.spaces != record.other.spaces:
                 raise UpgradeInProgressError(
-                    f"expected no upgrade under way, got one to {current.other.model!r}, which "
+                    f"expected no upgrade under way, got one to {current.other.name!r}, which "
                     "began meanwhile: go on with it, or roll it back (index.current_upgrade)"
                 )
         elif record.other.spaces["dense"] == store.manifest.spaces["dense"]:
@@ -172,7 +185,7 @@ def take_back(store: Store) -> None:
             if record.facts.get("is_end"):
                 raise UpgradeStateError(
                     "expected an upgrade that is not over for rollback, got one whose finish was "
-                    f"under way, which has dropped vectors of {record.other.model!r}: begin "
+                    f"under way, which has dropped vectors of {record.other.name!r}: begin "
                     "an upgrade to that model"
                 )
         elif not record.beside or record.state == "translating":

@@ -154,6 +154,22 @@ def test_tokens_of_another_tokenizer_drop_out_and_scores_show_it(
         assert index.search(texts["d7"], k=1, modes=["multi"]) == []
 
 
+def test_token_vectors_drop_out_where_the_newer_model_puts_a_prompt_before_documents(
+    three_legs: trivet.Index, tmp_path: Path, texts: dict[str, str]
+) -> None:
+    """No text is as many tokens for both: none can be paired with its own."""
+    recipe = Recipe(seed=2, prompts={"query": "search for: ", "document": "passage: "})
+    prompted = build_checkpoint(tmp_path / "prompted", recipe)
+    with three_legs as index:
+        upgrade = index.upgrade(prompted)
+        upgrade.plan()
+        upgrade.fit("gain")
+        assert "no map could be fitted" in upgrade.verify().legs["multi"].reasons[0]
+        upgrade.cutover("query", force=True)
+        [hit] = index.search(texts["d7"], k=1)
+        assert set(hit.scores) == {"dense", "sparse"}
+
+
 def test_a_leg_whose_map_is_measurably_worse_drops_out(
     three_legs: trivet.Index, tiny_model_other: Path, texts: dict[str, str]
 ) -> None:

@@ -61,7 +61,7 @@ def test_a_model_that_somebody_else_runs_is_upgraded_to(
     other = Embedder.wrap(name="hosted", dims=32, revision="2", documents=documents)
     verified(index, hosted).cutover("query", force=True)
     assert index.upgrade(hosted).state == "bridged"
-    with pytest.raises(errors.UpgradeInProgressError, match="got one to 'wrapped:hosted'"):
+    with pytest.raises(errors.UpgradeInProgressError, match=r"to 'wrapped:hosted \(revision=1\)'"):
         index.upgrade(other)
     hits = found(index, texts["d7"])
     index.close()

@@ -32,7 +32,10 @@ def opened(
     """
     if (location is None) == (index is None):
         came = "neither" if index is None else "both"
-        raise InvalidInputError(f"expected one of location and index, got {came}: give one")
+        raise InvalidInputError(
+            f"expected one of location and index, got {came}: give one, such as "
+            'location="./library", or location=":memory:"'
+        )
     if embedding is not None and not isinstance(embedding, Embeddings):
         raise InvalidInputError(
             f"expected LangChain Embeddings, got {type(embedding).__name__}: a trivet.Embedder "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
@@ -186,10 +186,18 @@ class TrivetVectorStore(SearchableStore):
         return TrivetStoreRetriever(vectorstore=self, tags=tags, **kwargs)
 
     @classmethod
+    def from_documents(
+        cls, documents: list[Document], embedding: Embeddings | None = None, **kwargs: Any
+    ) -> TrivetVectorStore:
+        """A store that holds these documents; arguments as in `from_texts`."""
+        # LangChain hands the embedding on to `from_texts`, which does without.
+        return super().from_documents(documents, cast("Embeddings", embedding), **kwargs)
+
+    @classmethod
     def from_texts(
         cls,
         texts: list[str],
-        embedding: Embeddings,
+        embedding: Embeddings | None = None,
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: list[str] | None = None,
@@ -199,7 +207,7 @@ class TrivetVectorStore(SearchableStore):
 
         Args:
             texts: as in `add_texts`, like metadatas and ids.
-            embedding: as in the constructor, like `kwargs`.
+            embedding: as in the constructor, like `kwargs`; None = the index embeds by itself.
             metadatas: one for each text.
             ids: one for each text.
             kwargs: location, index, collection and modes.

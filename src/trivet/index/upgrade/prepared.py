@@ -144,7 +144,9 @@ class PreparedUpgrade:
         """Measure both modes on documents that no map was fitted to, and judge them.
 
         Args:
-            judged: your own queries, each with the grades of its relevant documents by id.
+            judged: your own queries, each with the grades of its relevant documents by id; with
+                tenants, the id comes after the tenant's name and a unit separator (U+001F), and
+                documents of all tenants are ranked.
             text_resolver: as for `plan`.
 
         Raises:
@@ -166,7 +168,12 @@ class PreparedUpgrade:
             judged=judged_within(checked, set(sample.keys)),
         )
         report = run_trial(trial, cast(Aim, record.aim))
-        report = replace(report, legs=self._leg_verdicts(record, trial))
+        cuts = self._store.manifest.generation.cut, self.generation.cut
+        report = replace(
+            report,
+            legs=self._leg_verdicts(record, trial),
+            models=(f"{report.models[0]}{cuts[0]}", f"{report.models[1]}{cuts[1]}"),
+        )
         legs = {mode: each.verdict for mode, each in report.legs.items()}
         verdicts = {mode: each.verdict for mode, each in report.verdicts.items()}
         reasons = {mode: list(each.reasons) for mode, each in report.verdicts.items()}
@@ -210,7 +217,7 @@ class PreparedUpgrade:
         return verdicts
 
     def __repr__(self) -> str:
-        return f"Upgrade({self.generation.model!r})"
+        return f"Upgrade({self.generation.name!r})"
 
     def _at(self, step: str, *states: UpgradeState) -> UpgradeRecord:
         """The upgrade under way, at one of these states, and this one."""
@@ -219,8 +226,8 @@ class PreparedUpgrade:
         newer = self._store.manifest.generation if record.state in NATIVE_STATES else record.other
         if newer.spaces != self.generation.spaces:
             raise UpgradeInProgressError(
-                f"expected the upgrade to {self.generation.model!r} under way, got one to "
-                f"{newer.model!r}: use index.current_upgrade"
+                f"expected the upgrade to {self.generation.name!r} under way, got one to "
+                f"{newer.name!r}: use index.current_upgrade"
             )
         return record
 

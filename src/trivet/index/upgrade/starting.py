@@ -41,7 +41,7 @@ def start_upgrade(shared: Shared, new: str | os.PathLike[str] | Embedder) -> Upg
     if current is not None:
         if current.generation.spaces["dense"] != generation.spaces["dense"]:
             raise UpgradeInProgressError(
-                f"expected no upgrade under way, got one to {current.generation.model!r}: finish "
+                f"expected no upgrade under way, got one to {current.generation.name!r}: finish "
                 "it or roll it back (index.current_upgrade)"
             )
         shared.model.bring(embedder)

@@ -16,7 +16,7 @@ from trivet.drift.measures import Exam, Scores
 from trivet.drift.pairs import Pairs
 from trivet.drift.spaces import require_mappable
 from trivet.embedding import Embedder
-from trivet.errors import UnmappableSpaceError
+from trivet.errors import PairsError, UnmappableSpaceError
 from trivet.index.titles import embed_titled
 from trivet.index.upgrade.sampling import SPAN_SEED, cut_spans
 from trivet.store.generations import Generation
@@ -41,7 +41,7 @@ def unmappable_legs(old: Generation, new: Generation) -> dict[Mode, str]:
             continue
         if other is None:
             reasons[mode] = (
-                f"{new.model!r} makes no {mode} vectors: they serve no longer from the cutover on, "
+                f"{new.name!r} makes no {mode} vectors: they serve no longer from the cutover on, "
                 "and are dropped by finish; rollback brings them back until then"
             )
             continue
@@ -52,7 +52,7 @@ def unmappable_legs(old: Generation, new: Generation) -> dict[Mode, str]:
             continue
         if space.facts.get("tokenizer") != other.facts.get("tokenizer"):
             reasons[mode] = (
-                f"{new.model!r} cuts texts into other tokens than {old.model!r}: no token of the "
+                f"{new.name!r} cuts texts into other tokens than {old.name!r}: no token of the "
                 "one is a token of the other; search without token vectors until the documents "
                 "are indexed anew"
             )
@@ -69,12 +69,17 @@ def fit_tokens(chunks: Sequence[Chunk], old: Embedder, new: Embedder, seed: int)
         seed: of the split by which the map's strength is chosen.
 
     Raises:
-        PairsError: too few tokens or documents.
+        PairsError: too few tokens or documents, or no text is the same tokens for both.
     """
     some = chunks[:TOKEN_CHUNKS]
     before, after = _tokens(new, some), _tokens(old, some)
     # Cut at different lengths, two texts are no longer the same tokens to the end.
     same = [i for i in range(len(some)) if len(before.values[i]) == len(after.values[i])]
+    if not same:
+        raise PairsError(
+            f"expected texts that are as many tokens for {new.name!r} as for {old.name!r}, got "
+            f"none of {len(some)}: one of them puts a prompt before documents, or reads less"
+        )
     documents = [some[i].key for i in same for _ in before.values[i]]
     pairs = Pairs(
         before.space,

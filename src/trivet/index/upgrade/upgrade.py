@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from trivet.errors import InvalidInputError, UpgradeStateError
+from trivet.index.absent import with_ways_back
 from trivet.index.model import TRANSLATION
 from trivet.index.upgrade.checks import require_grace, require_migration, require_verdict
 from trivet.index.upgrade.lease import Lease
@@ -95,16 +96,19 @@ class Upgrade(PreparedUpgrade):
         Raises:
             UpgradeStateError: nothing serves yet.
             UpgradeInProgressError: another is migrating this index.
+            ModelError: the newer model cannot be had, or fails.
             InvalidInputError: another order, or numbers that are not above 0.
         """
         require_migration(order, rate, budget)
         self._at("migrate", "bridged", "translating", "translated", "migrating")
         with Lease(self._store) as lease:
+            with with_ways_back(self._store.manifest):
+                new = self._model.proved_of(self.generation)
             record = self._migrating(lease)
             translation = self._model.map_of(record, TRANSLATION)
             migration = Migration(
                 self._store,
-                self._model.proved(),
+                new,
                 partial(still_translated, self._store, translation),
                 rate,
                 budget,
@@ -194,7 +198,7 @@ class Upgrade(PreparedUpgrade):
         documents, left = self._store.journal.count(), self._remaining(record)
         return UpgradeStatus(
             state=record.state,
-            model=self.generation.model,
+            model=self.generation.name,
             aim=record.aim,
             verdicts=dict(record.facts.get("verdicts", {})),
             documents=documents,

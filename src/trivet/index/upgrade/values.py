@@ -135,7 +135,7 @@ class UpgradeStatus:
 
     Attributes:
         state: as drawn in docs/architecture.md.
-        model: the newer model's source.
+        model: the newer model's source, and after it the dims and layers that it is cut to, if any.
         aim: "" before the fit.
         verdicts: of each mode, once verified.
         documents: of the index.
