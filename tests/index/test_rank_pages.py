@@ -39,6 +39,18 @@ def test_pages_repeat_no_document_and_lose_none(open_index) -> None:
         assert scores == pytest.approx(sorted(scores, reverse=True), abs=1e-6)
 
 
+@pytest.mark.parametrize("relevance", [0.0, 0.5, 1.0])
+def test_nor_where_equal_chunks_are_to_stand_far_apart(open_index, relevance: float) -> None:
+    """Which of them comes first is the engine's choice, for every page another one."""
+    index = filled(open_index)
+    plan = Plan({"dense": 60}, relevance=relevance)
+    for k in (3, 5):
+        starts = range(0, 12 * k, k)  # so many chunks are chosen from
+        pages = [index.search(QUERY, k=k, plan=replace(plan, offset=n)) for n in starts]
+        found = [hit.id for page in pages for hit in page]
+        assert len(found) == len(set(found)) == 12 * k
+
+
 @pytest.mark.parametrize("fuse", ["rrf", "dbsf"])
 def test_nor_where_lists_end_among_equal_scores(open_index, fuse: trivet.plan.Fusion) -> None:
     """The engine chooses which of them are in a list; for every page the same."""
