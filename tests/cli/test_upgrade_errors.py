@@ -171,7 +171,7 @@ def test_collections_that_cannot_be_taken_over_say_why(fails, tiny_model, tmp_pa
         assert "found none" in refused("absent")
         foreign = f"{server.url}/collections/textless"
         plan = fails("plan", "--index", foreign, "--to", tiny_model)
-        assert "name another collection, or copy it with trivet upgrade take-over" in plan
+        assert "or copy it to an index (`trivet upgrade take-over" in plan
         with trivet.open(tmp_path / "three-legs", model=tiny_model) as index:
             index.add(["kedge anchor"], on_error="raise")
         own = (*own[:3], tmp_path / "three-legs")

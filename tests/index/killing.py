@@ -31,7 +31,7 @@ POOL = [f"document {n}" for n in range(40)]
 STEPS = 400
 PIECE = 60
 # Steps beside one optimizing or backup: neither leaves the other behind, whatever the machine is at.
-BESIDE = 8
+BESIDE = 5
 
 
 class Pieces:

@@ -148,7 +148,7 @@ def test_sigkill_at_random_moments_of_upkeep_under_writes(killer: Killer, job: s
     backups = sorted(killer.folder.parent.glob("index.backup-*"))
     assert bool(backups) == (job == "backup")
     assert before.isdisjoint(shards.iterdir()) == (job == "optimize")
-    for backup in draw.sample(backups, min(7, len(backups))):
+    for backup in draw.sample(backups, min(5, len(backups))):
         restored = backup.with_name(f"restored {backup.name}")
         trivet.restore(backup, restored)
         with trivet.open(restored) as index:

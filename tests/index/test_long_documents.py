@@ -9,6 +9,7 @@ import pytest
 
 import trivet
 from trivet import Document
+from trivet.embedding.checkpoint import CheckpointEmbedder
 from trivet.errors import TextTooLongError
 
 
@@ -25,14 +26,15 @@ class WatchedSplitter:
 
 
 def test_text_without_sentences_is_cut_in_time_that_grows_with_it(
-    index: trivet.Index, monkeypatch: pytest.MonkeyPatch
+    open_index: Callable[..., trivet.Index], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = ",".join(str(n * n) for n in range(4000))
     chinese = "锚使船保持在原位" * 1500
-    given, made = list[int](), trivet.Embedder.text_splitter
+    given, made = list[int](), CheckpointEmbedder.text_splitter
     monkeypatch.setattr(
-        trivet.Embedder, "text_splitter", lambda self, n: WatchedSplitter(made(self, n), given)
+        CheckpointEmbedder, "text_splitter", lambda self, n: WatchedSplitter(made(self, n), given)
     )
+    index = open_index(modes=["dense"])
     assert index.add([rows, chinese], ids=["rows", "chinese"]).failed == ()
     # The splitter's time grows with the square of what it is given, so that has to be bounded.
     assert max(given) <= 10_000 < len(chinese) < len(rows)

@@ -39,8 +39,8 @@ PHRASES = tuple(
          "put that model back where it was, or name it"),
         # Collections that something else has made, and texts that are kept elsewhere.
         (r"hand in text_resolver", "name a file of them with --texts"),
-        (r"give another collection=, or adopt it \(trivet\.adopt, or trivet upgrade take-over\)",
-         "name another collection, or copy it with trivet upgrade take-over"),
+        (r"give another collection= \(in a shell (\S+)\), adopt it \(trivet\.adopt\), or copy it",
+         r"name another collection, \1, or copy it"),
         (r"give another collection=", "name another collection"),
         (r"than (.*): name another place$", r"than \1: name another place with --index"),
         (r'say Lexical\("en"\)', "say it, as in --bm25 en"),

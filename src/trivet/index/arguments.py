@@ -102,7 +102,22 @@ def checked_queries(queries: object) -> list[Query]:
             f"expected a list of queries, got one {type(queries).__name__}: use search, or put "
             "it in a list"
         )
-    return [query if isinstance(query, Query) else Query(query) for query in queries]
+    asked = list(queries)
+    if len(asked) == 1:
+        return [_query(asked[0])]
+    return [
+        _query(query, f"query at position {position}: ") for position, query in enumerate(asked)
+    ]
+
+
+def _query(query: object, place: str = "") -> Query:
+    """A query as a value; an error begins with its place among others."""
+    if isinstance(query, Query):
+        return query
+    try:
+        return Query(query)  # type: ignore[arg-type]  # it looks what it is given
+    except InvalidQueryError as error:
+        raise InvalidQueryError(f"{place}{error}") from error
 
 
 def checked_on_error(on_error: str) -> bool:

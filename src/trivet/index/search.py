@@ -14,7 +14,7 @@ from trivet.index.lexicon import bm25_for
 from trivet.index.model import IndexModel
 from trivet.index.once import QueryVectors, embedded_once, firsts
 from trivet.index.thoughts import AskedThoughts, consider, meaning_mode, with_thoughts
-from trivet.index.ties import ties_by_id
+from trivet.index.ties import ties_by_id, twins_by_id
 from trivet.index.tokens import IndexTokens
 from trivet.plan import Plan
 from trivet.query import Query
@@ -253,8 +253,8 @@ def planned_query(
     else:
         limit, page = spare * options.hits, SPARE_CHUNKS * options.k
     planned = PlannedQuery(plan, legs, max(limit, options.hits + TIES), options.filter, page)
-    # Which are the best is known when their ranks are counted.
-    return planned.in_full() if fuses_ranks(plan) else planned
+    # Which are the best is known when their ranks are counted, or all that are alike are there.
+    return planned.in_full() if fuses_ranks(plan) or plan.relevance is not None else planned
 
 
 def asked_to_the_end(
@@ -270,8 +270,8 @@ def asked_to_the_end(
 
 
 def _ordered(planned: PlannedQuery, ranked: list[RankedChunk]) -> list[RankedChunk]:
-    """Ties by id; not of a plan whose order is not that of its scores."""
-    return ranked if planned.plan.relevance is not None else ties_by_id(ranked)
+    """Ties by id; of a plan whose order is not that of its scores, chunks that are the same."""
+    return ties_by_id(ranked) if planned.plan.relevance is None else twins_by_id(ranked)
 
 
 def _more(

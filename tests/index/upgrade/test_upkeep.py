@@ -165,6 +165,11 @@ def test_tenants_are_upgraded_together_and_stay_apart(
         with pytest.raises(errors.TenantError, match="upgrade"):
             index.tenant("a").upgrade(drifted_model)
         upgrade = verified(index, drifted_model)
+        with pytest.raises(errors.InvalidInputError, match=r"its tenant's name and U\+001F"):
+            upgrade.verify({few["d7"]: {"n7": 1}})
+        report = upgrade.verify({few["d7"]: {"a\x1fn7": 1}})
+        assert report.judged is not None
+        assert report.judged.reembedded.value == 1.0
         for step in (
             lambda: upgrade.cutover("query", force=True),
             lambda: upgrade.migrate(budget=1e-9),

@@ -10,6 +10,7 @@ import numpy as np
 from trivet.drift.measures import K, PerQuery, Scores
 from trivet.errors import InvalidInputError
 from trivet.query import text_problem
+from trivet.store.keys import SEPARATOR
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +55,11 @@ def judged_within(
     left = {query: grades for query, grades in there.items() if grades}
     missing = sorted({key for grades in judged.values() for key in grades} - set(keys))
     if judged and not left:
+        tenants = any(SEPARATOR in key for key in keys)
         raise InvalidInputError(
             f"expected judged documents that are in the index, got {len(missing)} that are not, "
             f"such as {missing[0]!r}: judge by the ids that documents were added with"
+            + (", each after its tenant's name and U+001F" if tenants else "")
         )
     if missing:
         logger.warning(

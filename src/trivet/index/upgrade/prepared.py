@@ -144,7 +144,9 @@ class PreparedUpgrade:
         """Measure both modes on documents that no map was fitted to, and judge them.
 
         Args:
-            judged: your own queries, each with the grades of its relevant documents by id.
+            judged: your own queries, each with the grades of its relevant documents by id; with
+                tenants, the id comes after the tenant's name and a unit separator (U+001F), and
+                documents of all tenants are ranked.
             text_resolver: as for `plan`.
 
         Raises:

@@ -8,7 +8,7 @@ from typing import Any
 
 from llama_index.core.vector_stores import VectorStoreQuery
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
-from llama_index.vector_stores.trivet.modes import plan_for, wanted_hits
+from llama_index.vector_stores.trivet.modes import modes_of, plan_for, wanted_hits
 from llama_index.vector_stores.trivet.selecting import selection
 from qdrant_client import models
 
@@ -51,12 +51,12 @@ def asked_of(
     for name in ("output_fields", "embedding_field"):
         if getattr(query, name) is not None:
             raise InvalidInputError(f"expected no {name}, got {getattr(query, name)!r}")
-    plan = plan_for(query, spaces)
+    plan = plan_for(query, index)
     return Asked(
         text=text,
         k=wanted_hits(query),
         plan=plan,
-        modes=modes if plan is None else None,
+        modes=modes_of(query, modes) if plan is None else None,
         filter=selection(
             index, node_ids=query.node_ids, source_ids=query.doc_ids, filters=query.filters
         ),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from llama_index.core.vector_stores import VectorStoreQuery
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 
+from trivet import Index
 from trivet.errors import InvalidInputError, UnknownModeError
 from trivet.plan import DEPTH, Plan, best_plan
 from trivet.types import Mode, Space
@@ -58,8 +59,12 @@ def wanted_hits(query: VectorStoreQuery) -> int:
     return query.similarity_top_k
 
 
-def plan_for(query: VectorStoreQuery, spaces: Sequence[Space]) -> Plan | None:
-    """The plan that a query's mode asks for; None = the index's own.
+def plan_for(query: VectorStoreQuery, index: Index) -> Plan | None:
+    """The plan that a query's mode asks for; None = the index's own, of the legs of `modes_of`.
+
+    The index knows whether its sparse scores have a scale, which a learned leg and a collection
+    that something else has made lack, and what its server runs. Where it fuses no scores, `alpha`
+    weighs ranks.
 
     | mode | plan |
     |---|---|
@@ -72,27 +77,37 @@ def plan_for(query: VectorStoreQuery, spaces: Sequence[Space]) -> Plan | None:
 
     Args:
         query: of LlamaIndex; its mode, alpha, depths and MMR threshold are read.
-        spaces: of the index.
+        index: whose legs there are.
 
     Raises:
         UnknownModeError: a mode that is none of these, or one that needs a leg that the index
             lacks.
         InvalidInputError: an alpha or MMR threshold outside 0 to 1, or more hits than there may be.
     """
-    held = {space.mode: space for space in spaces}
+    held = {space.mode: space for space in index.spaces}
     _require_legs(query, held)
     depth = max(DEPTH, wanted_hits(query))
-    if query.mode == _QueryMode.DEFAULT:
+    if query.mode == _QueryMode.DEFAULT or _is_plain_hybrid(query):
         return None
     if query.mode in (_QueryMode.SPARSE, _QueryMode.TEXT_SEARCH):
         return best_plan(["sparse"], depth)
     if query.mode == _QueryMode.MMR:
         threshold = RELEVANCE if query.mmr_threshold is None else query.mmr_threshold
         return replace(best_plan(["dense"], depth), relevance=threshold)
-    plan = _hybrid(query, depth, is_lexical=held["sparse"].is_lexical)
+    plan = _hybrid(query, depth, index.planned(modes=["dense", "sparse"]))
     if query.mode == _QueryMode.SEMANTIC_HYBRID:
         return replace(plan, rescore=depth)
     return plan
+
+
+def modes_of(query: VectorStoreQuery, modes: Sequence[str] | None) -> Sequence[str] | None:
+    """The legs that a query without a plan searches: these, or those of its mode."""
+    return _NEEDS[query.mode] if _is_plain_hybrid(query) else modes
+
+
+def _is_plain_hybrid(query: VectorStoreQuery) -> bool:
+    is_plain = query.alpha is None and query.sparse_top_k is None
+    return query.mode == _QueryMode.HYBRID and is_plain
 
 
 def _require_legs(query: VectorStoreQuery, held: Mapping[Mode, Space]) -> None:
@@ -114,7 +129,8 @@ def _require_legs(query: VectorStoreQuery, held: Mapping[Mode, Space]) -> None:
         )
 
 
-def _hybrid(query: VectorStoreQuery, depth: int, *, is_lexical: bool) -> Plan:
+def _hybrid(query: VectorStoreQuery, depth: int, best: Plan) -> Plan:
+    """The two legs as the index fuses them best, or by alpha."""
     legs: dict[Mode, float] = {"dense": 1.0, "sparse": 1.0}
     if query.alpha is not None:
         if not isinstance(query.alpha, (int, float)) or not 0 <= query.alpha <= 1:
@@ -129,7 +145,6 @@ def _hybrid(query: VectorStoreQuery, depth: int, *, is_lexical: bool) -> Plan:
     if len(legs) == 1:
         return Plan(depths)
     if query.alpha is None:
-        best = best_plan(["dense", "sparse"]) if is_lexical else Plan(fuse="dbsf")
         return replace(best, depths=depths)
-    # Scores of a learned leg have no scale that they share with a cosine; ranks need none.
-    return Plan(depths, legs, fuse="scores" if is_lexical else "rrf")
+    # Scores that have no scale in common cannot be weighed; ranks need none.
+    return Plan(depths, legs, fuse="scores" if best.fuse == "scores" else "rrf")
