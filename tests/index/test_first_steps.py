@@ -12,6 +12,7 @@ import pytest
 
 import trivet
 from trivet.errors import InvalidInputError, InvalidQueryError
+from trivet.index.lasting import LastingFigure
 
 
 @pytest.fixture
@@ -64,3 +65,15 @@ def test_an_index_that_is_copied_or_pickled_says_what_to_do(
 ) -> None:
     with pytest.raises(InvalidInputError, match="open the index by its location"):
         call(index)  # type: ignore[operator]
+
+
+def test_an_index_that_is_closed_while_a_figure_is_found_warns_of_nothing(
+    index: trivet.Index, caplog: pytest.LogCaptureFixture
+) -> None:
+    def found() -> float:
+        index.close()
+        return 0.5
+
+    with caplog.at_level(logging.WARNING, "trivet"):
+        assert LastingFigure(index._store, "guard").figure("guard", found) == 0.5
+    assert not caplog.records

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from trivet.errors import StoreError
+from trivet.errors import IndexClosedError, StoreError
 from trivet.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,9 @@ class LastingFigure:
         """The figure as it is kept: another process may have been first."""
         try:
             kept = self._store.journal.keep(name, json.dumps(made).encode())
+        except IndexClosedError:  # by its owner, while this was found beside a search
+            logger.info("the %s is not kept: the index was closed meanwhile", self._what)
+            return made
         except StoreError as error:  # such as a full disk, on which searches go on
             logger.warning("the %s is not kept, and found again: %s", self._what, error)
             return made
