@@ -77,7 +77,7 @@ def begin(store: Store, record: UpgradeRecord) -> None:
                     f"expected no upgrade under way, got one to {current.other.name!r}, which "
                     "began meanwhile: go on with it, or roll it back (index.current_upgrade)"
                 )
-        elif record.other.spaces["dense"] == store.manifest.spaces["dense"]:
+        elif record.other.spaces.get("dense") == store.manifest.spaces["dense"]:
             raise UpgradeStateError(
                 f"expected an index of another model for a new plan, got one of "
                 f"{record.other.model!r}: its upgrade is finished, and nothing is left to do"
