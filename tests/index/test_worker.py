@@ -132,19 +132,6 @@ def test_a_thread_that_cannot_start_is_told_and_tried_again(working, monkeypatch
     assert worker.answer_many(["one"]) == [["one"]]
 
 
-def test_a_process_that_was_forked_starts_its_own_thread(working) -> None:
-    worker = SearchWorker(Answers())
-    working.append(worker)
-    worker.answer_many(["one"])
-    theirs = worker._thread
-    worker._waiting.close()  # in a fork, no thread but the forking one is left
-    theirs.join()
-    worker._process -= 1
-    worker._starting.acquire()  # and a lock that another held is never released
-    assert worker.answer_many(["two"]) == [["two"]]
-    assert worker._thread is not theirs
-
-
 async def test_what_a_loop_asks_in_one_turn_is_one_pass(working) -> None:
     answers = Answers()
     worker = SearchWorker(answers)

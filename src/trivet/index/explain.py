@@ -29,7 +29,7 @@ from trivet.index.search import (
 from trivet.index.thoughts import consider, with_thoughts
 from trivet.index.titles import embed_titled
 from trivet.plan import Plan
-from trivet.store.formula import floor_of
+from trivet.store.formula import floor_of, tie_weight
 from trivet.store.leg_query import LegQuery
 from trivet.store.neighbours import only_points
 from trivet.store.points import Chunk
@@ -150,14 +150,16 @@ def described(plan: Plan, stretch: float = 1.0) -> str:
         return f"reciprocal ranks of {names}, k = {plan.rrf_k}"
     if plan.fuse == "dbsf":
         return f"scores of {names}, each scaled by its list's mean and deviation"
+    weights, tie = plan.weights, tie_weight(plan)
     terms = {
-        "dense": f"max(cosine, {floor_of(plan):g})",
-        "sparse": f"s / (s + {plan.sparse_half:g})",
-        "multi": "mean MaxSim",
+        "dense": f"{weights.get('dense', 0.0) - tie:g} · max(cosine, {floor_of(plan):g})"
+        f" + {tie:g} · cosine",
+        "sparse": f"{weights.get('sparse', 0.0):g} · s / (s + {plan.sparse_half:g})",
+        "multi": f"{weights.get('multi', 0.0):g} · mean MaxSim",
     }
     is_stretched = stretch != 1.0
     legs = [mode for mode in plan.fused if not (is_stretched and mode == "multi")]
-    total = " + ".join(f"{plan.weights[mode]:g} · {terms[mode]}" for mode in legs)
+    total = " + ".join(terms[mode] for mode in legs)
     return f"({total}) · {stretch:g}, for want of token vectors" if is_stretched else total
 
 

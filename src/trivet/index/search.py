@@ -29,6 +29,8 @@ from trivet.types import Hit, Mode, Representations
 if TYPE_CHECKING:
     from qdrant_client import models
 
+# Seconds after which a search looks whether another machine has changed what the index is of.
+LOOK_AGAIN_S = 30.0
 # Chunks asked for beyond k, since several chunks of one document make one hit.
 SPARE_CHUNKS = 3
 # Chunks a document, up to which so many are not read: few hits share a document then.
@@ -90,6 +92,7 @@ def answer(store: Store, model: IndexModel, asked: Sequence[Asked]) -> list[list
     """
     if not asked:
         return []
+    store.refresh(LOOK_AGAIN_S)
     of: tuple[Generation, Generation] | None = None
     while True:
         manifest = store.manifest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -64,10 +63,6 @@ class SearchWorker:
     def __init__(self, answer_all: AnswerAll) -> None:
         self._answer_all = answer_all
         self._closed = False
-        self._start_anew()
-
-    def _start_anew(self) -> None:
-        self._process = os.getpid()
         self._starting = threading.Lock()
         self._waiting: WaitingLine[_Waiting] = WaitingLine(MAX_WAITING, lambda w: len(w.asked))
         self._thread: threading.Thread | None = None
@@ -109,7 +104,6 @@ class SearchWorker:
 
     def close(self) -> None:
         """Answer what waits, and end the thread; who calls again waits for that too."""
-        self._notice_fork()
         with self._starting:
             self._closed = True
             self._waiting.close()
@@ -131,7 +125,6 @@ class SearchWorker:
 
     def _put(self, waiting: Sequence[_Waiting]) -> None:
         """Let searches wait for the thread; those that cannot are refused."""
-        self._notice_fork()
         taken = 0
         try:
             with self._starting:
@@ -149,11 +142,6 @@ class SearchWorker:
         except TrivetError as error:
             refused = waiting[taken:]
             _refuse([w for w in refused if w.answer.set_running_or_notify_cancel()], error)
-
-    def _notice_fork(self) -> None:
-        """Begin anew in a process that was forked: its locks may be held by threads it has not."""
-        if self._process != os.getpid():
-            self._start_anew()
 
     def _begin(self) -> None:
         if self._thread is not None and self._thread.is_alive():

@@ -85,9 +85,9 @@ class Store:
         """Change what the index is made of; for the only writer there is at that time."""
         self._current.become(manifest)
 
-    def refresh(self) -> bool:
-        """Read the manifest again, where other machines may change it; whether it was changed."""
-        return self._current.refresh()
+    def refresh(self, after_s: float = 0.0) -> bool:
+        """Read the manifest again where others may change it, if so old; whether it was changed."""
+        return self._current.refresh(after_s)
 
     def write(self, writes: Sequence[DocumentWrite]) -> None:
         """Store documents whole.

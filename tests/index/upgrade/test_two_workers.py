@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from stub_server import StubServer
 
 import trivet
 from trivet import errors
+from trivet.index.search import LOOK_AGAIN_S
 from trivet.index.upgrade import lease, migrating, prepared, translating
 
 from .services import of_words, service, taken_to, texts_of
@@ -86,6 +88,36 @@ def test_a_machine_that_opened_earlier_sees_the_upgrade_of_another() -> None:
         assert other.describe().model == "wrapped:new"
         with pytest.raises(errors.InvalidInputError, match="nothing to upgrade"):
             other.upgrade(NEW)
+
+
+@pytest.mark.loopback
+def test_searches_follow_the_upgrade_of_another_machine_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 0.0)
+    monkeypatch.setattr("trivet.store.current.time", clock)
+    with (
+        StubServer() as server,
+        trivet.open(server.url, model=OLD, modes=["dense"]) as index,
+        trivet.open(server.url, model=OLD) as other,
+    ):
+        index.add(list(TEXTS.values()), ids=list(TEXTS), on_error="raise")
+        other.search(TEXTS["d7"])
+        taken_to(index, NEW, "query")
+
+        def serving() -> str | None:
+            other.search(TEXTS["d7"])
+            record = other._store.manifest.upgrade
+            return None if record is None else record.state
+
+        assert serving() is None
+        clock.monotonic = lambda: LOOK_AGAIN_S
+        assert serving() == "bridged"
+        assert index.current_upgrade is not None
+        index.current_upgrade.rollback()
+        assert serving() == "bridged"
+        clock.monotonic = lambda: 2 * LOOK_AGAIN_S
+        assert serving() is None
 
 
 @pytest.mark.loopback
