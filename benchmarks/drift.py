@@ -25,7 +25,8 @@ METHOD = (
     "bootstrap over queries. The gate: 50, 200 and 1,000 documents of models that drifted and of "
     "others, drifted models with noise, few pairs of unequal dims, shuffled pairs, another "
     "collection, random vectors; each map is judged on spans of documents that it was not fitted "
-    "to, and the truth is nDCG@10 of the judged queries, compensated over old."
+    "to, and the truth is nDCG@10 of the judged queries, compensated over old. Applying a map: "
+    "the time that a query waits (wall), with all cores, and what these compute in it (CPU)."
 )
 PARTS: dict[str, Callable[[], list[Figure]]] = {
     "static": drift_quality.static_to_minilm,
