@@ -19,26 +19,25 @@ SOURCES = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/**/
 HEAVY = ("torch", "transformers", "sentence_transformers", "qdrant_client", "qdrant_edge")
 
 
-def test_importing_loads_nothing_heavy_and_takes_half_a_second() -> None:
+def test_importing_loads_nothing_heavy() -> None:
     program = f"""
 import json, sys, time
 start = time.process_time()
 import numpy, pydantic
 given = time.process_time()
 import trivet
-end = time.process_time()
-print(json.dumps([end - start, given - start, [m for m in {HEAVY!r} if m in sys.modules]]))
+own = time.process_time() - given
+print(json.dumps([own / (given - start), [m for m in {HEAVY!r} if m in sys.modules]]))
 """
-    # The contract is a bar on the import itself, so this one time is asserted: CPU, the best of ten
-    # at most, since what else runs on the machine makes it larger and never smaller. A machine that
-    # takes longer than 0.15 s for NumPy and pydantic alone has a bar of its own.
-    costs: list[float] = []
-    while len(costs) < 10 and min(costs, default=1.0) >= 0.5:
+    # Half a second of CPU with NumPy and pydantic, of which our modules take about twice what those
+    # take, on a machine of any speed; the best of ten, since what else runs there adds to it.
+    shares: list[float] = []
+    while len(shares) < 10 and min(shares, default=9.0) >= 4.0:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-        whole, given, loaded = json.loads(done.stdout)
+        share, loaded = json.loads(done.stdout)
         assert loaded == []
-        costs.append(whole * min(1.0, 0.15 / given))
-    assert min(costs) < 0.5
+        shares.append(share)
+    assert min(shares) < 4.0
 
 
 def test_the_public_names_are_those_that_are_there() -> None:
