@@ -59,8 +59,7 @@ class Affine:
     def apply(self, rows: Vectors) -> Vectors:
         """The step of n rows: (n, d) to (n, d')."""
         for factor in self.factors:
-            # Of one row, the product of a matrix and a vector: cores share it.
-            rows = (factor.T @ rows[0])[None] if len(rows) == 1 else rows @ factor
+            rows = rows @ factor
         return rows + self.shift
 
 
